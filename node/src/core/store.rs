@@ -1,0 +1,73 @@
+//! What the core reads from a store, and the commits it asks for. `shell/store` keeps it on disk; the simulator and tests in memory.
+use chain_spec::{Block, BlockHash, BlockUndo, CheckedTransaction, Coin, Header, Outpoint, Txid};
+use std::sync::Arc;
+
+/// The store failed. Fatal to the node; never a rule error, so no peer is blamed for our disk.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct StoreError(pub String);
+
+/// Reads. Writes are [`Output`](super::event::Output)s.
+pub trait Store: Send {
+    /// A committed coin.
+    fn coin(&self, outpoint: &Outpoint) -> Result<Option<Coin>, StoreError>;
+    /// A stored block.
+    fn block(&self, hash: &BlockHash) -> Result<Option<Arc<Block>>, StoreError>;
+    /// A fully validated block's undo data.
+    fn undo(&self, hash: &BlockHash) -> Result<Option<Arc<BlockUndo>>, StoreError>;
+    /// The block that holds a transaction (`--txindex`; `None` without).
+    fn transaction_block(&self, txid: &Txid) -> Result<Option<BlockHash>, StoreError>;
+    /// Every committed coin in key order (txid bytes, then output index), for `gettxoutsetinfo`. Call after a flush.
+    fn for_each_coin(&self, visit: &mut dyn FnMut(Outpoint, Coin)) -> Result<(), StoreError>;
+}
+/// What the header index says of one block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexEntry {
+    /// The header.
+    pub header: Header,
+    /// Its height.
+    pub height: u32,
+    /// Transactions, 0 while the body has not been seen.
+    pub transactions: u32,
+    /// How far it has been judged.
+    pub status: Status,
+}
+/// How far a block has been judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// The header is fine; the body has not been stored.
+    Header,
+    /// The body is stored and passed the context-free checks.
+    Stored,
+    /// It has been connected once: all rules, signatures included.
+    Valid,
+    /// It breaks a rule (or an operator said so).
+    Invalid,
+    /// A descendant of an invalid block.
+    InvalidAncestor,
+}
+/// One atomic write.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Commit {
+    /// Coins made (`Some`) or spent (`None`) since the last commit.
+    pub coins: Vec<(Outpoint, Option<Coin>)>,
+    /// The block after which exactly these coins exist. `None`: coins and tip as they were (index only).
+    pub coins_tip: Option<BlockHash>,
+    /// Set while a flush is split over several commits: the coins are somewhere between these two blocks (Core: head blocks).
+    pub coins_between: Option<(BlockHash, BlockHash)>,
+    /// New or changed index entries.
+    pub entries: Vec<IndexEntry>,
+}
+/// What a store holds when it is opened.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// The block the committed coins stand at; `None` in a new store (nothing committed, not even genesis).
+    pub coins_tip: Option<BlockHash>,
+    /// A flush was interrupted between these two blocks.
+    pub coins_between: Option<(BlockHash, BlockHash)>,
+    /// The header index, parents before children; blocks found in the files but not in the committed index are included as `Stored`
+    /// (or `Valid` where undo data is there too).
+    pub entries: Vec<IndexEntry>,
+    /// Locally submitted transactions that were kept, in the order they came.
+    pub transactions: Vec<Arc<CheckedTransaction>>,
+}
