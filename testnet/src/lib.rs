@@ -1,1 +1,3 @@
-//! x
+//! The Testoon launcher, attack lab and simulator.
+
+pub mod lab;
