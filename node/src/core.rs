@@ -7,8 +7,11 @@
 //! One thread owns a [`Core`]. Others read it through closures the owner runs (see `shell`).
 
 pub mod event;
+pub mod mempool;
 pub mod message;
 pub mod store;
+pub mod template;
+pub mod view;
 
 use event::{Input, Output, Time};
 use std::sync::Arc;
