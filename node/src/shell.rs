@@ -1,1 +1,3 @@
-//! The thin part of a node: one loop that feeds inputs to the [`core`](crate::core) and performs its outputs in order.
+//! The thin part of a node: everything that touches a clock, a disk, a socket or a terminal.
+
+pub mod clock;

@@ -1,0 +1,102 @@
+//! What a person sees of the chain moving: one log line per new tip, and while catching up one line a second with the
+//! rate and the time left, beside a bar when standard error is a terminal.
+
+use super::clock;
+use crate::core::Core;
+use crate::core::event::Time;
+use chain_spec::BlockHash;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::sync::OnceLock;
+use tracing::{info, warn};
+
+/// Time between two log lines while catching up, milliseconds.
+const SYNC_LINE_INTERVAL_MS: u64 = 1_000;
+/// A reorganisation this deep is worth a warning.
+const REORGANISATION_WARN_DEPTH: u32 = 2;
+
+/// The bar at the foot of the terminal, if there is one; log lines are printed above it.
+static BAR: OnceLock<ProgressBar> = OnceLock::new();
+
+/// Runs `print` with the bar out of the way.
+pub fn above_bar<T>(print: impl FnOnce() -> T) -> T {
+    match BAR.get() {
+        Some(bar) if !bar.is_finished() => bar.suspend(print),
+        _ => print(),
+    }
+}
+
+/// Shows bars on standard error from now on. For command lines; a library's user may own the terminal.
+pub fn enable_bar() {
+    let style = ProgressStyle::with_template("{bar:32} {pos}/{len} blocks {percent}% {per_sec} left {eta}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(4)).with_style(style);
+    bar.finish_and_clear();
+    // A second call keeps the first bar.
+    let _ = BAR.set(bar);
+}
+
+/// Tells of the tip's changes.
+#[derive(Debug, Default)]
+pub struct Progress {
+    last_line: Option<(Time, u32)>,
+    catching_up: bool,
+}
+
+impl Progress {
+    /// The tip changed: a line of its own, or part of the next line when there are many.
+    pub fn tip_changed(&mut self, core: &Core, tip: &BlockHash, reorganised: u32) {
+        let now = clock::now();
+        if reorganised >= REORGANISATION_WARN_DEPTH {
+            warn!("reorganisation: {reorganised} blocks undone, new tip {tip}");
+        }
+        if core.progress(now).initial_block_download {
+            self.catching_up = true;
+            self.sync_line(core, now);
+            return;
+        }
+        if let Some(tip) = core.summary(tip) {
+            info!(
+                "new tip height={} hash={} txs={} work={} undone={reorganised}",
+                tip.height, tip.hash, tip.transactions, tip.work
+            );
+        }
+    }
+
+    /// Time passed: finish the bar once there is nothing left to catch up.
+    pub fn tick(&mut self, core: &Core) {
+        if !self.catching_up || core.progress(clock::now()).initial_block_download {
+            return;
+        }
+        *self = Progress::default();
+        if let Some(bar) = BAR.get() {
+            bar.finish_and_clear();
+        }
+        let tip = core.tip();
+        info!("synchronised height={} hash={}", tip.height, tip.hash);
+    }
+
+    fn sync_line(&mut self, core: &Core, now: Time) {
+        let progress = core.progress(now);
+        if let Some(bar) = BAR.get() {
+            if bar.is_finished() {
+                bar.reset();
+            }
+            bar.set_length(u64::from(progress.headers));
+            bar.set_position(u64::from(progress.blocks));
+        }
+        let (since, blocks_then) = *self.last_line.get_or_insert((now, progress.blocks));
+        let elapsed_ms = now.0.saturating_sub(since.0);
+        if elapsed_ms < SYNC_LINE_INTERVAL_MS {
+            return;
+        }
+        self.last_line = Some((now, progress.blocks));
+        let rate = f64::from(progress.blocks.saturating_sub(blocks_then)) * 1_000.0 / elapsed_ms as f64;
+        let left = f64::from(progress.headers.saturating_sub(progress.blocks));
+        let percent = 100.0 * progress.verification_progress;
+        let eta = if rate > 0.0 { format!("{:.0} s", left / rate) } else { "unknown".into() };
+        info!(
+            "catching up height={} of {} ({percent:.1} %) {rate:.0} blocks/s, time left {eta}",
+            progress.blocks, progress.headers
+        );
+    }
+}

@@ -1,0 +1,166 @@
+//! The chain: blocks, headers, tips.
+
+use super::arguments::Arguments;
+use super::context::Context;
+use super::error::RpcError;
+use super::methods::{Method, Reply};
+use super::view::{self, Detail};
+use super::{steering, verify, waiting};
+use crate::core::Core;
+use crate::core::view::Summary;
+use crate::shell::clock;
+use chain_spec::{BlockHash, Encode};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// The group's table.
+pub const METHODS: &[Method] = &[
+    Method::new("getbestblockhash", &[], "The active tip's hash.", |c, a| Box::pin(getbestblockhash(c, a))),
+    Method::new(
+        "getblock",
+        &["blockhash", "verbosity|verbose?"],
+        "A block: 0 hex, 1 (default) ids, 2 transactions, 3 also the coins they spend.",
+        |c, a| Box::pin(getblock(c, a)),
+    ),
+    Method::new("getblockchaininfo", &[], "The state of the chain.", |c, a| Box::pin(getblockchaininfo(c, a))),
+    Method::new("getblockcount", &[], "The active tip's height.", |c, a| Box::pin(getblockcount(c, a))),
+    Method::new("getblockhash", &["height"], "The active chain's block at a height.", |c, a| {
+        Box::pin(getblockhash(c, a))
+    }),
+    Method::new("getblockheader", &["blockhash", "verbose?"], "A header: object (default) or hex.", |c, a| {
+        Box::pin(getblockheader(c, a))
+    }),
+    Method::new("getchaintips", &[], "All leaves of the block tree.", |c, a| Box::pin(getchaintips(c, a))),
+    Method::new("getdifficulty", &[], "The active tip's difficulty.", |c, a| Box::pin(getdifficulty(c, a))),
+    Method::new("invalidateblock", &["blockhash"], "Treats a block as invalid.", |c, a| {
+        Box::pin(steering::invalidateblock(c, a))
+    }),
+    Method::new("preciousblock", &["blockhash"], "Prefers a block on equal work.", |c, a| {
+        Box::pin(steering::preciousblock(c, a))
+    }),
+    Method::new("reconsiderblock", &["blockhash"], "Forgets that a block was invalid.", |c, a| {
+        Box::pin(steering::reconsiderblock(c, a))
+    }),
+    Method::new(
+        "verifychain",
+        &["checklevel?", "nblocks?"],
+        "Checks stored blocks: 0 readable, 1 rules, 2 undo data, 3 (default) coins, 4 full validation; nblocks 0 is all.",
+        |c, a| Box::pin(verify::verifychain(c, a)),
+    ),
+    Method::new("waitforblock", &["blockhash", "timeout?"], "Waits for a tip; timeout in ms, 0 for ever.", |c, a| {
+        Box::pin(waiting::waitforblock(c, a))
+    }),
+    Method::new("waitforblockheight", &["height", "timeout?"], "Waits for a height; timeout in ms.", |c, a| {
+        Box::pin(waiting::waitforblockheight(c, a))
+    }),
+    Method::new("waitfornewblock", &["timeout?", "current_tip?"], "Waits for a new tip; timeout in ms.", |c, a| {
+        Box::pin(waiting::waitfornewblock(c, a))
+    }),
+];
+
+/// What an unknown hash is answered with.
+pub fn unknown_block() -> RpcError {
+    RpcError::not_found("Block not found")
+}
+
+/// The summary of a known block.
+pub fn known(core: &Core, hash: &BlockHash) -> Result<Summary, RpcError> {
+    core.summary(hash).ok_or_else(unknown_block)
+}
+
+async fn getbestblockhash(context: Arc<Context>, _: Arguments) -> Reply {
+    Ok(json!(context.core.read(|core| core.tip().hash).await?.to_string()))
+}
+
+async fn getblockcount(context: Arc<Context>, _: Arguments) -> Reply {
+    Ok(json!(context.core.read(|core| core.tip().height).await?))
+}
+
+async fn getblockhash(context: Arc<Context>, arguments: Arguments) -> Reply {
+    let height = u32::try_from(arguments.integer(0)?).ok();
+    let hash = context.core.read(move |core| height.and_then(|height| core.active_hash(height))).await?;
+    hash.map(|hash| json!(hash.to_string())).ok_or_else(|| RpcError::parameter("Block height out of range"))
+}
+
+async fn getblockheader(context: Arc<Context>, arguments: Arguments) -> Reply {
+    let hash: BlockHash = arguments.hash(0)?;
+    let verbose = arguments.boolean_or(1, true)?;
+    let (block, tip) = context.core.read(move |core| (core.summary(&hash), core.tip().height)).await?;
+    let block = block.ok_or_else(unknown_block)?;
+    if !verbose {
+        return Ok(json!(hex::encode(block.header.to_array())));
+    }
+    Ok(view::header(&block, tip, block.height == 0))
+}
+
+async fn getblock(context: Arc<Context>, arguments: Arguments) -> Reply {
+    let hash: BlockHash = arguments.hash(0)?;
+    let verbosity = arguments.verbosity_or(1, 1)?;
+    let found = context.core.read(move |core| -> Result<_, RpcError> {
+        let summary = known(core, &hash)?;
+        let block = core.block(&hash)?.ok_or_else(|| RpcError::misc("Block not available (not fully downloaded)"))?;
+        let undo = if verbosity >= 2 { core.undo(&hash)? } else { None };
+        Ok((summary, block, undo, core.tip().height))
+    });
+    let (summary, block, undo, tip_height) = found.await??;
+    if verbosity <= 0 {
+        return Ok(json!(hex::encode(block.to_bytes())));
+    }
+    let detail = match verbosity {
+        1 => Detail::Ids,
+        2 => Detail::Transactions,
+        _ => Detail::Prevouts,
+    };
+    let spent = undo.as_ref().map(|undo| undo.spent.as_slice());
+    Ok(view::block(&context.spec, &block, &summary, tip_height, detail, spent))
+}
+
+async fn getblockchaininfo(context: Arc<Context>, _: Arguments) -> Reply {
+    let (tip, progress) = context.core.read(|core| (core.tip(), core.progress(clock::now()))).await?;
+    Ok(json!({
+        "chain": context.spec.name,
+        "blocks": tip.height,
+        "headers": progress.headers,
+        "bestblockhash": tip.hash.to_string(),
+        "bits": tip.header.bits.to_string(),
+        "target": view::target(tip.header.bits),
+        "difficulty": view::difficulty(tip.header.bits),
+        "time": tip.header.time,
+        "mediantime": tip.median_time_past_s,
+        "verificationprogress": progress.verification_progress,
+        "initialblockdownload": progress.initial_block_download,
+        "chainwork": tip.work.to_string(),
+        "size_on_disk": directory_bytes(&context.datadir),
+        "pruned": false,
+        "warnings": Value::Array(Vec::new()),
+    }))
+}
+
+/// Bytes of all files below a directory; what cannot be read counts as nothing.
+fn directory_bytes(directory: &std::path::Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(directory) else { return 0 };
+    let sizes = entries.flatten().map(|entry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => directory_bytes(&entry.path()),
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    });
+    sizes.sum()
+}
+
+async fn getchaintips(context: Arc<Context>, _: Arguments) -> Reply {
+    let tips = context.core.read(|core| core.chain_tips()).await?;
+    let views = tips.iter().map(|tip| {
+        json!({
+            "height": tip.summary.height,
+            "hash": tip.summary.hash.to_string(),
+            "branchlen": tip.branch_length,
+            "status": tip.status.to_string(),
+        })
+    });
+    Ok(views.collect())
+}
+
+async fn getdifficulty(context: Arc<Context>, _: Arguments) -> Reply {
+    let bits = context.core.read(|core| core.tip().header.bits).await?;
+    Ok(json!(view::difficulty(bits)))
+}

@@ -1,0 +1,75 @@
+//! What methods work with: the handles to the core, the network and the miner, and a few facts about the process.
+
+use crate::core::event::Time;
+use crate::shell::core_loop::CoreHandle;
+use crate::shell::metrics::Counters;
+use crate::shell::mining::Mining;
+use crate::shell::network::NetworkHandle;
+use chain_spec::ChainSpec;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::watch;
+
+/// Everything a method may need. One per node, shared by all calls.
+pub struct Context {
+    /// To the core's thread.
+    pub core: CoreHandle,
+    /// To the network.
+    pub network: NetworkHandle,
+    /// To the miner.
+    pub mining: Mining,
+    /// The chain's parameters.
+    pub spec: Arc<ChainSpec>,
+    /// The data directory.
+    pub datadir: PathBuf,
+    /// When the process was ready.
+    pub started: Time,
+    /// Set to true, it stops the node.
+    pub stop: watch::Sender<bool>,
+    /// What the core's loop counts.
+    pub counters: Arc<Counters>,
+    /// Calls that are running now.
+    pub calls: RunningCalls,
+}
+
+impl Context {
+    /// Waits until the node is asked to stop.
+    pub async fn stopping(&self) {
+        // `stop` lives in `self`, so the channel cannot be closed.
+        let _ = self.stop.subscribe().wait_for(|stopping| *stopping).await;
+    }
+}
+
+/// The calls that are running, for `getrpcinfo`.
+#[derive(Default)]
+pub struct RunningCalls(Mutex<Vec<(u64, &'static str, std::time::Instant)>>);
+
+/// One running call; it ends when this is dropped.
+pub struct RunningCall<'a> {
+    calls: &'a RunningCalls,
+    number: u64,
+}
+
+impl RunningCalls {
+    /// A call starts.
+    pub fn enter(&self, method: &'static str) -> RunningCall<'_> {
+        let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = calls.last().map_or(0, |(number, ..)| number + 1);
+        calls.push((number, method, crate::shell::clock::instant()));
+        RunningCall { calls: self, number }
+    }
+    /// Name and age in microseconds of every running call.
+    pub fn list(&self) -> Vec<(&'static str, u64)> {
+        let calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = crate::shell::clock::instant();
+        let age = |since: std::time::Instant| u64::try_from((now - since).as_micros()).unwrap_or(u64::MAX);
+        calls.iter().map(|(_, method, since)| (*method, age(*since))).collect()
+    }
+}
+
+impl Drop for RunningCall<'_> {
+    fn drop(&mut self) {
+        let mut calls = self.calls.0.lock().unwrap_or_else(PoisonError::into_inner);
+        calls.retain(|(number, ..)| *number != self.number);
+    }
+}

@@ -1,0 +1,124 @@
+//! The mempool: what waits to be mined.
+
+use super::arguments::Arguments;
+use super::context::Context;
+use super::error::RpcError;
+use super::methods::{Method, Reply};
+use super::view;
+use crate::core::Core;
+use crate::core::mempool::Entry;
+use chain_spec::{Amount, Txid};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+/// The group's table.
+pub const METHODS: &[Method] = &[
+    Method::new("getmempoolancestors", &["txid", "verbose?"], "Pooled transactions that one needs.", |c, a| {
+        Box::pin(getmempoolancestors(c, a))
+    }),
+    Method::new("getmempooldescendants", &["txid", "verbose?"], "Pooled transactions that need one.", |c, a| {
+        Box::pin(getmempooldescendants(c, a))
+    }),
+    Method::new("getmempoolentry", &["txid"], "One pooled transaction.", |c, a| Box::pin(getmempoolentry(c, a))),
+    Method::new("getmempoolinfo", &[], "The state of the mempool.", |c, a| Box::pin(getmempoolinfo(c, a))),
+    Method::new("getrawmempool", &["verbose?", "mempool_sequence?"], "All pooled ids, or entries.", |c, a| {
+        Box::pin(getrawmempool(c, a))
+    }),
+];
+
+/// `getmempoolentry`'s object.
+fn entry(entry: &Entry) -> Value {
+    let ids = |txids: &[Txid]| txids.iter().map(|txid| json!(txid.to_string())).collect::<Value>();
+    let size = entry.transaction.size();
+    json!({
+        "vsize": size,
+        "weight": size * 4,
+        "time": entry.time.0 / 1_000,
+        "height": entry.height,
+        "descendantcount": entry.descendant_count,
+        "descendantsize": entry.descendant_size,
+        "ancestorcount": entry.ancestor_count,
+        "ancestorsize": entry.ancestor_size,
+        "wtxid": entry.transaction.txid().to_string(),
+        "fees": {
+            "base": view::amount(entry.fee),
+            "modified": view::amount(entry.fee),
+            "ancestor": view::amount(entry.ancestor_fees),
+            "descendant": view::amount(entry.descendant_fees),
+        },
+        "depends": ids(&entry.depends),
+        "spentby": ids(&entry.spent_by),
+        "bip125-replaceable": true,
+        "unbroadcast": false,
+    })
+}
+
+/// Some pooled transactions as a list of ids, or as an object of entries.
+fn listing<'a>(entries: impl Iterator<Item = &'a Entry>, verbose: bool) -> Value {
+    let id = |entry: &Entry| entry.transaction.txid().to_string();
+    if verbose {
+        Value::Object(entries.map(|pooled| (id(pooled), entry(pooled))).collect::<Map<_, _>>())
+    } else {
+        entries.map(|pooled| json!(id(pooled))).collect()
+    }
+}
+
+fn pooled<'a>(core: &'a Core, txid: &Txid) -> Result<&'a Entry, RpcError> {
+    core.mempool().get(txid).ok_or_else(|| RpcError::not_found("Transaction not in mempool"))
+}
+
+async fn getmempoolentry(context: Arc<Context>, arguments: Arguments) -> Reply {
+    let txid = arguments.hash(0)?;
+    context.core.read(move |core| pooled(core, &txid).map(entry)).await?
+}
+
+async fn getmempoolancestors(context: Arc<Context>, arguments: Arguments) -> Reply {
+    let (txid, verbose) = (arguments.hash(0)?, arguments.boolean_or(1, false)?);
+    let relatives = move |core: &Core| {
+        pooled(core, &txid)?;
+        let pool = core.mempool();
+        Ok(listing(pool.ancestors(&txid).iter().filter_map(|txid| pool.get(txid)), verbose))
+    };
+    context.core.read(relatives).await?
+}
+
+async fn getmempooldescendants(context: Arc<Context>, arguments: Arguments) -> Reply {
+    let (txid, verbose) = (arguments.hash(0)?, arguments.boolean_or(1, false)?);
+    let relatives = move |core: &Core| {
+        pooled(core, &txid)?;
+        let pool = core.mempool();
+        Ok(listing(pool.descendants(&txid).iter().filter_map(|txid| pool.get(txid)), verbose))
+    };
+    context.core.read(relatives).await?
+}
+
+async fn getrawmempool(context: Arc<Context>, arguments: Arguments) -> Reply {
+    let (verbose, sequence) = (arguments.boolean_or(0, false)?, arguments.boolean_or(1, false)?);
+    if verbose && sequence {
+        return Err(RpcError::parameter("Verbose results cannot contain mempool sequence values."));
+    }
+    let all = context.core.read(move |core| (listing(core.mempool().entries(), verbose), core.mempool().version()));
+    let (list, version) = all.await?;
+    Ok(if sequence { json!({"txids": list, "mempool_sequence": version}) } else { list })
+}
+
+async fn getmempoolinfo(context: Arc<Context>, _: Arguments) -> Reply {
+    let info = |core: &Core| {
+        let pool = core.mempool();
+        let fees = Amount::checked_sum(pool.entries().map(|entry| entry.fee)).unwrap_or(Amount::MAX_MONEY);
+        json!({
+            "loaded": true,
+            "size": pool.len(),
+            "bytes": pool.bytes(),
+            "usage": pool.usage_bytes(),
+            "total_fee": view::amount(fees),
+            "maxmempool": pool.bytes_max(),
+            "mempoolminfee": view::fee_rate(pool.fee_rate_min()),
+            "minrelaytxfee": view::fee_rate(core.config().fee_rate_min),
+            "incrementalrelayfee": view::fee_rate(core.config().fee_rate_min),
+            "unbroadcastcount": 0,
+            "fullrbf": true,
+        })
+    };
+    Ok(context.core.read(info).await?)
+}

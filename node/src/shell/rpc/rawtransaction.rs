@@ -1,0 +1,249 @@
+//! Transactions: decoding, looking up, testing, submitting.
+
+use super::arguments::{Arguments, decode_hex};
+use super::context::Context;
+use super::error::{
+    RpcError, VERIFY_ALREADY_IN_UTXO_SET, VERIFY_ERROR, VERIFY_REJECTED, rejection,
+};
+use super::methods::{Method, Reply};
+use super::view;
+use crate::core::Core;
+use crate::core::event::{Accepted, Rejected};
+use crate::core::view::Summary;
+use crate::shell::clock;
+use chain_spec::{Amount, BlockHash, Coin, Encode, Outpoint, Transaction, Txid};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// The group's table.
+pub const METHODS: &[Method] = &[
+    Method::new("decoderawtransaction", &["hexstring", "iswitness?"], "A transaction as JSON.", |c, a| {
+        Box::pin(decoderawtransaction(c, a))
+    }),
+    Method::new(
+        "getrawtransaction",
+        &["txid", "verbosity|verbose?", "blockhash?"],
+        "A transaction of the mempool, of a named block, or (with --txindex) of any: 0 hex, 1 JSON, 2 also the coins it spends.",
+        |c, a| Box::pin(getrawtransaction(c, a)),
+    ),
+    Method::new(
+        "sendrawtransaction",
+        &["hexstring", "maxfeerate?", "maxburnamount?"],
+        "Submits a transaction; the default maxfeerate is 0.10 per 1,000 bytes, 0 accepts any.",
+        |c, a| Box::pin(sendrawtransaction(c, a)),
+    ),
+    Method::new("testmempoolaccept", &["rawtxs", "maxfeerate?"], "Says what would become of transactions.", |c, a| {
+        Box::pin(testmempoolaccept(c, a))
+    }),
+];
+
+/// Fee rate above which a submission is taken for a mistake, units per 1,000 bytes (Core: `DEFAULT_MAX_RAW_TX_FEE_RATE`).
+const FEE_RATE_MAX_DEFAULT: Amount = Amount::from_units(10_000_000);
+/// Most transactions in one `testmempoolaccept` (Core: `MAX_PACKAGE_COUNT`).
+const TEST_TRANSACTIONS_MAX: usize = 25;
+
+async fn decoderawtransaction(context: Arc<Context>, arguments: Arguments) -> Reply {
+    let transaction: Transaction = arguments.decoded(0, "TX")?;
+    Ok(view::transaction(&context.spec, &transaction, &transaction.txid(), None, false))
+}
+
+/// A transaction that was found, and where.
+struct Found {
+    transaction: Arc<Transaction>,
+    block: Option<(Summary, u32)>,
+    spent: Option<Vec<Coin>>,
+}
+
+async fn getrawtransaction(context: Arc<Context>, arguments: Arguments) -> Reply {
+    let txid: Txid = arguments.hash(0)?;
+    let verbosity = arguments.verbosity_or(1, 0)?;
+    let block: Option<BlockHash> = arguments.get(2).map(|_| arguments.hash(2)).transpose()?;
+    let found = context.core.read(move |core| find(core, &txid, block, verbosity >= 1)).await??;
+    let bytes = hex::encode(found.transaction.to_bytes());
+    if verbosity <= 0 {
+        return Ok(json!(bytes));
+    }
+    let spent = found.spent.as_deref();
+    let mut view = view::transaction(&context.spec, &found.transaction, &txid, spent, verbosity >= 2);
+    view["hex"] = json!(bytes);
+    if let Some((block, tip_height)) = found.block {
+        if arguments.get(2).is_some() {
+            view["in_active_chain"] = json!(block.active);
+        }
+        view["blockhash"] = json!(block.hash.to_string());
+        view["confirmations"] = json!(view::confirmations(&block, tip_height).max(0));
+        view["time"] = json!(block.header.time);
+        view["blocktime"] = json!(block.header.time);
+    }
+    Ok(view)
+}
+
+fn find(core: &Core, txid: &Txid, block: Option<BlockHash>, with_coins: bool) -> Result<Found, RpcError> {
+    if block.is_none()
+        && let Some(entry) = core.mempool().get(txid)
+    {
+        let transaction = Arc::clone(entry.transaction.transaction());
+        let spent = if with_coins { pooled_spends(core, &transaction)? } else { None };
+        return Ok(Found { transaction, block: None, spent });
+    }
+    let missing = || {
+        RpcError::not_found(match block {
+            Some(_) => "No such transaction found in the provided block. Use gettransaction for wallet transactions.",
+            None => {
+                "No such mempool transaction. Start the node with --txindex, or name the block, to find mined transactions."
+            }
+        })
+    };
+    let hash = match block {
+        Some(hash) => hash,
+        None => core.transaction_block(txid)?.ok_or_else(missing)?,
+    };
+    let summary = core.summary(&hash).ok_or_else(|| RpcError::not_found("Block hash not found"))?;
+    let block = core.block(&hash)?.ok_or_else(|| RpcError::misc("Block not available"))?;
+    let (position, transaction) =
+        block.transactions.iter().enumerate().find(|(_, candidate)| candidate.txid() == *txid).ok_or_else(missing)?;
+    let undo = if with_coins { core.undo(&hash)? } else { None };
+    let spent = undo.and_then(|undo| undo.spent.get(position.checked_sub(1)?).cloned());
+    Ok(Found { transaction: Arc::new(transaction.clone()), block: Some((summary, core.tip().height)), spent })
+}
+
+/// The coins a pooled transaction spends: confirmed ones, or outputs of other pooled transactions.
+fn pooled_spends(core: &Core, transaction: &Transaction) -> Result<Option<Vec<Coin>>, RpcError> {
+    let mut spent = Vec::with_capacity(transaction.inputs.len());
+    for input in &transaction.inputs {
+        let Some(coin) = pooled_coin(core, &input.outpoint)? else { return Ok(None) };
+        spent.push(coin);
+    }
+    Ok(Some(spent))
+}
+
+fn pooled_coin(core: &Core, outpoint: &Outpoint) -> Result<Option<Coin>, RpcError> {
+    if let Some(entry) = core.mempool().get(&outpoint.txid) {
+        let output = entry.transaction.transaction().outputs.get(outpoint.index as usize).cloned();
+        return Ok(output.map(|output| Coin { output, height: core.tip().height + 1, is_coinbase: false }));
+    }
+    Ok(core.coin(outpoint, false)?)
+}
+
+/// The bound an operator sets on fee rates; `None` is no bound.
+fn fee_rate_max(arguments: &Arguments, index: usize) -> Result<Option<Amount>, RpcError> {
+    let rate = arguments.amount(index)?.unwrap_or(FEE_RATE_MAX_DEFAULT);
+    if rate >= Amount::COIN {
+        return Err(RpcError::parameter("Fee rates larger than or equal to 1 coin per 1,000 bytes are not accepted"));
+    }
+    Ok((rate != Amount::ZERO).then_some(rate))
+}
+
+/// Whether a fee is more than `rate` units per 1,000 bytes allows.
+fn is_absurd(fee: Amount, size: usize, rate: Option<Amount>) -> bool {
+    rate.is_some_and(|rate| u128::from(fee.units()) * 1_000 > u128::from(rate.units()) * size as u128)
+}
+
+async fn sendrawtransaction(context: Arc<Context>, arguments: Arguments) -> Reply {
+    let transaction: Arc<Transaction> = Arc::new(arguments.decoded(0, "TX")?);
+    let rate = fee_rate_max(&arguments, 1)?;
+    let burn_max = arguments.amount(2)?.unwrap_or(Amount::ZERO);
+    if transaction.outputs.iter().any(|output| output.script.is_unspendable() && output.value > burn_max) {
+        let message = "Unspendable output exceeds maximum configured by user (maxburnamount)";
+        return Err(RpcError::new(VERIFY_ERROR, message));
+    }
+    let txid = transaction.txid();
+    let known = Arc::clone(&transaction);
+    let (is_pooled, fee, is_mined) = context.core.read(move |core| inspect(core, &known, &txid)).await??;
+    if is_pooled {
+        // Submitting again is harmless: the caller wants it in the mempool, and there it is (Core does the same).
+        return Ok(json!(txid.to_string()));
+    }
+    if fee.is_some_and(|fee| is_absurd(fee, transaction.encoded_len(), rate)) {
+        return Err(RpcError::new(VERIFY_ERROR, "Fee exceeds maximum configured by user (e.g. -maxtxfee, maxfeerate)"));
+    }
+    match context.core.submit_transaction(transaction).await? {
+        Ok(Accepted::Transaction(txid)) => Ok(json!(txid.to_string())),
+        Ok(_) => Ok(json!(txid.to_string())),
+        Err(_) if is_mined => {
+            Err(RpcError::new(VERIFY_ALREADY_IN_UTXO_SET, "Transaction outputs already in utxo set"))
+        }
+        Err(rejected) => Err(refusal(&rejected)),
+    }
+}
+
+/// Whether a transaction is pooled, the fee it pays if its coins are known, and whether it is mined with a coin left.
+fn inspect(core: &Core, transaction: &Transaction, txid: &Txid) -> Result<(bool, Option<Amount>, bool), RpcError> {
+    if core.mempool().get(txid).is_some() {
+        return Ok((true, None, false));
+    }
+    let spent = pooled_spends(core, transaction)?;
+    let fee = spent.and_then(|coins| {
+        let paid = Amount::checked_sum(transaction.outputs.iter().map(|output| output.value))?;
+        Amount::checked_sum(coins.iter().map(|coin| coin.output.value))?.checked_sub(paid)
+    });
+    for index in 0..transaction.outputs.len() as u32 {
+        if core.coin(&Outpoint { txid: *txid, index }, false)?.is_some() {
+            return Ok((false, fee, true));
+        }
+    }
+    Ok((false, fee, false))
+}
+
+/// Core's code for a refused transaction: missing coins are −25, rules and policy −26.
+fn refusal(rejected: &Rejected) -> RpcError {
+    let code = if rejected.reason == "bad-txns-inputs-missingorspent" { VERIFY_ERROR } else { VERIFY_REJECTED };
+    rejection(code, rejected)
+}
+
+async fn testmempoolaccept(context: Arc<Context>, arguments: Arguments) -> Reply {
+    let raw = arguments.list(0)?;
+    let rate = fee_rate_max(&arguments, 1)?;
+    if raw.is_empty() || raw.len() > TEST_TRANSACTIONS_MAX {
+        let message = format!("Array must contain between 1 and {TEST_TRANSACTIONS_MAX} transactions.");
+        return Err(RpcError::parameter(message));
+    }
+    let mut transactions = Vec::with_capacity(raw.len());
+    for text in raw {
+        let text = text.as_str().ok_or_else(|| {
+            RpcError::new(super::error::TYPE_ERROR, "rawtxs: every element must be a string of hexadecimal digits")
+        })?;
+        transactions.push(Arc::new(decode_hex::<Transaction>(text, "TX")?));
+    }
+    let mut results = Vec::with_capacity(transactions.len());
+    for transaction in transactions {
+        results.push(test(&context, transaction, rate).await?);
+    }
+    Ok(Value::Array(results))
+}
+
+async fn test(context: &Context, transaction: Arc<Transaction>, rate: Option<Amount>) -> Reply {
+    let txid = transaction.txid();
+    let mut result = json!({"txid": txid.to_string(), "wtxid": txid.to_string()});
+    let verdict = context.core.read(move |core| {
+        if core.mempool().get(&txid).is_some() {
+            let detail = String::new();
+            return Ok(Err(Rejected { reason: "txn-already-in-mempool", detail }));
+        }
+        core.test_transaction(&transaction, clock::now())
+    });
+    match verdict.await?? {
+        Ok(tested) if is_absurd(tested.fee, tested.size, rate) => {
+            result["allowed"] = json!(false);
+            result["reject-reason"] = json!("max-fee-exceeded");
+        }
+        Ok(tested) => {
+            let per_kilobyte = tested.fee.units().saturating_mul(1_000) / (tested.size as u64).max(1);
+            result["allowed"] = json!(true);
+            result["vsize"] = json!(tested.size);
+            result["fees"] = json!({
+                "base": view::amount(tested.fee),
+                "effective-feerate": view::fee_rate(per_kilobyte),
+                "effective-includes": [txid.to_string()],
+            });
+        }
+        Err(rejected) => {
+            // Core's word for missing coins differs here from the one in blocks.
+            let missing = rejected.reason == "bad-txns-inputs-missingorspent";
+            result["allowed"] = json!(false);
+            result["reject-reason"] = json!(if missing { "missing-inputs" } else { rejected.reason });
+            result["reject-details"] = json!(rejected.detail);
+        }
+    }
+    Ok(result)
+}

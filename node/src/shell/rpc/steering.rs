@@ -1,0 +1,37 @@
+//! `invalidateblock`, `reconsiderblock`, `preciousblock`: an operator's wishes about a block.
+
+use super::arguments::Arguments;
+use super::blockchain::known;
+use super::context::Context;
+use super::error::{RpcError, VERIFY_ERROR, rejection};
+use super::methods::Reply;
+use crate::core::event::Steer;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// `invalidateblock`.
+pub async fn invalidateblock(context: Arc<Context>, arguments: Arguments) -> Reply {
+    steer(&context, &arguments, Steer::Invalidate).await
+}
+
+/// `reconsiderblock`.
+pub async fn reconsiderblock(context: Arc<Context>, arguments: Arguments) -> Reply {
+    steer(&context, &arguments, Steer::Reconsider).await
+}
+
+/// `preciousblock`.
+pub async fn preciousblock(context: Arc<Context>, arguments: Arguments) -> Reply {
+    steer(&context, &arguments, Steer::Precious).await
+}
+
+async fn steer(context: &Context, arguments: &Arguments, steer: Steer) -> Reply {
+    let hash = arguments.hash(0)?;
+    let height = context.core.read(move |core| known(core, &hash).map(|block| block.height)).await??;
+    if height == 0 && steer == Steer::Invalidate {
+        return Err(RpcError::parameter("the genesis block is what defines this chain; it cannot be invalid"));
+    }
+    match context.core.steer(hash, steer).await? {
+        Ok(_) => Ok(Value::Null),
+        Err(rejected) => Err(rejection(VERIFY_ERROR, &rejected)),
+    }
+}
