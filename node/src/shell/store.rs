@@ -1,0 +1,211 @@
+//! The store on disk: what the [`core`](crate::core) asks to be kept, kept so that kill -9 and power cuts lose nothing that
+//! was acknowledged.
+//!
+//! ```text
+//! DATADIR/.lock           held by the process that uses the directory
+//!         chain.json      which chain this is
+//!         blocks/blk*.dat blocks, in the order they came (the log everything else can be rebuilt from)
+//!         blocks/rev*.dat undo data of connected blocks
+//!         state/          sled: coins, header index, where blocks are, --txindex
+//!         submitted.dat   locally submitted transactions that are not mined yet
+//! ```
+//!
+//! [`DiskStore::perform`] carries out the five store outputs in the order they are given. Blocks, undo data and submitted
+//! transactions are appended to their files with one write each before it returns; that survives the end of the process.
+//! A commit first syncs the files, then changes the coin database with one atomic batch and syncs that, so that it survives
+//! a power cut, and so that the database never knows of a record which the disk does not have. On
+//! [`open`](DiskStore::open), records that are newer than the last commit are found by a scan and returned with the index.
+//!
+//! Every read from a file compares a checksum. Every failure names the file and the remedy; after one that happened while
+//! writing, the store takes no further writes.
+//!
+//! Absent: judging (what is stored has been checked by [`chain_spec::rules`]), caching of coins (the core's), pruning.
+
+mod directory;
+mod disk;
+mod error;
+mod files;
+mod journal;
+mod keys;
+mod load;
+mod quiet;
+mod record;
+mod scan;
+mod shared;
+mod state;
+#[cfg(test)]
+mod tests;
+mod txindex;
+
+use crate::core::event::Output;
+use crate::core::store::{Commit, Loaded, Store, StoreError};
+use chain_spec::{BlockHash, BlockUndo, ChainSpec, CheckedBlock, Encode};
+use directory::Directory;
+use disk::Disk;
+use files::{Appender, FileSet};
+use journal::Journal;
+use keys::{BlockPosition, IndexValue, Meta};
+use record::{Kind, frame};
+use scan::Damage;
+use shared::{Reader, Shared};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Options of a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreConfig {
+    /// Memory for the database's own cache, bytes. Coins are cached by the core (`--dbcache`), so little is enough.
+    pub cache_bytes: u64,
+    /// Keep the index from transactions to blocks (`--txindex`).
+    pub txindex: bool,
+    /// Rebuild everything from the block files (`--reindex`).
+    pub reindex: bool,
+}
+
+impl Default for StoreConfig {
+    fn default() -> StoreConfig {
+        StoreConfig { cache_bytes: 4 * 1024 * 1024, txindex: false, reindex: false }
+    }
+}
+
+/// The writing half of an open store; the reading half is the [`Store`] that [`DiskStore::open`] returns beside it.
+/// The directory stays locked until both are dropped.
+#[derive(Debug)]
+pub struct DiskStore {
+    shared: Arc<Shared>,
+    blocks: Appender,
+    undos: Appender,
+    journal: Journal,
+    meta: Meta,
+    /// The first failed write; there is no second.
+    failure: Option<String>,
+}
+
+impl DiskStore {
+    /// Opens or creates the store in `datadir` and takes the directory's lock.
+    ///
+    /// Fails with one line that says what to do if another process uses the directory, if it belongs to another chain, if a
+    /// file is damaged, missing or not ours to write.
+    pub fn open(
+        datadir: &Path,
+        spec: &ChainSpec,
+        config: &StoreConfig,
+    ) -> Result<(DiskStore, Box<dyn Store>, Loaded), StoreError> {
+        DiskStore::open_on(Disk::default(), datadir, spec, config)
+    }
+
+    fn open_on(
+        disk: Disk,
+        datadir: &Path,
+        spec: &ChainSpec,
+        config: &StoreConfig,
+    ) -> Result<(DiskStore, Box<dyn Store>, Loaded), StoreError> {
+        let directory = Directory::open(datadir, spec, config.reindex, &disk)?;
+        let blocks = FileSet::new(&directory.blocks(), Kind::Block);
+        let undos = FileSet::new(&directory.blocks(), Kind::Undo);
+        let reindex = directory.begin_reindex(config.reindex, &undos, &disk)?;
+        let state = load::open_state(&directory, config, reindex, &blocks, &disk)?;
+        let shared = Arc::new(Shared::new(directory, state, blocks, undos, config.txindex));
+        let (mut meta, mut loaded) = load::load(&shared, spec, &disk, reindex)?;
+        txindex::switch(&shared, &mut meta)?;
+        let damage = if reindex { Damage::Skip } else { Damage::Refuse };
+        let (journal, transactions) = Journal::open(&shared.directory.journal(), disk.clone(), damage)?;
+        loaded.transactions = transactions;
+        if reindex {
+            shared.directory.end_reindex(&disk)?;
+        }
+        let blocks = Appender::new(shared.blocks.clone(), disk.clone(), meta.blocks);
+        let undos = Appender::new(shared.undos.clone(), disk, meta.undos);
+        let reader = Box::new(Reader(shared.clone()));
+        Ok((DiskStore { shared, blocks, undos, journal, meta, failure: None }, reader, loaded))
+    }
+
+    /// Carries out one of the five store outputs. Once it has returned, the effect survives kill -9; after a
+    /// [`Commit`](Output::Commit), a power cut as well.
+    ///
+    /// After an error every further call fails with the same words: what is on disk stays a prefix of what was asked for.
+    pub fn perform(&mut self, output: &Output) -> Result<(), StoreError> {
+        if let Some(failure) = &self.failure {
+            return Err(StoreError(failure.clone()));
+        }
+        let result = match output {
+            Output::StoreBlock(block) => self.store_block(block),
+            Output::StoreUndo(hash, undo) => self.store_undo(hash, undo),
+            Output::Commit(commit) => self.commit(commit),
+            Output::StoreTransaction(transaction) => self.journal.keep(transaction),
+            Output::ForgetTransactions(txids) => self.journal.forget(txids),
+            _ => Err(StoreError("the store was given an output that is not its own; this is a bug".to_owned())),
+        };
+        result.inspect_err(|error| self.failure = Some(error.0.clone()))
+    }
+
+    fn store_block(&mut self, block: &Arc<CheckedBlock>) -> Result<(), StoreError> {
+        let hash = block.hash();
+        if self.shared.block_position(&hash)?.is_some() {
+            return Ok(());
+        }
+        let record = frame(Kind::Block, hash.as_bytes(), block.size(), |out| block.block().encode(out));
+        let position = self.blocks.append(&record.ok_or_else(|| too_long(&hash))?)?;
+        let transactions = block.txids().len() as u32;
+        self.shared.remember(block);
+        self.shared.pending_mut().blocks.insert(hash, BlockPosition { position, transactions });
+        Ok(())
+    }
+
+    fn store_undo(&mut self, hash: &BlockHash, undo: &BlockUndo) -> Result<(), StoreError> {
+        // A block that is connected once more has the same undo data, but its transactions are in the active chain again.
+        if self.shared.undo_position(hash)?.is_none() {
+            let record = frame(Kind::Undo, hash.as_bytes(), undo.encoded_len(), |out| undo.encode(out));
+            let position = self.undos.append(&record.ok_or_else(|| too_long(hash))?)?;
+            self.shared.pending_mut().undos.insert(*hash, position);
+        }
+        if self.shared.txindex { txindex::add_pending(&self.shared, hash) } else { Ok(()) }
+    }
+
+    fn commit(&mut self, commit: &Commit) -> Result<(), StoreError> {
+        // The disk has a record before the database knows where it is.
+        self.blocks.sync()?;
+        self.undos.sync()?;
+        let mut meta = Meta { blocks: self.blocks.end(), undos: self.undos.end(), ..self.meta.clone() };
+        if commit.coins_tip.is_some() {
+            meta.coins_tip = commit.coins_tip.map(|hash| *hash.as_bytes());
+        }
+        if commit.coins_tip.is_some() || commit.coins_between.is_some() {
+            meta.coins_between = commit.coins_between.map(|(old, new)| (*old.as_bytes(), *new.as_bytes()));
+        }
+        let mut batch = sled::Batch::default();
+        for (outpoint, coin) in &commit.coins {
+            let key = keys::coin_key(outpoint);
+            match coin {
+                Some(coin) => batch.insert(key, coin.to_bytes()),
+                None => batch.remove(key),
+            }
+        }
+        for entry in &commit.entries {
+            let key = keys::hash_key(keys::INDEX, entry.header.hash().as_bytes());
+            batch.insert(key.as_slice(), keys::encode(&IndexValue::from(entry))?);
+        }
+        {
+            let pending = self.shared.pending();
+            for (hash, position) in &pending.blocks {
+                batch.insert(keys::hash_key(keys::BLOCK, hash.as_bytes()).as_slice(), keys::encode(position)?);
+            }
+            for (hash, position) in &pending.undos {
+                batch.insert(keys::hash_key(keys::UNDO, hash.as_bytes()).as_slice(), keys::encode(position)?);
+            }
+            for (txid, hash) in &pending.transactions {
+                batch.insert(keys::hash_key(keys::TRANSACTION, txid.as_bytes()).as_slice(), hash.as_bytes().as_slice());
+            }
+        }
+        batch.insert(&keys::META, keys::encode(&meta)?);
+        self.shared.state.apply(batch)?;
+        self.shared.state.sync()?;
+        *self.shared.pending_mut() = shared::Pending::default();
+        self.meta = meta;
+        Ok(())
+    }
+}
+
+fn too_long(hash: &BlockHash) -> StoreError {
+    StoreError(format!("the data of block {hash} is too long to be stored; the chain spec's block size is too large"))
+}

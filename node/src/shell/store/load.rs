@@ -1,0 +1,308 @@
+//! Opening: what the database knows, and what the files hold beyond it.
+//!
+//! The block files are the log: a block is in them before anybody is told that it was accepted. What they hold past the
+//! place the database knows of (everything, for `--reindex`) is linked to the index here and put into the database before
+//! the core sees it.
+
+use super::StoreConfig;
+use super::directory::Directory;
+use super::disk::Disk;
+use super::error::{REINDEX, damaged, state_error};
+use super::files::{FileSet, Position};
+use super::keys::{self, BlockPosition, IndexValue, Meta};
+use super::scan::Damage;
+use super::shared::Shared;
+use super::state::State;
+use super::txindex;
+use crate::core::store::{IndexEntry, Loaded, Status, StoreError};
+use chain_spec::rules::block::check_block;
+use chain_spec::{Block, BlockHash, ChainSpec, Decode, Header};
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::sync::Arc;
+
+/// Most operations of one batch: larger ones take sled long and much memory.
+pub(super) const BATCH_OPERATIONS_MAX: usize = 10_000;
+
+/// Opens the coin database, or creates it where nothing can be lost by that.
+pub(super) fn open_state(
+    directory: &Directory,
+    config: &StoreConfig,
+    reindex: bool,
+    blocks: &FileSet,
+    disk: &Disk,
+) -> Result<State, StoreError> {
+    let path = directory.state();
+    let has_blocks = blocks.list()?.iter().any(|&(_, length)| length > 0);
+    if has_blocks && !reindex && !path.join("db").exists() {
+        return Err(StoreError(format!("the coin database {} is missing; {REINDEX}", path.display())));
+    }
+    let state = State::open(&path, config.cache_bytes, disk.clone())?;
+    match state.meta()? {
+        Some(meta) if meta.format != keys::FORMAT => {
+            let what = format_args!("it is in format {}, and this version reads {}", meta.format, keys::FORMAT);
+            Err(state_error(&path, what))
+        }
+        Some(_) => Ok(state),
+        None if has_blocks && !reindex => Err(state_error(&path, "what it says of itself is gone")),
+        None => {
+            let meta = Meta { format: keys::FORMAT, txindex: config.txindex, ..Meta::default() };
+            let mut batch = sled::Batch::default();
+            batch.insert(&keys::META, keys::encode(&meta)?);
+            state.apply(batch)?;
+            state.sync()?;
+            Ok(state)
+        }
+    }
+}
+
+/// Opens at what the database and the files hold together.
+pub(super) fn load(
+    shared: &Shared,
+    spec: &ChainSpec,
+    disk: &Disk,
+    reindex: bool,
+) -> Result<(Meta, Loaded), StoreError> {
+    let Some(mut meta) = shared.state.meta()? else {
+        return Err(state_error(&shared.directory.state(), "what it says of itself is gone"));
+    };
+    let mut index = Index::read(shared, spec)?;
+    let found = find(shared, spec, disk, &mut meta, reindex)?;
+    let changed = index.add(spec, &found);
+    persist(shared, &meta, &index, &changed, &found)?;
+    let loaded = Loaded {
+        coins_tip: meta.coins_tip.map(BlockHash::from_bytes),
+        coins_between: meta
+            .coins_between
+            .map(|(old, new)| (BlockHash::from_bytes(old), BlockHash::from_bytes(new))),
+        entries: index.into_entries(),
+        transactions: Vec::new(),
+    };
+    Ok((meta, loaded))
+}
+
+/// The header index by hash.
+#[derive(Default)]
+struct Index(FxHashMap<BlockHash, IndexEntry>);
+
+/// Records past the place the database knows of.
+#[derive(Default)]
+struct Found {
+    blocks: Vec<FoundBlock>,
+    undos: Vec<(BlockHash, Position)>,
+}
+
+struct FoundBlock {
+    hash: BlockHash,
+    header: Header,
+    position: BlockPosition,
+}
+
+impl Index {
+    /// Reads the committed index and compares it with what the files can hold.
+    fn read(shared: &Shared, spec: &ChainSpec) -> Result<Index, StoreError> {
+        let mut index = Index::default();
+        shared.state.for_each(keys::INDEX, |key, value| {
+            let entry = keys::decode::<IndexValue>(value).and_then(|value| value.entry());
+            let (hash, entry) = keys::hash_of(key).zip(entry).ok_or_else(|| shared.state.unreadable(key))?;
+            index.0.insert(hash, entry);
+            Ok(())
+        })?;
+        let mut stored = FxHashSet::default();
+        let mut ends: FxHashMap<u32, u64> = FxHashMap::default();
+        shared.state.for_each(keys::BLOCK, |key, value| {
+            let place = keys::decode::<BlockPosition>(value);
+            let (hash, place) = keys::hash_of(key).zip(place).ok_or_else(|| shared.state.unreadable(key))?;
+            let end = ends.entry(place.position.file).or_default();
+            *end = place.position.end().max(*end);
+            stored.insert(hash);
+            // A block that was found before its header was known.
+            if let Some(entry) = index.0.get_mut(&hash).filter(|entry| entry.status == Status::Header) {
+                (entry.status, entry.transactions) = (Status::Stored, place.transactions);
+            }
+            Ok(())
+        })?;
+        check_lengths(shared, &ends)?;
+        let genesis = spec.genesis_hash();
+        let lost = |(hash, entry): &(&BlockHash, &IndexEntry)| {
+            matches!(entry.status, Status::Stored | Status::Valid) && !stored.contains(*hash) && **hash != genesis
+        };
+        match index.0.iter().find(lost) {
+            Some((hash, entry)) => Err(state_error(
+                &shared.directory.state(),
+                format_args!("it does not say where block {hash} at height {} is stored", entry.height),
+            )),
+            None => Ok(index),
+        }
+    }
+
+    /// Links found blocks to their parents, whatever order they come in, and returns the hashes whose entries changed.
+    fn add(&mut self, spec: &ChainSpec, found: &Found) -> Vec<BlockHash> {
+        let genesis = spec.genesis_hash();
+        let mut changed = Vec::new();
+        let mut children: FxHashMap<BlockHash, Vec<&FoundBlock>> = FxHashMap::default();
+        let mut ready: Vec<(&FoundBlock, u32, Status)> = Vec::new();
+        for block in &found.blocks {
+            if let Some(entry) = self.0.get_mut(&block.hash) {
+                if entry.status == Status::Header {
+                    (entry.status, entry.transactions) = (Status::Stored, block.position.transactions);
+                    changed.push(block.hash);
+                }
+            } else if block.hash == genesis {
+                ready.push((block, 0, Status::Stored));
+            } else if let Some(parent) = self.0.get(&block.header.previous) {
+                ready.push((block, parent.height + 1, status_below(parent.status)));
+            } else {
+                children.entry(block.header.previous).or_default().push(block);
+            }
+        }
+        while let Some((block, height, status)) = ready.pop() {
+            let transactions = block.position.transactions;
+            let entry = IndexEntry { header: block.header, height, transactions, status };
+            if self.0.insert(block.hash, entry).is_none() {
+                changed.push(block.hash);
+            }
+            let next = children.remove(&block.hash).unwrap_or_default();
+            ready.extend(next.into_iter().map(|child| (child, height + 1, status_below(status))));
+        }
+        if !children.is_empty() {
+            let count: usize = children.values().map(Vec::len).sum();
+            tracing::warn!("{count} stored blocks have no stored parent; they count once their headers are known again");
+        }
+        for (hash, _) in &found.undos {
+            if let Some(entry) = self.0.get_mut(hash).filter(|entry| entry.status == Status::Stored) {
+                entry.status = Status::Valid;
+                changed.push(*hash);
+            }
+        }
+        changed
+    }
+
+    /// Parents before children.
+    fn into_entries(self) -> Vec<IndexEntry> {
+        let mut entries: Vec<_> = self.0.into_values().collect();
+        entries.sort_unstable_by_key(|entry| entry.height);
+        entries
+    }
+}
+
+/// What a stored block is when its parent has `parent`'s status.
+fn status_below(parent: Status) -> Status {
+    match parent {
+        Status::Invalid | Status::InvalidAncestor => Status::InvalidAncestor,
+        Status::Header | Status::Stored | Status::Valid => Status::Stored,
+    }
+}
+
+/// A file that is shorter than what the index says is in it, or gone.
+fn check_lengths(shared: &Shared, ends: &FxHashMap<u32, u64>) -> Result<(), StoreError> {
+    let lengths: FxHashMap<u32, u64> = shared.blocks.list()?.into_iter().collect();
+    for (&file, &end) in ends {
+        let path = shared.blocks.path(file);
+        match lengths.get(&file) {
+            None => return Err(StoreError(format!("{} is missing; restore it, or {REINDEX} that are left", path.display()))),
+            Some(&length) if length < end => {
+                return Err(damaged(&path, length, format_args!("the file ends here, but {end} bytes were written")));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Scans what the files hold past the place the database knows of, and moves that place.
+fn find(shared: &Shared, spec: &ChainSpec, disk: &Disk, meta: &mut Meta, reindex: bool) -> Result<Found, StoreError> {
+    let damage = if reindex { Damage::Skip } else { Damage::Refuse };
+    let mut found = Found::default();
+    meta.blocks = shared.blocks.scan(disk, meta.blocks, damage, |position, record, payload| {
+        let hash = record.hash();
+        match read_block(spec, hash, payload, reindex) {
+            Ok((header, transactions)) => {
+                found.blocks.push(FoundBlock { hash, header, position: BlockPosition { position, transactions } });
+            }
+            Err(what) if reindex => {
+                let path = shared.blocks.path(position.file);
+                tracing::warn!("skipped block {hash} at byte {} of {}: {what}", position.offset, path.display());
+            }
+            Err(what) => return Err(damaged(&shared.blocks.path(position.file), position.offset.into(), what)),
+        }
+        Ok(())
+    })?;
+    meta.undos = shared.undos.scan(disk, meta.undos, damage, |position, record, _| {
+        found.undos.push((record.hash(), position));
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// The header and the number of transactions; with `check`, the whole block passes the context-free rules as well.
+fn read_block(spec: &ChainSpec, hash: BlockHash, payload: &[u8], check: bool) -> Result<(Header, u32), String> {
+    let mut input = payload;
+    let header = Header::decode(&mut input).map_err(|error| error.to_string())?;
+    if header.hash() != hash {
+        return Err(format!("this is not block {hash}"));
+    }
+    let count = chain_spec::encode::decode_compact_size(&mut input).map_err(|error| error.to_string())?;
+    let transactions = u32::try_from(count).map_err(|error| error.to_string())?;
+    if check && hash != spec.genesis_hash() {
+        let block = Block::from_bytes(payload).map_err(|error| error.to_string())?;
+        check_block(Arc::new(block), spec).map_err(|error| error.to_string())?;
+        chain_spec::rules::header::check_proof_of_work(&header, spec).map_err(|error| error.to_string())?;
+    }
+    Ok((header, transactions))
+}
+
+/// Puts what was found into the database. The new place comes last: a crash in between is a scan repeated.
+fn persist(
+    shared: &Shared,
+    meta: &Meta,
+    index: &Index,
+    changed: &[BlockHash],
+    found: &Found,
+) -> Result<(), StoreError> {
+    if found.blocks.is_empty() && found.undos.is_empty() {
+        return Ok(());
+    }
+    let mut writer = BatchWriter::new(shared);
+    for block in &found.blocks {
+        writer.insert(&keys::hash_key(keys::BLOCK, block.hash.as_bytes()), keys::encode(&block.position)?)?;
+    }
+    for (hash, position) in &found.undos {
+        writer.insert(&keys::hash_key(keys::UNDO, hash.as_bytes()), keys::encode(position)?)?;
+    }
+    for hash in changed {
+        if let Some(entry) = index.0.get(hash) {
+            writer.insert(&keys::hash_key(keys::INDEX, hash.as_bytes()), keys::encode(&IndexValue::from(entry))?)?;
+        }
+    }
+    writer.flush()?;
+    if shared.txindex && meta.txindex {
+        for (hash, _) in &found.undos {
+            txindex::add_stored(shared, &mut writer, hash)?;
+        }
+    }
+    writer.insert(&keys::META, keys::encode(meta)?)?;
+    writer.flush()?;
+    shared.state.sync()
+}
+
+/// Many writes as batches of a bounded size, for writes that may be repeated.
+pub(super) struct BatchWriter<'a> {
+    shared: &'a Shared,
+    batch: sled::Batch,
+    operations: usize,
+}
+
+impl<'a> BatchWriter<'a> {
+    pub(super) fn new(shared: &'a Shared) -> BatchWriter<'a> {
+        BatchWriter { shared, batch: sled::Batch::default(), operations: 0 }
+    }
+    pub(super) fn insert(&mut self, key: &[u8], value: impl Into<sled::IVec>) -> Result<(), StoreError> {
+        self.batch.insert(key, value);
+        self.operations += 1;
+        if self.operations >= BATCH_OPERATIONS_MAX { self.flush() } else { Ok(()) }
+    }
+    pub(super) fn flush(&mut self) -> Result<(), StoreError> {
+        self.operations = 0;
+        self.shared.state.apply(std::mem::take(&mut self.batch))
+    }
+}

@@ -1,0 +1,150 @@
+//! What the one writer and any number of readers share: files, database, and what is not in the database yet.
+
+use super::directory::Directory;
+use super::error::damaged;
+use super::files::{FileSet, Position};
+use super::keys::{self, BlockPosition};
+use super::state::State;
+use crate::core::store::{Store, StoreError};
+use chain_spec::{Block, BlockHash, BlockUndo, CheckedBlock, Coin, Decode, Outpoint, Txid};
+use rustc_hash::FxHashMap;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// Blocks kept in memory after they were stored: they are asked for again at once, by the core and by peers.
+const RECENT_BLOCKS_MAX: usize = 64;
+/// Bytes of blocks kept in memory after they were stored.
+const RECENT_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// The shared half of an open store.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) state: State,
+    pub(super) blocks: Arc<FileSet>,
+    pub(super) undos: Arc<FileSet>,
+    pub(super) txindex: bool,
+    pending: RwLock<Pending>,
+    recent: Mutex<Recent>,
+    /// Last, so that the lock is let go of when everything else is closed.
+    pub(super) directory: Directory,
+}
+
+/// Positions and index entries that the next commit puts into the database.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    pub(super) blocks: FxHashMap<BlockHash, BlockPosition>,
+    pub(super) undos: FxHashMap<BlockHash, Position>,
+    pub(super) transactions: FxHashMap<Txid, BlockHash>,
+}
+
+#[derive(Debug, Default)]
+struct Recent {
+    blocks: VecDeque<Arc<CheckedBlock>>,
+    bytes: usize,
+}
+
+impl Shared {
+    pub(super) fn new(directory: Directory, state: State, blocks: FileSet, undos: FileSet, txindex: bool) -> Shared {
+        Shared {
+            state,
+            blocks: Arc::new(blocks),
+            undos: Arc::new(undos),
+            txindex,
+            pending: RwLock::default(),
+            recent: Mutex::default(),
+            directory,
+        }
+    }
+    pub(super) fn pending(&self) -> RwLockReadGuard<'_, Pending> {
+        self.pending.read().unwrap_or_else(PoisonError::into_inner)
+    }
+    pub(super) fn pending_mut(&self) -> RwLockWriteGuard<'_, Pending> {
+        self.pending.write().unwrap_or_else(PoisonError::into_inner)
+    }
+    fn recent_blocks(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    pub(super) fn block_position(&self, hash: &BlockHash) -> Result<Option<BlockPosition>, StoreError> {
+        if let Some(position) = self.pending().blocks.get(hash) {
+            return Ok(Some(*position));
+        }
+        self.state.value(&keys::hash_key(keys::BLOCK, hash.as_bytes()))
+    }
+    pub(super) fn undo_position(&self, hash: &BlockHash) -> Result<Option<Position>, StoreError> {
+        if let Some(position) = self.pending().undos.get(hash) {
+            return Ok(Some(*position));
+        }
+        self.state.value(&keys::hash_key(keys::UNDO, hash.as_bytes()))
+    }
+    /// Remembers a block that was just stored.
+    pub(super) fn remember(&self, block: &Arc<CheckedBlock>) {
+        let mut recent = self.recent_blocks();
+        recent.bytes += block.size();
+        recent.blocks.push_back(block.clone());
+        while recent.blocks.len() > RECENT_BLOCKS_MAX || (recent.bytes > RECENT_BYTES_MAX && recent.blocks.len() > 1) {
+            recent.bytes -= recent.blocks.pop_front().map_or(0, |block| block.size());
+        }
+    }
+    pub(super) fn recent(&self, hash: &BlockHash) -> Option<Arc<CheckedBlock>> {
+        self.recent_blocks().blocks.iter().rev().find(|block| block.hash() == *hash).cloned()
+    }
+    /// Reads a block from its file.
+    pub(super) fn read_block(&self, hash: &BlockHash, position: Position) -> Result<Block, StoreError> {
+        read(&self.blocks, hash, position)
+    }
+    /// Reads undo data from its file.
+    pub(super) fn read_undo(&self, hash: &BlockHash, position: Position) -> Result<BlockUndo, StoreError> {
+        read(&self.undos, hash, position)
+    }
+}
+
+fn read<T: Decode>(set: &FileSet, hash: &BlockHash, position: Position) -> Result<T, StoreError> {
+    let payload = set.read(position, hash.as_bytes())?;
+    T::from_bytes(&payload).map_err(|error| {
+        damaged(&set.path(position.file), position.offset.into(), format_args!("the data of block {hash}: {error}"))
+    })
+}
+
+/// The core's way to read.
+#[derive(Debug)]
+pub(super) struct Reader(pub(super) Arc<Shared>);
+
+impl Store for Reader {
+    fn coin(&self, outpoint: &Outpoint) -> Result<Option<Coin>, StoreError> {
+        let key = keys::coin_key(outpoint);
+        let Some(bytes) = self.0.state.get(&key)? else { return Ok(None) };
+        Coin::from_bytes(&bytes).map(Some).map_err(|_| self.0.state.unreadable(&key))
+    }
+    fn block(&self, hash: &BlockHash) -> Result<Option<Arc<Block>>, StoreError> {
+        if let Some(recent) = self.0.recent(hash) {
+            return Ok(Some(recent.block().clone()));
+        }
+        let Some(BlockPosition { position, .. }) = self.0.block_position(hash)? else { return Ok(None) };
+        self.0.read_block(hash, position).map(|block| Some(Arc::new(block)))
+    }
+    fn undo(&self, hash: &BlockHash) -> Result<Option<Arc<BlockUndo>>, StoreError> {
+        let Some(position) = self.0.undo_position(hash)? else { return Ok(None) };
+        self.0.read_undo(hash, position).map(|undo| Some(Arc::new(undo)))
+    }
+    /// The block that was connected last with this transaction in it. After a reorganisation that may be a block of an
+    /// abandoned branch, so the caller checks that it is in the active chain.
+    fn transaction_block(&self, txid: &Txid) -> Result<Option<BlockHash>, StoreError> {
+        if !self.0.txindex {
+            return Ok(None);
+        }
+        if let Some(hash) = self.0.pending().transactions.get(txid) {
+            return Ok(Some(*hash));
+        }
+        let key = keys::hash_key(keys::TRANSACTION, txid.as_bytes());
+        let Some(value) = self.0.state.get(&key)? else { return Ok(None) };
+        let hash = value.as_ref().try_into().map_err(|_| self.0.state.unreadable(&key))?;
+        Ok(Some(BlockHash::from_bytes(hash)))
+    }
+    fn for_each_coin(&self, visit: &mut dyn FnMut(Outpoint, Coin)) -> Result<(), StoreError> {
+        self.0.state.for_each(keys::COIN, |key, value| {
+            let outpoint = keys::outpoint_of(key).ok_or_else(|| self.0.state.unreadable(key))?;
+            visit(outpoint, Coin::from_bytes(value).map_err(|_| self.0.state.unreadable(key))?);
+            Ok(())
+        })
+    }
+}
