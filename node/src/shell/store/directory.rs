@@ -97,9 +97,8 @@ impl Directory {
             }
             Err(error) => return Err(io_error("read", &path, &error)),
         };
-        let file: ChainFile = serde_json::from_slice(&text).map_err(|error| {
-            StoreError(format!("{} is damaged: {error}; remove it and {REINDEX}", path.display()))
-        })?;
+        let file: ChainFile = serde_json::from_slice(&text)
+            .map_err(|error| StoreError(format!("{} is damaged: {error}; remove it and {REINDEX}", path.display())))?;
         if file.format != FORMAT {
             return Err(StoreError(format!(
                 "{} was written in format {} and this version reads format {FORMAT}; use the version that wrote it or another --datadir",

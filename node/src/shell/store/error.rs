@@ -17,8 +17,12 @@ pub(super) fn io_error(action: &str, path: &Path, error: &io::Error) -> StoreErr
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             "give this user the right to read and write it, or choose another --datadir"
         }
-        io::ErrorKind::NotFound => "restore it, or start once with --reindex to rebuild from the block files that are left",
-        io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => "choose another --datadir, or move what is in the way",
+        io::ErrorKind::NotFound => {
+            "restore it, or start once with --reindex to rebuild from the block files that are left"
+        }
+        io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => {
+            "choose another --datadir, or move what is in the way"
+        }
         io::ErrorKind::UnexpectedEof => REINDEX,
         _ => "check the disk, then start again; if the file is damaged, start once with --reindex",
     };

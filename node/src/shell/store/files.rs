@@ -81,7 +81,8 @@ impl FileSet {
         for entry in std::fs::read_dir(&self.directory).map_err(|error| fail(&error))? {
             let entry = entry.map_err(|error| fail(&error))?;
             let name = entry.file_name();
-            let number = name.to_str().and_then(|name| name.strip_prefix(self.prefix)?.strip_suffix(".dat")?.parse().ok());
+            let number =
+                name.to_str().and_then(|name| name.strip_prefix(self.prefix)?.strip_suffix(".dat")?.parse().ok());
             if let Some(number) = number {
                 files.push((number, entry.metadata().map_err(|error| fail(&error))?.len()));
             }

@@ -70,7 +70,9 @@ impl Journal {
                     journal.insert(checked.txid(), offset, header.record_len());
                     transactions.insert(offset, Arc::new(checked));
                 }
-                Err(error) => tracing::warn!("a kept transaction breaks a rule of this version and is dropped: {error}"),
+                Err(error) => {
+                    tracing::warn!("a kept transaction breaks a rule of this version and is dropped: {error}")
+                }
             }
             Ok(())
         })?;
@@ -138,7 +140,11 @@ impl Journal {
             oldest.push(*txid);
         }
         if !oldest.is_empty() {
-            tracing::warn!("{} is full: its {} oldest transactions are no longer kept", self.path.display(), oldest.len());
+            tracing::warn!(
+                "{} is full: its {} oldest transactions are no longer kept",
+                self.path.display(),
+                oldest.len()
+            );
             self.forget(&oldest)?;
         }
         Ok(())

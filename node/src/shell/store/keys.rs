@@ -2,7 +2,7 @@
 //! a key's first byte says what it is.
 
 use super::files::{End, Position};
-use crate::core::store::{IndexEntry, StoreError, Status};
+use crate::core::store::{IndexEntry, Status, StoreError};
 use chain_spec::{BlockHash, Header, Outpoint, Txid};
 
 /// The one [`Meta`].
@@ -87,7 +87,8 @@ fn config() -> impl bincode::config::Config {
     bincode::config::standard().with_fixed_int_encoding().with_limit::<VALUE_BYTES_MAX>()
 }
 pub(super) fn encode(value: &impl bincode::Encode) -> Result<Vec<u8>, StoreError> {
-    bincode::encode_to_vec(value, config()).map_err(|error| StoreError(format!("cannot encode a database value: {error}")))
+    bincode::encode_to_vec(value, config())
+        .map_err(|error| StoreError(format!("cannot encode a database value: {error}")))
 }
 /// `None` if the bytes are not exactly one value.
 pub(super) fn decode<T: bincode::Decode<()>>(bytes: &[u8]) -> Option<T> {

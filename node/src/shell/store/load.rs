@@ -71,9 +71,7 @@ pub(super) fn load(
     persist(shared, &meta, &index, &changed, &found)?;
     let loaded = Loaded {
         coins_tip: meta.coins_tip.map(BlockHash::from_bytes),
-        coins_between: meta
-            .coins_between
-            .map(|(old, new)| (BlockHash::from_bytes(old), BlockHash::from_bytes(new))),
+        coins_between: meta.coins_between.map(|(old, new)| (BlockHash::from_bytes(old), BlockHash::from_bytes(new))),
         entries: index.into_entries(),
         transactions: Vec::new(),
     };
@@ -166,7 +164,9 @@ impl Index {
         }
         if !children.is_empty() {
             let count: usize = children.values().map(Vec::len).sum();
-            tracing::warn!("{count} stored blocks have no stored parent; they count once their headers are known again");
+            tracing::warn!(
+                "{count} stored blocks have no stored parent; they count once their headers are known again"
+            );
         }
         for (hash, _) in &found.undos {
             if let Some(entry) = self.0.get_mut(hash).filter(|entry| entry.status == Status::Stored) {
@@ -199,7 +199,12 @@ fn check_lengths(shared: &Shared, ends: &FxHashMap<u32, u64>) -> Result<(), Stor
     for (&file, &end) in ends {
         let path = shared.blocks.path(file);
         match lengths.get(&file) {
-            None => return Err(StoreError(format!("{} is missing; restore it, or {REINDEX} that are left", path.display()))),
+            None => {
+                return Err(StoreError(format!(
+                    "{} is missing; restore it, or {REINDEX} that are left",
+                    path.display()
+                )));
+            }
             Some(&length) if length < end => {
                 return Err(damaged(&path, length, format_args!("the file ends here, but {end} bytes were written")));
             }

@@ -77,7 +77,12 @@ impl RecordHeader {
 
 /// A whole record, written with one call so that a killed process leaves a prefix of it or all of it.
 /// `None` if the payload is longer than [`PAYLOAD_BYTES_MAX`].
-pub(super) fn frame(kind: Kind, id: &[u8; 32], payload_len: usize, write: impl FnOnce(&mut Vec<u8>)) -> Option<Vec<u8>> {
+pub(super) fn frame(
+    kind: Kind,
+    id: &[u8; 32],
+    payload_len: usize,
+    write: impl FnOnce(&mut Vec<u8>),
+) -> Option<Vec<u8>> {
     let mut record = Vec::with_capacity(HEADER_LEN + payload_len);
     record.resize(HEADER_LEN, 0);
     write(&mut record);

@@ -59,10 +59,15 @@ impl Scan<'_> {
     ) -> Result<u64, StoreError> {
         let path = self.path;
         let read_error = |error| io_error("read", path, &error);
-        let file = OpenOptions::new().read(true).write(true).open(path).map_err(|error| io_error("open", path, &error))?;
+        let file =
+            OpenOptions::new().read(true).write(true).open(path).map_err(|error| io_error("open", path, &error))?;
         let length = file.metadata().map_err(read_error)?.len();
         if length < self.start {
-            return Err(damaged(path, length, format_args!("the file ends here, but {} bytes were written", self.start)));
+            return Err(damaged(
+                path,
+                length,
+                format_args!("the file ends here, but {} bytes were written", self.start),
+            ));
         }
         let walk = Walk { file: &file, length, scan: self };
         let mut offset = self.start;
@@ -111,7 +116,8 @@ impl Walk<'_> {
         }
         let mut head = [0; HEADER_LEN];
         self.file.read_exact_at(&mut head, offset)?;
-        let Some(header) = RecordHeader::from_bytes(&head).filter(|header| self.scan.kinds.contains(&header.kind)) else {
+        let Some(header) = RecordHeader::from_bytes(&head).filter(|header| self.scan.kinds.contains(&header.kind))
+        else {
             let page = offset.next_multiple_of(PAGE_BYTES);
             let torn = self.zero_from(offset)? || (page < offset + HEADER_LEN as u64 && self.zero_from(page)?);
             return Ok(torn_or(torn, "no record starts here", None));
