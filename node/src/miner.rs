@@ -1,1 +1,163 @@
-//! The miner.
+//! The miner: worker threads that look for a header whose hash meets the target.
+//!
+//! The shell gives it templates ([`Miner::set_job`]) made by the core and gets whole blocks back through a callback;
+//! they come in again as submitted blocks, checked like anyone's. Below it: [`kernel`] hashes, [`job`](mod@job) cuts a
+//! template into pieces of work, `worker` is the threads' loop, `pace` the rate limit, [`meter`](mod@meter) the count.
+//! There is no pool protocol here and no choice of transactions.
+
+pub mod job;
+pub mod kernel;
+pub mod meter;
+mod pace;
+mod solve;
+mod worker;
+
+#[cfg(test)]
+mod tests;
+
+use std::{num::NonZero, sync::Arc, thread};
+
+use chain_spec::Block;
+pub use kernel::{KernelError, KernelName};
+pub use meter::Meter;
+pub use solve::solve;
+
+use job::Job;
+use kernel::Kernel;
+use worker::Shared;
+
+/// Bits of a header's version that a miner may roll (BIP320).
+pub const VERSION_ROLLING_MASK: i32 = 0x1fff_e000;
+
+/// How to mine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MinerConfig {
+    /// Worker threads, at least one.
+    pub threads: usize,
+    /// Limit over all threads, in hashes a second; none is as fast as the processor goes, 0 is not at all.
+    pub hashrate_max: Option<u64>,
+    /// The kernel; none picks the fastest by self-timing.
+    pub kernel: Option<KernelName>,
+}
+
+/// One worker for each core this process may use, no limit, the fastest kernel.
+impl Default for MinerConfig {
+    fn default() -> MinerConfig {
+        MinerConfig { threads: cores(), hashrate_max: None, kernel: None }
+    }
+}
+
+/// Why a miner cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum MinerError {
+    /// No worker was asked for.
+    #[error("zero mining threads; ask for at least one (this machine has {} cores)", cores())]
+    ZeroThreads,
+    /// The kernel asked for cannot be used.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+    /// The operating system refused a thread.
+    #[error("cannot start a mining thread: {0}; ask for fewer threads")]
+    Spawn(std::io::Error),
+}
+
+/// Processor cores this process may use.
+pub fn cores() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get)
+}
+
+/// A running miner. Its threads end when it is dropped.
+pub struct Miner {
+    shared: Arc<Shared>,
+    kernel: Kernel,
+    threads: Vec<thread::JoinHandle<()>>,
+}
+
+impl Miner {
+    /// Starts idle workers; `found` is called on a worker's thread with every block found and should not block for long.
+    ///
+    /// A job is answered once: after a hit its workers wait for the next job (a second at most, in case the block
+    /// was refused and no job follows). Blocks of a job that was replaced or cleared are never given to `found`.
+    pub fn start(config: MinerConfig, found: impl Fn(Block) + Send + Sync + 'static) -> Result<Miner, MinerError> {
+        if config.threads == 0 {
+            return Err(MinerError::ZeroThreads);
+        }
+        let kernel = match config.kernel {
+            Some(name) => Kernel::named(name)?,
+            None => Kernel::fastest(),
+        };
+        let shared = Arc::new(Shared::new(config.threads, config.hashrate_max, Box::new(found)));
+        let mut miner = Miner { shared, kernel, threads: Vec::with_capacity(config.threads) };
+        for worker in 0..config.threads {
+            let shared = Arc::clone(&miner.shared);
+            let thread = thread::Builder::new()
+                .name(format!("miner-{worker}"))
+                .spawn(move || worker::run(&shared, worker, kernel))
+                .map_err(MinerError::Spawn)?;
+            miner.threads.push(thread);
+        }
+        Ok(miner)
+    }
+
+    /// Mines on `block`, a template whose coinbase script ends in eight bytes of extranonce that may be changed,
+    /// as may the version bits of [`VERSION_ROLLING_MASK`]; its time moves on while it is mined.
+    /// Effective within a millisecond. An invalid compact target is no job.
+    pub fn set_job(&self, block: Block) {
+        // Preparing a large template takes a while: work on another parent is stale already.
+        self.shared.change(|state| {
+            if state.job.as_ref().is_some_and(|job| job.header().previous != block.header.previous) {
+                state.job = None;
+            }
+        });
+        let job = Job::new(block).map(Arc::new);
+        self.shared.change(|state| {
+            state.job = job;
+            state.job_since = meter::now();
+        });
+    }
+
+    /// Stops work until the next job.
+    pub fn clear_job(&self) {
+        self.shared.change(|state| state.job = None);
+    }
+
+    /// Stops work and keeps the job.
+    pub fn pause(&self) {
+        self.shared.change(|state| state.paused = true);
+    }
+
+    /// Goes on after [`Miner::pause`].
+    pub fn resume(&self) {
+        self.shared.change(|state| state.paused = false);
+    }
+
+    /// Changes the limit over all threads, in hashes a second; none is as fast as it goes, 0 is not at all.
+    pub fn set_hashrate_max(&self, hashrate_max: Option<u64>) {
+        self.shared.change(|state| state.hashrate_max = hashrate_max);
+    }
+
+    /// What the miner does and has done.
+    pub fn meter(&self) -> Meter {
+        let (hashes_total, hashes_per_second_1s, hashes_per_second_1m) = self.shared.totals();
+        let state = self.shared.state();
+        Meter {
+            kernel: self.kernel.name(),
+            threads: self.threads.len(),
+            hashes_total,
+            hashes_per_second_1s,
+            hashes_per_second_1m,
+            hashrate_max: state.hashrate_max,
+            paused: state.paused,
+        }
+    }
+}
+
+impl Drop for Miner {
+    fn drop(&mut self) {
+        self.shared.change(|state| state.stopping = true);
+        for thread in self.threads.drain(..) {
+            // A worker that panicked has printed its message; there is nothing to add while dropping.
+            let _ = thread.join();
+        }
+    }
+}

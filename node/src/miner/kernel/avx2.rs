@@ -1,0 +1,4 @@
+use super::Variant;
+pub(super) fn variants() -> &'static [Variant] {
+    &[]
+}
