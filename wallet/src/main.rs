@@ -1,2 +1,7 @@
-//! x
-fn main() {}
+//! `testoon-wallet`: see [`wallet::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    wallet::cli::run(std::env::args_os())
+}

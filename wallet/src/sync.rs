@@ -1,0 +1,278 @@
+//! Brings the ledger up to a node's active chain and mempool.
+//!
+//! Blocks are asked for by height in batches and must link to the last one seen; where they do not, the node has
+//! reorganised, and the ledger is rolled back to the highest remembered block that is still active. Own transactions that
+//! the mempool has lost are sent again. Neighbours: [`crate::client`] asks, [`crate::ledger`] remembers.
+//! Absent: validation of blocks. The node is ours; what is checked is that it answers the question.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use chain_spec::{Block, BlockHash, Decode, Transaction, Txid};
+use serde_json::{Value, json};
+
+use crate::client::{Client, ClientError};
+use crate::keystore::{KeyError, Keyring};
+use crate::ledger::Ledger;
+use crate::view::{State, View};
+
+/// Blocks or transactions asked for at once, at first and at most.
+const BATCH_MAX: usize = 256;
+const BATCH_FIRST: usize = 16;
+/// A batch of blocks is sized to bring about this much.
+const BATCH_BYTES: usize = 4 << 20;
+/// Reorganisations during one sync after which it gives up.
+const REORGS_MAX: usize = 100;
+/// Mempool transactions looked at; a larger mempool's rest is seen once it is in a block.
+const MEMPOOL_MAX: usize = 100_000;
+
+/// Why the wallet could not follow the node.
+#[derive(Debug, thiserror::Error)]
+pub enum SyncError {
+    /// The node could not be asked.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The node is on another chain.
+    #[error("the node at {url} is on chain {found:?}, this wallet belongs to chain {expected:?}: name a node of that chain with --rpc")]
+    WrongChain {
+        /// The node's address.
+        url: String,
+        /// Its chain's name.
+        found: String,
+        /// The wallet's.
+        expected: String,
+    },
+    /// No point at which to stop.
+    #[error("the node's chain changed {REORGS_MAX} times during one sync: try again when it has settled")]
+    Unsettled,
+    /// A key could not be derived.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+}
+
+/// What a sync did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SyncReport {
+    /// The height reached.
+    pub height: u32,
+    /// Blocks read.
+    pub connected: u32,
+    /// Blocks undone because they left the active chain.
+    pub rolled_back: u32,
+    /// Own transactions sent again.
+    pub rebroadcast: Vec<Txid>,
+    /// Own transactions the node did not take again, and why.
+    pub refused: Vec<(Txid, String)>,
+}
+
+/// How far a long sync is.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Height scanned.
+    pub height: u32,
+    /// Height to reach.
+    pub target: u32,
+}
+
+/// The keys a scan looks for.
+pub trait Keys {
+    /// Whether the public key hash is ours; notes that it was used.
+    fn observe(&mut self, hash: &[u8; 20]) -> Result<bool, KeyError>;
+    /// How many keys are watched: a change means that a block must be looked at again.
+    fn watched(&self) -> usize;
+}
+
+impl Keys for Keyring {
+    fn observe(&mut self, hash: &[u8; 20]) -> Result<bool, KeyError> {
+        Keyring::observe(self, hash)
+    }
+    fn watched(&self) -> usize {
+        Keyring::watched(self)
+    }
+}
+
+/// One scan of one node.
+pub struct Scan<'a> {
+    /// Whom to ask.
+    pub client: &'a Client,
+    /// What is known, and grows.
+    pub ledger: &'a mut Ledger,
+    /// What to look for.
+    pub keys: &'a mut dyn Keys,
+    /// The chain's genesis block and name.
+    pub genesis: (BlockHash, &'a str),
+    /// Told after each batch.
+    pub progress: &'a mut dyn FnMut(Progress),
+}
+
+impl Scan<'_> {
+    /// Follows the node's active chain to its tip.
+    pub fn blocks(&mut self) -> Result<SyncReport, SyncError> {
+        self.check_chain()?;
+        let mut report = SyncReport::default();
+        let mut batch = BATCH_FIRST;
+        for _ in 0..REORGS_MAX {
+            report.rolled_back += self.roll_back_to_fork()?;
+            let target = self.client.block_count()?;
+            while let Some(from) = self.next_height().filter(|from| *from <= target) {
+                let count = batch.min((target - from) as usize + 1) as u32;
+                let (blocks, bytes) = self.fetch(from, count)?;
+                let complete = blocks.len() == count as usize;
+                for block in blocks {
+                    if !self.connect(&block)? {
+                        break;
+                    }
+                    report.connected += 1;
+                }
+                (self.progress)(Progress { height: self.height(), target });
+                if !complete || self.next_height() != Some(from + count) {
+                    break; // reorganised under our hands: look for the fork again
+                }
+                batch = (BATCH_BYTES / (bytes / count as usize).max(1)).clamp(1, BATCH_MAX);
+            }
+            let tip = self.client.read::<String>("getbestblockhash", self.client.call("getbestblockhash", json!([]))?)?;
+            if self.ledger.tip().is_some_and(|(_, hash)| hash.to_string() == tip) {
+                report.height = self.height();
+                return Ok(report);
+            }
+        }
+        Err(SyncError::Unsettled)
+    }
+
+    fn height(&self) -> u32 {
+        self.ledger.tip().map_or(0, |(height, _)| height)
+    }
+
+    fn next_height(&self) -> Option<u32> {
+        self.ledger.tip().map_or(Some(0), |(height, _)| height.checked_add(1))
+    }
+
+    fn check_chain(&self) -> Result<(), SyncError> {
+        let (genesis, name) = self.genesis;
+        if self.client.block_hash(0)? == Some(genesis) {
+            return Ok(());
+        }
+        let info = self.client.call("getblockchaininfo", json!([]))?;
+        Err(SyncError::WrongChain {
+            url: self.client.url().to_owned(),
+            found: info["chain"].as_str().unwrap_or("unknown").to_owned(),
+            expected: name.to_owned(),
+        })
+    }
+
+    /// Forgets what is no longer in the active chain. Returns how many blocks that were.
+    fn roll_back_to_fork(&mut self) -> Result<u32, SyncError> {
+        let Some((tip, _)) = self.ledger.tip() else { return Ok(0) };
+        let known: Vec<_> = self.ledger.checkpoints().collect();
+        for (height, hash) in known {
+            if self.client.block_hash(height)? == Some(hash) {
+                self.ledger.roll_back(Some(height));
+                return Ok(tip - height);
+            }
+        }
+        self.ledger.roll_back(None);
+        Ok(tip + 1)
+    }
+
+    /// The active blocks from `from` on and their size, fewer than `count` if the chain became shorter meanwhile.
+    fn fetch(&self, from: u32, count: u32) -> Result<(Vec<Block>, usize), SyncError> {
+        let heights = (from..from + count).map(|height| json!([height])).collect();
+        let mut hashes = Vec::new();
+        for answer in self.client.batch("getblockhash", heights)? {
+            match answer {
+                Ok(value) => hashes.push(self.client.hash("getblockhash", &value)?),
+                Err(_) => break,
+            }
+        }
+        let queries = hashes.iter().map(|hash| json!([hash.to_string(), 0])).collect();
+        let (mut blocks, mut bytes) = (Vec::with_capacity(hashes.len()), 0);
+        for (answer, hash) in self.client.batch("getblock", queries)?.into_iter().zip(&hashes) {
+            let value = answer.map_err(|error| ClientError::Rpc { method: "getblock".into(), error })?;
+            bytes += value.as_str().map_or(0, |text| text.len() / 2);
+            let block: Block = self.decode("getblock", &value)?;
+            if block.hash() != *hash {
+                return Err(self.client.bad_answer("getblock", format!("not the block {hash}")).into());
+            }
+            blocks.push(block);
+        }
+        Ok((blocks, bytes))
+    }
+
+    fn decode<T: Decode>(&self, method: &str, value: &Value) -> Result<T, ClientError> {
+        let bytes = value.as_str().and_then(|text| hex::decode(text).ok());
+        let bytes = bytes.ok_or_else(|| self.client.bad_answer(method, "not hexadecimal"))?;
+        T::from_bytes(&bytes).map_err(|error| self.client.bad_answer(method, error.to_string()))
+    }
+
+    /// Connects a block if it follows the tip. Repeats it while it makes the look-ahead grow: a later output of the same
+    /// block may pay a key that an earlier one brought into view.
+    fn connect(&mut self, block: &Block) -> Result<bool, KeyError> {
+        let height = match self.ledger.tip() {
+            Some((height, hash)) if block.header.previous == hash => height + 1,
+            None => 0,
+            Some(_) => return Ok(false),
+        };
+        loop {
+            let watched = self.keys.watched();
+            self.ledger.connect(height, block, &mut |hash| self.keys.observe(hash))?;
+            if self.keys.watched() == watched {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Looks at the node's mempool, and sends own transactions again that it lacks.
+    pub fn mempool(&mut self, now_s: u32, report: &mut SyncReport) -> Result<(), SyncError> {
+        let present: HashSet<Txid> = self.client.mempool()?.into_iter().take(MEMPOOL_MAX).collect();
+        self.ledger.set_mempool(|txid| present.contains(txid));
+        let unknown: Vec<Txid> = present.iter().filter(|txid| self.ledger.entry(txid).is_none()).copied().collect();
+        let mut transactions: Vec<Arc<Transaction>> = Vec::new();
+        for txids in unknown.chunks(BATCH_MAX) {
+            let queries = txids.iter().map(|txid| json!([txid.to_string()])).collect();
+            // One that left the mempool since brings an error, and is not asked about again.
+            for value in self.client.batch("getrawtransaction", queries)?.into_iter().flatten() {
+                transactions.push(Arc::new(self.decode("getrawtransaction", &value)?));
+            }
+        }
+        // A child may come before its parent, which makes it ours; so go round until nothing new concerns us.
+        loop {
+            let before = transactions.len();
+            let mut rest = Vec::new();
+            for transaction in transactions {
+                if !self.ledger.observe(&transaction, now_s, &mut |hash| self.keys.observe(hash))? {
+                    rest.push(transaction);
+                }
+            }
+            transactions = rest;
+            if transactions.len() == before {
+                break;
+            }
+        }
+        self.rebroadcast(report)
+    }
+
+    fn rebroadcast(&mut self, report: &mut SyncReport) -> Result<(), SyncError> {
+        let view = View::new(self.ledger, 0);
+        let mut lost: Vec<_> = self
+            .ledger
+            .entries()
+            .filter(|(txid, entry)| entry.sent && view.state(txid) == Some(State::Unconfirmed { in_mempool: false }))
+            .map(|(txid, entry)| (entry.sequence, *txid, entry.transaction.clone()))
+            .collect();
+        lost.sort_by_key(|(sequence, ..)| *sequence); // parents before children
+        for (_, txid, transaction) in lost {
+            match self.client.send_transaction(&transaction) {
+                Ok(()) => {
+                    self.ledger.set_in_mempool(&txid, true);
+                    report.rebroadcast.push(txid);
+                }
+                Err(ClientError::Rpc { error, .. }) => report.refused.push((txid, error.message)),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
