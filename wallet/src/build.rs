@@ -171,8 +171,7 @@ pub fn spend(
     let amount = Amount::checked_sum(outputs.iter().map(|o| o.value)).ok_or(BuildError::AmountOverflow)?;
     let value = Amount::checked_sum(coins.iter().map(|coin| coin.value)).ok_or(BuildError::AmountOverflow)?;
     let outputs_size = outputs.iter().map(Encode::encoded_len).sum();
-    let request =
-        Request { amount, outputs: outputs.len(), outputs_size, input_size, fee_rate, subtract_fee: false };
+    let request = Request { amount, outputs: outputs.len(), outputs_size, input_size, fee_rate, subtract_fee: false };
     match settle(&request, value, coins.len()) {
         Some((fee, back, paid)) if back.is_some() || !outputs.is_empty() => {
             let selection = Selection { coins: (0..coins.len()).collect(), fee, change: back, paid };
@@ -235,6 +234,3 @@ fn sign(transaction: &mut Transaction, coins: &[WalletCoin], key_of: &KeyOf) -> 
     }
     Ok(())
 }
-
-#[cfg(test)]
-mod tests;

@@ -253,7 +253,8 @@ impl Client {
         timeout_ms: u64,
     ) -> Result<T, ClientError> {
         let body = serde_json::to_vec(request).map_err(|error| self.bad_answer(method, error.to_string()))?;
-        let unreachable = |error: ureq::Error| ClientError::Unreachable { url: self.url.clone(), reason: plain(&error) };
+        let unreachable =
+            |error: ureq::Error| ClientError::Unreachable { url: self.url.clone(), reason: plain(&error) };
         let mut response = self
             .agent
             .post(&self.url)
@@ -269,7 +270,8 @@ impl Client {
             return Err(ClientError::Unauthorized { url: self.url.clone() });
         }
         let text = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec().map_err(unreachable)?;
-        serde_json::from_slice(&text).map_err(|_| self.bad_answer(method, format!("HTTP status {status}, not JSON-RPC")))
+        serde_json::from_slice(&text)
+            .map_err(|_| self.bad_answer(method, format!("HTTP status {status}, not JSON-RPC")))
     }
 }
 
@@ -285,6 +287,3 @@ fn plain(error: &ureq::Error) -> String {
         other => other.to_string(),
     }
 }
-
-#[cfg(test)]
-mod tests;

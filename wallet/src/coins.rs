@@ -157,6 +157,3 @@ impl BnbMetric for LowestFee<'_> {
         Some(Ordf32(self.request.fee(inputs, 0).units() as f32))
     }
 }
-
-#[cfg(test)]
-mod tests;

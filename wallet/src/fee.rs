@@ -94,7 +94,8 @@ mod tests {
             assert_eq!(text.parse::<FeeRate>(), Ok(FeeRate(per_1000)));
             assert_eq!(FeeRate(per_1000).to_string(), shown);
         }
-        for bad in ["", ".", "1.", ".5", "-1", "+1", "1e3", "1.0001", "100000.001", "1 ", "１", "99999999999999999999"] {
+        for bad in ["", ".", "1.", ".5", "-1", "+1", "1e3", "1.0001", "100000.001", "1 ", "１", "99999999999999999999"]
+        {
             assert_eq!(bad.parse::<FeeRate>(), Err(ParseFeeRateError), "{bad:?}");
         }
     }

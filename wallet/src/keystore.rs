@@ -229,8 +229,9 @@ impl Keyring {
             let keys = &mut self.branches[branch as usize];
             let wanted = keys.next.saturating_add(self.gap_limit).min(ChildNumber::HARDENED_FLAG);
             for index in keys.hashes.len() as u32..wanted {
-                let hash = derive_hash(&keys.public, index)
-                    .ok_or_else(|| KeyError::Derivation(format!("m/44'/{}'/0'/{}/{index}", self.coin_type, branch as u8)))?;
+                let hash = derive_hash(&keys.public, index).ok_or_else(|| {
+                    KeyError::Derivation(format!("m/44'/{}'/0'/{}/{index}", self.coin_type, branch as u8))
+                })?;
                 keys.hashes.push(hash);
                 self.paths.insert(hash, KeyPath { branch, index });
             }
@@ -254,6 +255,3 @@ pub fn coin_type(spec: &ChainSpec) -> u32 {
 pub fn address(hash: [u8; 20], spec: &ChainSpec) -> Address {
     Address { version: spec.address_version, public_key_hash: hash }
 }
-
-#[cfg(test)]
-mod tests;

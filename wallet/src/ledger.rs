@@ -145,7 +145,12 @@ impl Ledger {
     }
 
     /// Adds a transaction this wallet made and is about to broadcast.
-    pub fn record_sent(&mut self, transaction: &Arc<Transaction>, time_s: u32, owns: &mut Owns) -> Result<(), KeyError> {
+    pub fn record_sent(
+        &mut self,
+        transaction: &Arc<Transaction>,
+        time_s: u32,
+        owns: &mut Owns,
+    ) -> Result<(), KeyError> {
         let own = self.concerns(transaction, owns)?.unwrap_or_default();
         let entry = self.insert(transaction.clone(), None, time_s, own);
         (entry.sent, entry.abandoned) = (true, false);
@@ -253,6 +258,3 @@ impl Ledger {
         entry
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -20,7 +20,7 @@ const PAYLOAD_BYTES_MAX: usize = 256 << 20;
 pub struct RecordError(pub String);
 
 /// Everything a wallet file holds. The secrets are erased when it is dropped.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, Zeroize, ZeroizeOnDrop)]
+#[derive(Clone, PartialEq, Eq, Encode, Decode, Zeroize, ZeroizeOnDrop)]
 pub struct Record {
     /// BIP39 entropy.
     pub entropy: Vec<u8>,
@@ -112,6 +112,3 @@ impl EntryRecord {
         })
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -33,7 +33,9 @@ pub enum SyncError {
     #[error(transparent)]
     Client(#[from] ClientError),
     /// The node is on another chain.
-    #[error("the node at {url} is on chain {found:?}, this wallet belongs to chain {expected:?}: name a node of that chain with --rpc")]
+    #[error(
+        "the node at {url} is on chain {found:?}, this wallet belongs to chain {expected:?}: name a node of that chain with --rpc"
+    )]
     WrongChain {
         /// The node's address.
         url: String,
@@ -124,13 +126,15 @@ impl Scan<'_> {
                     }
                     report.connected += 1;
                 }
-                (self.progress)(Progress { height: self.height(), target });
+                let height = self.height();
+                (self.progress)(Progress { height, target });
                 if !complete || self.next_height() != Some(from + count) {
                     break; // reorganised under our hands: look for the fork again
                 }
                 batch = (BATCH_BYTES / (bytes / count as usize).max(1)).clamp(1, BATCH_MAX);
             }
-            let tip = self.client.read::<String>("getbestblockhash", self.client.call("getbestblockhash", json!([]))?)?;
+            let tip =
+                self.client.read::<String>("getbestblockhash", self.client.call("getbestblockhash", json!([]))?)?;
             if self.ledger.tip().is_some_and(|(_, hash)| hash.to_string() == tip) {
                 report.height = self.height();
                 return Ok(report);
@@ -273,6 +277,3 @@ impl Scan<'_> {
         Ok(())
     }
 }
-
-#[cfg(test)]
-mod tests;

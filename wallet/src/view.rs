@@ -194,13 +194,18 @@ impl<'a> View<'a> {
         entry.transaction.inputs.iter().find_map(|input| {
             if let Some(state) = self.dead.get(&input.outpoint.txid) {
                 // A dead parent's cause is ours too; an orphaned coinbase has no rival, so name the coinbase itself.
-                return Some(if *state == State::Orphaned { State::Conflicted { by: input.outpoint.txid } } else { *state });
+                return Some(if *state == State::Orphaned {
+                    State::Conflicted { by: input.outpoint.txid }
+                } else {
+                    *state
+                });
             }
             let rival = self.ledger.spenders(&input.outpoint).iter().find(|rival| {
                 *rival != txid
-                    && self.ledger.entry(rival).is_some_and(|other| {
-                        other.position.is_some() || (other.in_mempool && !entry.in_mempool)
-                    })
+                    && self
+                        .ledger
+                        .entry(rival)
+                        .is_some_and(|other| other.position.is_some() || (other.in_mempool && !entry.in_mempool))
             });
             rival.map(|by| State::Conflicted { by: *by })
         })
@@ -247,7 +252,9 @@ impl<'a> View<'a> {
         let entry = self.ledger.entry(&outpoint.txid)?;
         let (state, confirmations) = match self.state(&outpoint.txid)? {
             State::Confirmed { confirmations, .. } => match self.maturity.saturating_sub(confirmations) {
-                blocks if blocks > 0 && entry.transaction.is_coinbase() => (CoinState::Immature { blocks }, confirmations),
+                blocks if blocks > 0 && entry.transaction.is_coinbase() => {
+                    (CoinState::Immature { blocks }, confirmations)
+                }
                 _ => (CoinState::Confirmed, confirmations),
             },
             State::Unconfirmed { .. } if self.is_from_us(entry) => (CoinState::OwnUnconfirmed, 0),
@@ -284,7 +291,8 @@ impl<'a> View<'a> {
 
     fn line(&self, txid: &Txid, entry: &Entry) -> Option<(impl Ord + Copy + use<>, HistoryLine)> {
         let transaction = &entry.transaction;
-        let own_inputs: Vec<_> = transaction.inputs.iter().filter_map(|i| self.ledger.own_output(&i.outpoint)).collect();
+        let own_inputs: Vec<_> =
+            transaction.inputs.iter().filter_map(|i| self.ledger.own_output(&i.outpoint)).collect();
         let own_output = |index| self.ledger.own_output(&Outpoint { txid: *txid, index });
         let (own, others): (Vec<_>, Vec<_>) =
             (0..).zip(&transaction.outputs).partition(|(index, _)| own_output(*index).is_some());
@@ -315,6 +323,3 @@ use crate::ledger::OwnOutput;
 fn sum(amounts: impl IntoIterator<Item = Amount>) -> Amount {
     Amount::checked_sum(amounts).unwrap_or(Amount::MAX_MONEY)
 }
-
-#[cfg(test)]
-mod tests;

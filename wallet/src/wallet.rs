@@ -134,7 +134,8 @@ impl Wallet {
             spec: self.spec.to_toml(),
             next: [Branch::External, Branch::Change].map(|branch| self.keys.next_index(branch)),
             gap_limit: self.gap_limit,
-            ..Record::default()
+            checkpoints: Vec::new(),
+            entries: Vec::new(),
         };
         record.set_ledger(&self.ledger);
         file.save(&record.to_bytes()?)?;
@@ -207,7 +208,11 @@ impl Wallet {
     }
 
     /// [`Wallet::sync`], telling `progress` after each batch of blocks.
-    pub fn sync_with(&mut self, client: &Client, progress: &mut dyn FnMut(Progress)) -> Result<SyncReport, WalletError> {
+    pub fn sync_with(
+        &mut self,
+        client: &Client,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<SyncReport, WalletError> {
         let genesis = (self.spec.genesis_hash(), self.spec.name.as_str());
         let mut scan = Scan { client, ledger: &mut self.ledger, keys: &mut self.keys, genesis, progress };
         let mut report = scan.blocks()?;
@@ -378,7 +383,3 @@ pub mod sweep {
         Ok(build::spend(&coins, Vec::new(), to, fee_rate, input_size, &|_| Ok(key.clone()))?)
     }
 }
-
-
-#[cfg(test)]
-mod tests;
