@@ -1,10 +1,13 @@
 //! Headers (80 bytes) and blocks.
+use crate::encode::{decode_list, encode_list, list_len, take_array};
+use crate::hash::sha256d;
+use crate::transaction::TRANSACTION_LEN_MIN;
 use crate::{BlockHash, CompactTarget, Decode, DecodeError, Encode, MerkleRoot, Transaction};
 
 /// A block's header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Header {
-    /// Version bits; free, so miners roll them (BIP320).
+    /// Version bits; free above the floor of [`rules::header`](crate::rules::header), so miners roll them (BIP320).
     pub version: i32,
     /// The parent.
     pub previous: BlockHash,
@@ -22,17 +25,37 @@ impl Header {
     pub const LEN: usize = 80;
     /// The 80 bytes.
     pub fn to_array(&self) -> [u8; 80] {
-        todo!()
+        let mut bytes = [0; Self::LEN];
+        bytes[..4].copy_from_slice(&self.version.to_le_bytes());
+        bytes[4..36].copy_from_slice(self.previous.as_bytes());
+        bytes[36..68].copy_from_slice(self.merkle_root.as_bytes());
+        bytes[68..72].copy_from_slice(&self.time.to_le_bytes());
+        bytes[72..76].copy_from_slice(&self.bits.bits().to_le_bytes());
+        bytes[76..].copy_from_slice(&self.nonce.to_le_bytes());
+        bytes
     }
     /// From the 80 bytes.
-    pub fn from_array(_bytes: &[u8; 80]) -> Header {
-        todo!()
+    pub fn from_array(bytes: &[u8; 80]) -> Header {
+        fn part<const N: usize>(bytes: &[u8; 80], at: usize) -> [u8; N] {
+            let mut part = [0; N];
+            part.copy_from_slice(&bytes[at..at + N]);
+            part
+        }
+        Header {
+            version: i32::from_le_bytes(part(bytes, 0)),
+            previous: BlockHash::from_bytes(part(bytes, 4)),
+            merkle_root: MerkleRoot::from_bytes(part(bytes, 36)),
+            time: u32::from_le_bytes(part(bytes, 68)),
+            bits: CompactTarget::from_bits(u32::from_le_bytes(part(bytes, 72))),
+            nonce: u32::from_le_bytes(part(bytes, 76)),
+        }
     }
     /// The double SHA-256 of the 80 bytes.
     pub fn hash(&self) -> BlockHash {
-        todo!()
+        BlockHash::from_bytes(sha256d(&self.to_array()))
     }
 }
+
 /// A header and its transactions, the coinbase first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {
@@ -47,29 +70,33 @@ impl Block {
         self.header.hash()
     }
 }
+
 impl Encode for Header {
     fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.to_array());
     }
     fn encoded_len(&self) -> usize {
-        80
+        Self::LEN
     }
 }
 impl Decode for Header {
-    fn decode(_input: &mut &[u8]) -> Result<Self, DecodeError> {
-        todo!()
+    fn decode(input: &mut &[u8]) -> Result<Self, DecodeError> {
+        Ok(Header::from_array(&take_array(input)?))
     }
 }
 impl Encode for Block {
-    fn encode(&self, _out: &mut Vec<u8>) {
-        todo!()
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.header.encode(out);
+        encode_list(&self.transactions, out);
     }
     fn encoded_len(&self) -> usize {
-        todo!()
+        Header::LEN + list_len(&self.transactions)
     }
 }
 impl Decode for Block {
-    fn decode(_input: &mut &[u8]) -> Result<Self, DecodeError> {
-        todo!()
+    fn decode(input: &mut &[u8]) -> Result<Self, DecodeError> {
+        let header = Header::decode(input)?;
+        let transactions = decode_list(input, TRANSACTION_LEN_MIN)?;
+        Ok(Block { header, transactions })
     }
 }

@@ -1,4 +1,17 @@
 //! The rules in the order they run: one rule, one function, one error variant, one failing test.
+//!
+//! | stage | needs | rules, by Bitcoin Core's reject string |
+//! |---|---|---|
+//! | [`transaction`] | nothing | `bad-txns-vin-empty`, `bad-txns-vout-empty`, `bad-txns-oversize`, `bad-txns-vout-negative`, `bad-txns-vout-toolarge`, `bad-txns-txouttotal-toolarge`, `bad-txns-inputs-duplicate`, `bad-cb-length`, `bad-txns-prevout-null` |
+//! | [`block`] | nothing | `bad-txnmrklroot`, `bad-txns-duplicate`, `bad-blk-length`, `bad-cb-missing`, `bad-cb-multiple`, each transaction's, `bad-blk-sigops` |
+//! | [`header`] | the header | `high-hash` |
+//! | [`header`] | its ancestors and now | `bad-diffbits`, `time-too-old`, `time-timewarp-attack`, `time-too-new`, `bad-version` |
+//! | [`spend`] | the parent's coins | `bad-txns-nonfinal`, `bad-cb-height`, `bad-txns-BIP30`, `bad-txns-inputs-missingorspent`, `bad-txns-premature-spend-of-coinbase`, `bad-txns-inputvalues-outofrange`, `bad-txns-in-belowout`, `bad-txns-accumulated-fee-outofrange`, `bad-cb-amount` |
+//! | [`spend::check_unlock`] | the coin | `block-script-verify-flag-failed` |
+//!
+//! What has passed a context-free stage is another type ([`CheckedTransaction`](crate::CheckedTransaction),
+//! [`CheckedBlock`](crate::CheckedBlock)), and later stages take only that. Absent: everything that a node may decide for
+//! itself (fees, dust, low S, replacement), which is policy and lives in its mempool.
 pub mod block;
 pub mod header;
 pub mod spend;

@@ -1,5 +1,11 @@
 //! Chain specs: the parameters two nodes must share. `spec/*.toml` holds the built-in chains.
-use crate::{Amount, Block, BlockHash, CompactTarget, Target};
+//!
+//! A spec is plain data; `spec/file.rs` reads and writes it as TOML, with every range checked, so that the rules can use
+//! any spec that loaded without a second look.
+mod file;
+
+use crate::hash::sha256;
+use crate::{Amount, Block, BlockHash, Coin, CompactTarget, Encode, Outpoint, Target};
 
 /// How the next target is found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,13 +23,18 @@ pub enum Retarget {
         half_life_s: u32,
     },
 }
-/// What two parties must agree on.
+
+/// What two parties must agree on. Built from TOML or by name; whoever fills one by hand keeps the ranges of
+/// [`ChainSpec::from_toml`].
 #[derive(Clone, Debug)]
 pub struct ChainSpec {
     /// `local`, `testnet`, `main`, `bitcoin-regtest`, `bitcoin-main`, or a file's own. Core's `chain` field.
     pub name: String,
-    /// Block 0.
+    /// Block 0. It is right by definition: no rule is run on it.
     pub genesis: Block,
+    /// Whether the genesis block's outputs are coins. On Bitcoin's chains they are not, and never were; where they are,
+    /// they can be spent at once, without waiting for maturity.
+    pub genesis_spendable: bool,
     /// Aimed seconds between blocks.
     pub spacing_s: u32,
     /// The rule for the next target.
@@ -44,23 +55,26 @@ pub struct ChainSpec {
     pub address_version: u8,
     /// Version byte of WIF keys.
     pub wif_version: u8,
-    /// Default ports.
+    /// Default port of JSON-RPC.
     pub default_rpc_port: u16,
-    /// Default ports.
+    /// Default port of the peer-to-peer network.
     pub default_p2p_port: u16,
     /// BIP94's timewarp rule.
     pub bip94: bool,
-    /// First height with BIP34, BIP65's version, BIP66 and BIP68/113 rules (0 on our own chains).
+    /// First height that must have version ≥ 2 and its height in the coinbase (1 on our own chains).
     pub bip34_height: u32,
-    /// See `bip34_height`: blocks from here have version ≥ 4.
+    /// First height that must have version ≥ 4.
     pub bip65_height: u32,
-    /// See `bip34_height`: blocks from here have version ≥ 3.
+    /// First height that must have version ≥ 3.
     pub bip66_height: u32,
-    /// See `bip34_height`: median-time-past and relative lock times from here.
+    /// First height whose lock times are held against median-time-past, and that has relative ones (BIP68, BIP113).
     pub csv_height: u32,
-    /// Named accounts funded by the genesis block: (name, BIP39 words). Empty but on demo chains.
+    /// Blocks that BIP30 came too late for: height and hash.
+    pub bip30_exceptions: Vec<(u32, BlockHash)>,
+    /// Named accounts funded by the genesis block. Empty but on demo chains.
     pub demo_accounts: Vec<DemoAccount>,
 }
+
 /// An account whose words everybody knows, funded by genesis (first address m/44'/1'/0'/0/0).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DemoAccount {
@@ -71,35 +85,130 @@ pub struct DemoAccount {
     /// Its first address.
     pub address: String,
 }
-/// Why a spec could not be loaded; names the file and the field.
-#[derive(Debug, thiserror::Error)]
+
+/// Why a spec could not be loaded; names the field, what is wrong with it and what it may be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct SpecError(pub String);
+
 impl ChainSpec {
     /// The built-in chains' names.
     pub const BUILTIN: [&'static str; 5] = ["local", "testnet", "main", "bitcoin-regtest", "bitcoin-main"];
+
     /// A built-in chain.
-    pub fn builtin(_name: &str) -> Option<ChainSpec> {
-        todo!()
+    pub fn builtin(name: &str) -> Option<ChainSpec> {
+        let text = Self::builtin_toml(name)?;
+        Some(ChainSpec::from_toml(text).expect("every built-in spec loads, as a test says"))
+    }
+    /// A built-in chain's TOML text, to be copied and changed.
+    pub fn builtin_toml(name: &str) -> Option<&'static str> {
+        Some(match name {
+            "local" => include_str!("spec/local.toml"),
+            "testnet" => include_str!("spec/testnet.toml"),
+            "main" => include_str!("spec/main.toml"),
+            "bitcoin-regtest" => include_str!("spec/bitcoin-regtest.toml"),
+            "bitcoin-main" => include_str!("spec/bitcoin-main.toml"),
+            _ => return None,
+        })
     }
     /// From TOML text. The caller reads the file.
-    pub fn from_toml(_text: &str) -> Result<ChainSpec, SpecError> {
-        todo!()
+    ///
+    /// # Errors
+    /// [`SpecError`]: not TOML, a field that is missing, unknown or out of range. The message does not know the file's name.
+    pub fn from_toml(text: &str) -> Result<ChainSpec, SpecError> {
+        file::read(text)
     }
     /// Back to TOML: reading it again gives the same [`ChainSpec::id`].
     pub fn to_toml(&self) -> String {
-        todo!()
+        file::write(self)
     }
-    /// The SHA-256 of every consensus field in a fixed order; names the network to peers.
+
+    /// The SHA-256 of every consensus field in a fixed order; names the network to peers. Names, ports, address versions and
+    /// demo accounts are not consensus: chains that differ in nothing else are one network.
     pub fn id(&self) -> [u8; 32] {
-        todo!()
+        let mut bytes = b"testoon chain spec 1".to_vec();
+        self.genesis.encode(&mut bytes);
+        bytes.push(u8::from(self.genesis_spendable));
+        let (rule, parameter) = match self.retarget {
+            Retarget::Fixed => (0, 0),
+            Retarget::Epoch { interval } => (1, interval),
+            Retarget::Asert { half_life_s } => (2, half_life_s),
+        };
+        bytes.push(rule);
+        bytes.extend_from_slice(&self.target_limit.to_be_bytes());
+        bytes.extend_from_slice(&self.initial_subsidy.units().to_le_bytes());
+        bytes.extend_from_slice(&(self.block_size_max as u64).to_le_bytes());
+        bytes.push(u8::from(self.bip94));
+        let numbers = [
+            parameter,
+            self.spacing_s,
+            self.initial_target.bits(),
+            self.halving_interval,
+            self.coinbase_maturity,
+            self.bip34_height,
+            self.bip65_height,
+            self.bip66_height,
+            self.csv_height,
+        ];
+        numbers.iter().for_each(|number| bytes.extend_from_slice(&number.to_le_bytes()));
+        for (height, hash) in &self.bip30_exceptions {
+            bytes.extend_from_slice(&height.to_le_bytes());
+            bytes.extend_from_slice(hash.as_bytes());
+        }
+        sha256(&bytes)
     }
     /// The genesis block's hash.
     pub fn genesis_hash(&self) -> BlockHash {
-        todo!()
+        self.genesis.hash()
     }
-    /// New coins at `height`: halves every interval, zero from the 33rd on.
-    pub fn subsidy(&self, _height: u32) -> Amount {
-        todo!()
+    /// The coins that exist before block 1: genesis' outputs where [`ChainSpec::genesis_spendable`], else none.
+    pub fn genesis_coins(&self) -> Vec<(Outpoint, Coin)> {
+        let mut coins = Vec::new();
+        for transaction in self.genesis.transactions.iter().filter(|_| self.genesis_spendable) {
+            let (txid, is_coinbase) = (transaction.txid(), transaction.is_coinbase());
+            for (output, index) in transaction.outputs.iter().zip(0..) {
+                if !output.script.is_unspendable() {
+                    let coin = Coin { output: output.clone(), height: 0, is_coinbase };
+                    coins.push((Outpoint { txid, index }, coin));
+                }
+            }
+        }
+        coins
+    }
+    /// New coins at `height`: halves every interval, zero from the 33rd on (with Bitcoin's 50 coins, a number of 33 bits).
+    pub fn subsidy(&self, height: u32) -> Amount {
+        let halvings = height / self.halving_interval;
+        Amount::from_units(self.initial_subsidy.units().checked_shr(halvings).unwrap_or(0))
+    }
+    /// All coins that can ever exist: every subsidy, and genesis where it can be spent. `None` over 2⁶⁴ units.
+    pub fn supply(&self) -> Option<Amount> {
+        let eras = (0..64).map(|halvings| {
+            let subsidy = Amount::from_units(self.initial_subsidy.units() >> halvings);
+            subsidy.checked_mul(u64::from(self.halving_interval))
+        });
+        let genesis = self.genesis_coins();
+        let genesis = genesis.iter().map(|(_, coin)| Some(coin.output.value));
+        eras.chain(genesis).try_fold(Amount::ZERO, |total, amount| total.checked_add(amount?))
+    }
+    /// First height at which `coin` may be spent: a coinbase's waits [`ChainSpec::coinbase_maturity`] blocks, genesis' and
+    /// any other's not at all.
+    pub fn maturity_height(&self, coin: &Coin) -> u32 {
+        if coin.is_coinbase && coin.height > 0 {
+            coin.height.saturating_add(self.coinbase_maturity)
+        } else {
+            coin.height
+        }
+    }
+    /// No transaction id can come twice on this chain, so that BIP30's question needs no coins fetched: every coinbase from
+    /// block 1 on names its height (BIP34), and genesis' names none of theirs.
+    pub fn ids_are_unique(&self) -> bool {
+        let names_height_zero = |block: &Block| {
+            let coinbase = block.transactions.first().and_then(|transaction| transaction.inputs.first());
+            coinbase.is_some_and(|input| input.script.as_bytes().first() == Some(&0))
+        };
+        self.bip34_height <= 1 && (!self.genesis_spendable || names_height_zero(&self.genesis))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,19 @@
 //! Rules that need coins: a block, or a transaction, against the coins it spends (Core: `ContextualCheckBlock`,
 //! `CheckTxInputs`, `ConnectBlock`).
-use super::Reject;
-use crate::{Amount, BlockUndo, ChainSpec, CheckedBlock, Coin, Outpoint, Transaction, Txid};
+//!
+//! Nothing here changes a coin: a rule reads coins through [`Coins`], and what connecting a block would do is returned as
+//! [`Connected`]. Core's `bad-txns-fee-outofrange` is absent, since it cannot be reached: a fee is at most the sum of the
+//! inputs, which is within the cap by then.
+mod error;
+mod lock_time;
+mod unlock;
+
+pub use error::{Reject, ScriptFault, SpendError};
+pub use lock_time::{SEQUENCE_DISABLE, SEQUENCE_FINAL, is_final};
+pub use unlock::{check_unlock, check_unlock_with};
+
+use crate::{Amount, BlockUndo, ChainSpec, CheckedBlock, Coin, Outpoint, Script, Transaction, Txid};
+use std::collections::HashMap;
 
 /// Where a block or transaction would stand.
 #[derive(Clone, Copy, Debug)]
@@ -13,25 +25,19 @@ pub struct Place {
     /// The block's own time (before `csv_height` lock times are held against it).
     pub block_time_s: u32,
 }
+
 /// Coins as a rule sees them. The caller has fetched what the block needs, so that no disk error can look like a broken rule.
+///
+/// A block needs the coin of every input, and, unless [`ChainSpec::ids_are_unique`] says that no id can come twice, of every
+/// output it makes (for BIP30). Coins that the block itself makes are looked after by [`connect_block`].
 pub trait Coins {
     /// The unspent coin, if there is one.
     fn coin(&self, outpoint: &Outpoint) -> Option<&Coin>;
-    /// Median-time-past (Unix seconds) of the block *before* height `height` on this branch, for BIP68's time locks.
+    /// Median-time-past (Unix seconds) of the block *before* height `height` on this branch, for BIP68's time locks; for
+    /// height 0, of genesis itself. Asked only for heights below the place's own.
     fn median_time_past_before(&self, height: u32) -> u32;
 }
-/// The rule a spend breaks.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SpendError {
-    /// x
-    #[error("missing")]
-    MissingOrSpent(Outpoint),
-}
-impl Reject for SpendError {
-    fn reason(&self) -> &'static str {
-        todo!()
-    }
-}
+
 /// What connecting a block does, signatures aside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connected {
@@ -40,28 +46,196 @@ pub struct Connected {
     /// What the transactions left to the miner.
     pub fees: Amount,
 }
+
 /// All rules of a block against its parent's coins, except signatures, which [`check_unlock`] checks and callers may spread
 /// over threads or skip for txids they have already verified (a txid commits to the coins it spends and to its scripts).
+///
+/// # Errors
+/// The first rule broken, in Core's order; a transaction's failure names the transaction.
 pub fn connect_block(
-    _block: &CheckedBlock,
-    _spec: &ChainSpec,
-    _place: Place,
-    _coins: &dyn Coins,
+    block: &CheckedBlock,
+    spec: &ChainSpec,
+    place: Place,
+    coins: &dyn Coins,
 ) -> Result<Connected, SpendError> {
-    todo!()
+    let transactions = &block.block().transactions;
+    for (transaction, txid) in transactions.iter().zip(block.txids()) {
+        lock_time::check_final(transaction, *txid, spec, place)?;
+    }
+    has_height_in_coinbase(block, spec, place.height)?;
+    overwrites_no_coin(block, spec, place.height, coins)?;
+    let mut view = BlockView::new(coins, transactions.len());
+    let mut connected = Connected { undo: BlockUndo::default(), fees: Amount::ZERO };
+    connected.undo.spent.reserve_exact(transactions.len() - 1);
+    view.make(&transactions[0], block.txids()[0], place.height);
+    for (transaction, txid) in transactions.iter().zip(block.txids()).skip(1) {
+        let (spent, fee) = view.spend(transaction, *txid, spec, place)?;
+        connected.fees = add_fee(connected.fees, fee, *txid)?;
+        connected.undo.spent.push(spent);
+        view.make(transaction, *txid, place.height);
+    }
+    claims_no_more_than_reward(&transactions[0], spec, place.height, connected.fees)?;
+    Ok(connected)
 }
+
 /// Rules of one transaction against coins, except signatures: inputs exist, are mature, cover the outputs; final at `place`;
 /// relative lock times. Returns the coins spent, in input order, and the fee.
+///
+/// # Errors
+/// The first rule broken, in the order Core's mempool finds it.
 pub fn check_spends(
-    _transaction: &Transaction,
-    _txid: Txid,
-    _spec: &ChainSpec,
-    _place: Place,
-    _coins: &dyn Coins,
+    transaction: &Transaction,
+    txid: Txid,
+    spec: &ChainSpec,
+    place: Place,
+    coins: &dyn Coins,
 ) -> Result<(Vec<Coin>, Amount), SpendError> {
-    todo!()
+    lock_time::check_final(transaction, txid, spec, place)?;
+    check_inputs(transaction, txid, spec, place, coins, |outpoint| coins.coin(outpoint).cloned())
 }
-/// Input `input` unlocks `coin`: exactly two pushes, the key hashes to the script's hash, strict DER, the signature verifies.
-pub fn check_unlock(_transaction: &Transaction, _input: usize, _coin: &Coin) -> Result<(), SpendError> {
-    todo!()
+
+/// Everything of [`check_spends`] but finality; `take` yields each input's coin once.
+fn check_inputs(
+    transaction: &Transaction,
+    txid: Txid,
+    spec: &ChainSpec,
+    place: Place,
+    coins: &dyn Coins,
+    mut take: impl FnMut(&Outpoint) -> Option<Coin>,
+) -> Result<(Vec<Coin>, Amount), SpendError> {
+    let mut spent = Vec::with_capacity(transaction.inputs.len());
+    for input in &transaction.inputs {
+        let outpoint = input.outpoint;
+        spent.push(take(&outpoint).ok_or(SpendError::MissingOrSpent { txid, outpoint })?);
+    }
+    are_mature(transaction, &spent, txid, spec, place.height)?;
+    let total_in = sum_of_inputs(&spent, txid)?;
+    let fee = fee_left(transaction, total_in, txid)?;
+    lock_time::check_relative(transaction, &spent, txid, spec, place, coins)?;
+    Ok((spent, fee))
 }
+
+/// The block starts its coinbase's script with its height (BIP34).
+fn has_height_in_coinbase(block: &CheckedBlock, spec: &ChainSpec, height: u32) -> Result<(), SpendError> {
+    let script = &block.block().transactions[0].inputs[0].script;
+    if height < spec.bip34_height || script.as_bytes().starts_with(&Script::height_prefix(height)) {
+        return Ok(());
+    }
+    Err(SpendError::CoinbaseHeight { height, script: script.clone() })
+}
+
+/// No transaction has the id of an earlier one with coins left (BIP30), which it would overwrite.
+fn overwrites_no_coin(
+    block: &CheckedBlock,
+    spec: &ChainSpec,
+    height: u32,
+    coins: &dyn Coins,
+) -> Result<(), SpendError> {
+    if spec.bip30_exceptions.contains(&(height, block.hash())) {
+        return Ok(());
+    }
+    for (transaction, txid) in block.block().transactions.iter().zip(block.txids()) {
+        for index in 0..transaction.outputs.len() as u32 {
+            let outpoint = Outpoint { txid: *txid, index };
+            if coins.coin(&outpoint).is_some() {
+                return Err(SpendError::OverwritesCoin(outpoint));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A coinbase's coins wait for [`ChainSpec::maturity_height`].
+fn are_mature(
+    transaction: &Transaction,
+    spent: &[Coin],
+    txid: Txid,
+    spec: &ChainSpec,
+    height: u32,
+) -> Result<(), SpendError> {
+    for (coin, input) in spent.iter().zip(&transaction.inputs) {
+        let spendable_at = spec.maturity_height(coin);
+        if height < spendable_at {
+            return Err(SpendError::Immature { txid, outpoint: input.outpoint, height, spendable_at });
+        }
+    }
+    Ok(())
+}
+
+/// Each coin and their sum are within the cap.
+fn sum_of_inputs(spent: &[Coin], txid: Txid) -> Result<Amount, SpendError> {
+    spent
+        .iter()
+        .try_fold(Amount::ZERO, |total, coin| {
+            total.checked_add(coin.output.value).filter(|total| coin.output.value.is_money() && total.is_money())
+        })
+        .ok_or(SpendError::InputsOutOfRange { txid })
+}
+
+/// What the inputs leave over the outputs; they must cover them.
+fn fee_left(transaction: &Transaction, inputs: Amount, txid: Txid) -> Result<Amount, SpendError> {
+    // The context-free check bounds the sum; a caller that skipped it gets the same answer as for too large a sum.
+    let outputs = Amount::checked_sum(transaction.outputs.iter().map(|output| output.value));
+    let outputs = outputs.unwrap_or(Amount::from_units(u64::MAX));
+    inputs.checked_sub(outputs).ok_or(SpendError::InBelowOut { txid, inputs, outputs })
+}
+
+/// The block's fees stay within the cap.
+fn add_fee(fees: Amount, fee: Amount, txid: Txid) -> Result<Amount, SpendError> {
+    fees.checked_add(fee).filter(|fees| fees.is_money()).ok_or(SpendError::FeesOutOfRange { txid })
+}
+
+/// The coinbase's outputs are at most subsidy and fees.
+fn claims_no_more_than_reward(
+    coinbase: &Transaction,
+    spec: &ChainSpec,
+    height: u32,
+    fees: Amount,
+) -> Result<(), SpendError> {
+    let subsidy = spec.subsidy(height);
+    let most = subsidy.checked_add(fees).unwrap_or(Amount::MAX_MONEY);
+    let claimed = Amount::checked_sum(coinbase.outputs.iter().map(|output| output.value));
+    match claimed.filter(|claimed| *claimed <= most) {
+        Some(_) => Ok(()),
+        None => {
+            Err(SpendError::CoinbaseAmount { claimed: claimed.unwrap_or(Amount::from_units(u64::MAX)), subsidy, fees })
+        }
+    }
+}
+
+/// The parent's coins with those that earlier transactions of the block made (and not yet spent) or spent.
+struct BlockView<'a> {
+    parent: &'a dyn Coins,
+    /// `None` once spent.
+    changed: HashMap<Outpoint, Option<Coin>>,
+}
+impl<'a> BlockView<'a> {
+    fn new(parent: &'a dyn Coins, transactions: usize) -> BlockView<'a> {
+        BlockView { parent, changed: HashMap::with_capacity(transactions.saturating_mul(2)) }
+    }
+    fn spend(
+        &mut self,
+        transaction: &Transaction,
+        txid: Txid,
+        spec: &ChainSpec,
+        place: Place,
+    ) -> Result<(Vec<Coin>, Amount), SpendError> {
+        let BlockView { parent, changed } = self;
+        check_inputs(transaction, txid, spec, place, *parent, |outpoint| match changed.insert(*outpoint, None) {
+            Some(made_or_spent) => made_or_spent,
+            None => parent.coin(outpoint).cloned(),
+        })
+    }
+    fn make(&mut self, transaction: &Transaction, txid: Txid, height: u32) {
+        let is_coinbase = transaction.is_coinbase();
+        for (output, index) in transaction.outputs.iter().zip(0..) {
+            if !output.script.is_unspendable() {
+                let coin = Coin { output: output.clone(), height, is_coinbase };
+                self.changed.insert(Outpoint { txid, index }, Some(coin));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

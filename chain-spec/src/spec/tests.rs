@@ -1,0 +1,209 @@
+use super::*;
+use crate::rules::block::check_block;
+use crate::rules::header::check_proof_of_work;
+use crate::{Address, PrivateKey};
+use std::sync::Arc;
+
+fn builtins() -> impl Iterator<Item = ChainSpec> {
+    ChainSpec::BUILTIN.iter().map(|name| ChainSpec::builtin(name).unwrap())
+}
+
+#[test]
+fn every_built_in_chain_loads_under_its_name_and_no_other_does() {
+    for (spec, name) in builtins().zip(ChainSpec::BUILTIN) {
+        assert_eq!(spec.name, name);
+    }
+    assert!(ChainSpec::builtin("regtest").is_none());
+}
+
+#[test]
+fn bitcoin_s_genesis_blocks_are_exact() {
+    let main = ChainSpec::builtin("bitcoin-main").unwrap();
+    let regtest = ChainSpec::builtin("bitcoin-regtest").unwrap();
+    assert_eq!(main.genesis_hash().to_string(), "000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f");
+    assert_eq!(regtest.genesis_hash().to_string(), "0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206");
+    for (spec, network) in [(main, bitcoin::Network::Bitcoin), (regtest, bitcoin::Network::Regtest)] {
+        let theirs = bitcoin::consensus::serialize(&bitcoin::blockdata::constants::genesis_block(network));
+        assert_eq!(spec.genesis.to_bytes(), theirs);
+        assert!(spec.genesis_coins().is_empty());
+        assert_eq!(spec.initial_target, spec.genesis.header.bits);
+    }
+}
+
+#[test]
+fn every_genesis_block_passes_the_rules_that_need_no_coins() {
+    for spec in builtins() {
+        check_block(Arc::new(spec.genesis.clone()), &spec).unwrap_or_else(|error| panic!("{}: {error}", spec.name));
+        check_proof_of_work(&spec.genesis.header, &spec).unwrap_or_else(|error| panic!("{}: {error}", spec.name));
+    }
+}
+
+#[test]
+fn networks_have_distinct_ids_and_ports() {
+    let specs: Vec<_> = builtins().collect();
+    for (index, one) in specs.iter().enumerate() {
+        for other in &specs[..index] {
+            assert_ne!(one.id(), other.id());
+            let ports = [other.default_rpc_port, other.default_p2p_port];
+            assert!(!ports.contains(&one.default_rpc_port) && !ports.contains(&one.default_p2p_port));
+        }
+    }
+}
+
+/// The sum of every block's subsidy, block by block over the eras that have any, and genesis' coins.
+#[test]
+fn total_supply_is_below_21_million_coins_on_every_chain() {
+    for spec in builtins() {
+        let mut total = 0_u128;
+        let mut height = 0_u32;
+        while spec.subsidy(height) > Amount::ZERO {
+            // Every block of an era has its first block's subsidy; the test below looks at the borders.
+            total += u128::from(spec.subsidy(height).units()) * u128::from(spec.halving_interval);
+            height += spec.halving_interval;
+        }
+        assert_eq!(height / spec.halving_interval, 33, "{}: zero from the 33rd halving on", spec.name);
+        total += spec.genesis_coins().iter().map(|(_, coin)| u128::from(coin.output.value.units())).sum::<u128>();
+        assert!(total < u128::from(Amount::MAX_MONEY.units()), "{}: {total}", spec.name);
+        assert_eq!(spec.supply().map(|supply| u128::from(supply.units())), Some(total));
+    }
+    let supply = ChainSpec::builtin("bitcoin-main").unwrap().supply().unwrap();
+    assert_eq!(supply.to_string(), "20999999.97690000");
+}
+
+#[test]
+fn subsidy_halves_at_the_border_and_ends() {
+    let spec = ChainSpec::builtin("main").unwrap();
+    let coins = |height| spec.subsidy(height).to_string();
+    assert_eq!(coins(0), "50.00000000");
+    assert_eq!(coins(209_999), "50.00000000");
+    assert_eq!(coins(210_000), "25.00000000");
+    assert_eq!(coins(33 * 210_000 - 1), "0.00000001");
+    assert_eq!(coins(33 * 210_000), "0.00000000");
+    assert_eq!(coins(u32::MAX), "0.00000000");
+}
+
+#[test]
+fn a_shift_by_64_or_more_is_zero_not_a_wrap() {
+    let mut spec = ChainSpec::builtin("local").unwrap();
+    spec.halving_interval = 1;
+    for height in [63, 64, 65, 128, u32::MAX] {
+        assert_eq!(spec.subsidy(height), Amount::ZERO);
+    }
+}
+
+#[test]
+fn demo_accounts_are_funded_and_can_spend_in_block_1() {
+    let spec = ChainSpec::builtin("local").unwrap();
+    let coins = spec.genesis_coins();
+    assert_eq!(
+        spec.demo_accounts.iter().map(|account| account.name.as_str()).collect::<Vec<_>>(),
+        ["alice", "bob", "shop", "mallory"]
+    );
+    for account in &spec.demo_accounts {
+        let script = Address::parse(&account.address, &spec).unwrap().script();
+        let owned: Vec<_> = coins.iter().filter(|(_, coin)| coin.output.script == script).collect();
+        assert!(!owned.is_empty(), "{} has coins", account.name);
+        assert!(owned.iter().all(|(_, coin)| spec.maturity_height(coin) <= 1), "{} can spend at once", account.name);
+        assert_eq!(account.words.split(' ').count(), 12);
+    }
+}
+
+#[test]
+fn maturity_counts_from_the_coinbase_s_own_height() {
+    let spec = ChainSpec::builtin("main").unwrap();
+    let coin = |height, is_coinbase| {
+        let output = crate::TxOut { value: Amount::COIN, script: crate::Script::default() };
+        Coin { output, height, is_coinbase }
+    };
+    assert_eq!(spec.maturity_height(&coin(5, true)), 105);
+    assert_eq!(spec.maturity_height(&coin(5, false)), 5);
+    assert_eq!(spec.maturity_height(&coin(u32::MAX, true)), u32::MAX);
+}
+
+#[test]
+fn toml_round_trips() {
+    for spec in builtins() {
+        let text = spec.to_toml();
+        let again = ChainSpec::from_toml(&text).unwrap_or_else(|error| panic!("{}: {error}\n{text}", spec.name));
+        assert_eq!(again.id(), spec.id());
+        assert_eq!(again.to_toml(), text);
+        assert_eq!(again.demo_accounts, spec.demo_accounts);
+        assert_eq!((again.address_version, again.wif_version), (spec.address_version, spec.wif_version));
+        assert_eq!(again.default_p2p_port, spec.default_p2p_port);
+        assert_eq!(again.default_rpc_port, spec.default_rpc_port);
+    }
+}
+
+#[test]
+fn keys_and_addresses_carry_the_chain_s_versions() {
+    let key = PrivateKey::from_bytes(&[7; 32], true).unwrap();
+    let (main, local) = (ChainSpec::builtin("main").unwrap(), ChainSpec::builtin("local").unwrap());
+    let address = key.public_key().address(&main).to_string();
+    assert!(Address::parse(&address, &main).is_ok());
+    let error = Address::parse(&address, &local).unwrap_err().to_string();
+    assert_eq!(error, "unknown address version 0: chain \"local\" uses 111");
+    assert!(PrivateKey::from_wif(&key.to_wif(&main), &local).is_err());
+}
+
+/// `local.toml` with one line changed.
+fn local_with(from: &str, to: &str) -> Result<ChainSpec, SpecError> {
+    let text = ChainSpec::builtin_toml("local").unwrap();
+    assert!(text.contains(from), "{from}");
+    ChainSpec::from_toml(&text.replacen(from, to, 1))
+}
+
+#[test]
+fn a_copy_of_local_can_be_changed() {
+    let local = ChainSpec::builtin("local").unwrap();
+    let asert = "rule = \"asert\"\nhalf_life_s = 60";
+    for (from, to) in [
+        ("spacing_s = 2", "spacing_s = 10"),
+        ("coinbase_maturity = 2", "coinbase_maturity = 5"),
+        (asert, "rule = \"fixed\""),
+        (asert, "rule = \"epoch\"\ninterval = 100"),
+        ("initial_target = \"1e3fffff\"", "initial_target = \"0x207fffff\""),
+        ("genesis_spendable = true", "genesis_spendable = false"),
+    ] {
+        let changed = local_with(from, to).unwrap_or_else(|error| panic!("{to}: {error}"));
+        assert_ne!(changed.id(), local.id(), "{to}");
+    }
+    // What is no rule makes no other network.
+    assert_eq!(local_with("default_rpc_port = 29732", "default_rpc_port = 1").unwrap().id(), local.id());
+    assert_eq!(local_with("name = \"local\"", "name = \"mine\"").unwrap().id(), local.id());
+}
+
+#[test]
+fn what_is_wrong_with_a_file_is_said_by_field() {
+    let asert = "rule = \"asert\"\nhalf_life_s = 60";
+    let alice = "mp6DTMXsQz6Wu6M8Zh2ZE2qScoEUUPVez6";
+    for (from, to, expected) in [
+        ("spacing_s = 2", "spacing_s = 0", "`spacing_s` is 0; it must be 1 to 604800"),
+        ("spacing_s = 2", "spacing = 2", "unknown field `spacing`"),
+        ("spacing_s = 2", "", "missing field `spacing_s`"),
+        ("spacing_s = 2", "spacing_s = -2", "invalid value: integer `-2`"),
+        ("spacing_s = 2", "spacing_s = \"2\"", "invalid type: string \"2\""),
+        ("halving_interval = 150", "halving_interval = 0", "`halving_interval` is 0"),
+        ("coinbase_maturity = 2", "coinbase_maturity = 0", "`coinbase_maturity` is 0"),
+        ("block_size_max = 1000000", "block_size_max = 5000000", "`block_size_max` is 5000000"),
+        ("initial_subsidy = \"50\"", "initial_subsidy = \"1e3\"", "`initial_subsidy` is no amount of coins"),
+        ("halving_interval = 150", "halving_interval = 4000000000", "makes more than 21000000 coins"),
+        ("target_limit = \"207fffff\"", "target_limit = \"1d00ffff\"", "`initial_target` 1e3fffff is easier"),
+        ("target_limit = \"207fffff\"", "target_limit = \"easy\"", "`target_limit` is \"easy\""),
+        ("initial_target = \"1e3fffff\"", "initial_target = \"1e800000\"", "`initial_target` is \"1e800000\""),
+        ("name = \"local\"", "name = \"../local\"", "`name` is \"../local\""),
+        ("genesis_spendable = true", "bip94 = true", "`bip94` is a rule about epochs"),
+        (asert, "rule = \"daily\"", "`retarget.rule` is \"daily\"; it may be fixed, epoch or asert"),
+        (asert, "rule = \"asert\"\nhalf_life_s = 0", "`retarget.half_life_s` is 0"),
+        (asert, "rule = \"epoch\"\ninterval = 1", "`retarget.interval` is 1"),
+        (asert, "rule = \"epoch\"", "`epoch` takes `interval`"),
+        (asert, "rule = \"fixed\"\ninterval = 5", "`fixed` takes neither"),
+        ("time = 1767225600", "", "`genesis.time` is missing"),
+        ("time = 1767225600", "time = 1767225600\nblock = \"00\"", "`genesis.block` is the whole block"),
+        (alice, "mp6DTMXsQz6Wu6M8Zh2ZE2qScoEUUPVez7", "`genesis.outputs.address`"),
+        ("address_version = 111", "address_version = 0", "has version 111, but `address_version` is 0"),
+    ] {
+        let error = local_with(from, to).expect_err(to).to_string();
+        assert!(error.starts_with("chain spec: ") && error.contains(expected), "{to:?} gave {error:?}");
+        assert!(!error.contains('\n'), "{error:?}");
+    }
+}
