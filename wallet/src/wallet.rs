@@ -152,6 +152,11 @@ impl Wallet {
         &self.words
     }
 
+    /// Its BIP39 passphrase, usually empty.
+    pub fn passphrase(&self) -> &str {
+        &self.passphrase
+    }
+
     /// What it knows of the chain.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
