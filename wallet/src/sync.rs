@@ -8,12 +8,12 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use chain_spec::{Block, BlockHash, Decode, Transaction, Txid};
+use chain_spec::{Block, ChainSpec, Decode, Transaction, Txid};
 use serde_json::{Value, json};
 
 use crate::client::{Client, ClientError};
 use crate::keystore::{KeyError, Keyring};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Owns};
 use crate::view::{State, View};
 
 /// Blocks or transactions asked for at once, at first and at most.
@@ -101,8 +101,8 @@ pub struct Scan<'a> {
     pub ledger: &'a mut Ledger,
     /// What to look for.
     pub keys: &'a mut dyn Keys,
-    /// The chain's genesis block and name.
-    pub genesis: (BlockHash, &'a str),
+    /// The chain.
+    pub spec: &'a ChainSpec,
     /// Told after each batch.
     pub progress: &'a mut dyn FnMut(Progress),
 }
@@ -152,15 +152,14 @@ impl Scan<'_> {
     }
 
     fn check_chain(&self) -> Result<(), SyncError> {
-        let (genesis, name) = self.genesis;
-        if self.client.block_hash(0)? == Some(genesis) {
+        if self.client.block_hash(0)? == Some(self.spec.genesis_hash()) {
             return Ok(());
         }
         let info = self.client.call("getblockchaininfo", json!([]))?;
         Err(SyncError::WrongChain {
             url: self.client.url().to_owned(),
             found: info["chain"].as_str().unwrap_or("unknown").to_owned(),
-            expected: name.to_owned(),
+            expected: self.spec.name.clone(),
         })
     }
 
@@ -218,7 +217,10 @@ impl Scan<'_> {
         };
         loop {
             let watched = self.keys.watched();
-            self.ledger.connect(height, block, &mut |hash| self.keys.observe(hash))?;
+            // Where genesis' outputs are no coins, only its place in the chain matters.
+            let is_coinless = height == 0 && !self.spec.genesis_spendable;
+            let owns: &mut Owns = if is_coinless { &mut |_| Ok(false) } else { &mut |hash| self.keys.observe(hash) };
+            self.ledger.connect(height, block, owns)?;
             if self.keys.watched() == watched {
                 return Ok(true);
             }

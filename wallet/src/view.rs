@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use chain_spec::{Amount, Outpoint, Txid};
 
-use crate::ledger::{Entry, Ledger};
+use crate::ledger::{Entry, Ledger, OwnOutput};
 
 /// What became of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -251,12 +251,14 @@ impl<'a> View<'a> {
         let output = self.ledger.own_output(outpoint)?;
         let entry = self.ledger.entry(&outpoint.txid)?;
         let (state, confirmations) = match self.state(&outpoint.txid)? {
-            State::Confirmed { confirmations, .. } => match self.maturity.saturating_sub(confirmations) {
-                blocks if blocks > 0 && entry.transaction.is_coinbase() => {
-                    (CoinState::Immature { blocks }, confirmations)
+            State::Confirmed { confirmations, height } => {
+                // Genesis' coins need not mature, see `ChainSpec::maturity_height`.
+                let matures = entry.transaction.is_coinbase() && height > 0;
+                match self.maturity.saturating_sub(confirmations) {
+                    blocks if blocks > 0 && matures => (CoinState::Immature { blocks }, confirmations),
+                    _ => (CoinState::Confirmed, confirmations),
                 }
-                _ => (CoinState::Confirmed, confirmations),
-            },
+            }
             State::Unconfirmed { .. } if self.is_from_us(entry) => (CoinState::OwnUnconfirmed, 0),
             // Out of the mempool it is no more than a promise that was once made.
             State::Unconfirmed { in_mempool: true } => (CoinState::Incoming, 0),
@@ -316,8 +318,6 @@ impl<'a> View<'a> {
         Some((order, HistoryLine { txid: *txid, kind, state, time_s: entry.time_s, received, spent, fee, paid }))
     }
 }
-
-use crate::ledger::OwnOutput;
 
 /// Sums what the chain has bounded: every part is below the cap and the coins exist at once.
 fn sum(amounts: impl IntoIterator<Item = Amount>) -> Amount {

@@ -218,8 +218,7 @@ impl Wallet {
         client: &Client,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<SyncReport, WalletError> {
-        let genesis = (self.spec.genesis_hash(), self.spec.name.as_str());
-        let mut scan = Scan { client, ledger: &mut self.ledger, keys: &mut self.keys, genesis, progress };
+        let mut scan = Scan { client, ledger: &mut self.ledger, keys: &mut self.keys, spec: &self.spec, progress };
         let mut report = scan.blocks()?;
         scan.mempool(clock::now_s(), &mut report)?;
         self.save()?;
@@ -372,8 +371,7 @@ pub mod sweep {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<SignedPayment, WalletError> {
         let (mut ledger, mut keys) = (Ledger::default(), OneKey(key.public_key().hash()));
-        let genesis = (wallet.spec.genesis_hash(), wallet.spec.name.as_str());
-        let mut scan = Scan { client, ledger: &mut ledger, keys: &mut keys, genesis, progress };
+        let mut scan = Scan { client, ledger: &mut ledger, keys: &mut keys, spec: &wallet.spec, progress };
         let mut report = scan.blocks()?;
         scan.mempool(clock::now_s(), &mut report)?;
         let view = View::new(&ledger, wallet.spec.coinbase_maturity);

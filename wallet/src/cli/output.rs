@@ -1,8 +1,8 @@
 //! What commands print: lines for people, or JSON with Bitcoin Core's habits (amounts are numbers in coins).
 
 use chain_spec::{Address, Amount, ChainSpec, Encode};
-use comfy_table::presets::NOTHING;
-use comfy_table::{CellAlignment, Table};
+
+use comfy_table::{CellAlignment, Table, TableStyle};
 use serde_json::{Value, json};
 
 use crate::build::SignedPayment;
@@ -27,7 +27,7 @@ fn json_number(text: &str) -> Value {
 /// A table without lines; the columns in `right` are aligned to the right.
 fn table(header: &[&str], right: &[usize], rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
-    table.load_preset(NOTHING).set_header(header.to_vec());
+    table.load_style(TableStyle::new()).set_header(header.to_vec());
     for row in rows {
         table.add_row(row);
     }
