@@ -1,0 +1,142 @@
+//! The peer-to-peer network: libp2p below, the core's [`Input`]s and [`Output`](crate::core::event::Output)s above.
+//!
+//! One task owns the swarm ([`service`]). What peers say is decoded and bounded here ([`wire`], [`codec`]) and reaches the core
+//! as [`Input`]s over a bounded channel; what the core wants done comes through [`NetworkHandle::perform`]. Who is there is
+//! kept in [`peers`], who was asked for by name in [`dialer`], who was met before in [`book`], who is kept out in [`bans`] and
+//! [`gate`], what misbehaviour costs in [`score`], and links that misbehave on purpose in [`link`].
+//!
+//! Absent: any judgement of headers, blocks and transactions (the core's), and what to ask whom (the core's `sync`).
+
+pub mod address;
+pub mod bans;
+pub mod behaviour;
+pub mod book;
+pub mod codec;
+pub mod dialer;
+mod files;
+pub mod gate;
+pub mod gossip;
+pub mod handle;
+pub mod identity;
+pub mod link;
+pub mod peers;
+pub mod requests;
+pub mod score;
+pub mod service;
+pub mod wire;
+
+pub use bans::{Ban, Subject};
+pub use handle::{NetworkHandle, NetworkInfo, PeerInfo};
+pub use link::LinkConditions;
+
+use crate::core::event::Input;
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// How to take part in a network.
+#[derive(Clone, Debug)]
+pub struct NetworkConfig {
+    /// The chain spec's id: peers with another cannot even negotiate.
+    pub chain_id: [u8; 32],
+    /// The chain's name, for people.
+    pub chain_name: String,
+    /// Bytes of the chain's largest block.
+    pub block_bytes_max: usize,
+    /// Holds the identity key, the address book and the bans.
+    pub datadir: PathBuf,
+    /// What peers are told this software is.
+    pub agent: String,
+    /// Where to listen: `HOST:PORT` (TCP) or multiaddrs; port 0 lets the system choose. May be empty.
+    pub listen: Vec<String>,
+    /// Peers to stay connected to: `HOST:PORT` (TCP) or multiaddrs.
+    pub connect: Vec<String>,
+    /// Inbound connections, besides those of peers asked for by name.
+    pub inbound_max: usize,
+    /// Peers dialled on the node's own account (needs `discover`).
+    pub outbound_max: usize,
+    /// Whether to look for peers at all. Off, the topology is exactly what `connect` and the peers' own dials make it.
+    pub discover: bool,
+    /// With `discover`: look on the local network.
+    pub mdns: bool,
+    /// With `discover`: look with Kademlia.
+    pub kad: bool,
+    /// How long a request may take, there and back.
+    pub request_timeout: Duration,
+}
+impl NetworkConfig {
+    /// The usual settings for a chain: no listener, no peers, discovery off.
+    pub fn new(chain_id: [u8; 32], chain_name: impl Into<String>, datadir: impl Into<PathBuf>) -> Self {
+        Self {
+            chain_id,
+            chain_name: chain_name.into(),
+            block_bytes_max: 1_000_000,
+            datadir: datadir.into(),
+            agent: concat!("testoon/", env!("CARGO_PKG_VERSION")).to_owned(),
+            listen: Vec::new(),
+            connect: Vec::new(),
+            inbound_max: 117,
+            outbound_max: 8,
+            discover: false,
+            mdns: true,
+            kad: true,
+            request_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Why the network cannot start, or a wish cannot be granted.
+#[derive(Debug, thiserror::Error)]
+pub enum NetworkError {
+    /// The identity key is unusable.
+    #[error(transparent)]
+    Identity(#[from] identity::IdentityError),
+    /// Text that is not an address.
+    #[error(transparent)]
+    Address(#[from] address::AddressError),
+    /// Text that names nobody who could be banned.
+    #[error(transparent)]
+    Subject(#[from] bans::SubjectError),
+    /// Listening failed.
+    #[error("cannot listen on {address}: {why}")]
+    Listen {
+        /** where */
+        address: String,
+        /** the system's reason and the remedy */
+        why: String,
+    },
+    /// A file of the data directory is unusable.
+    #[error("cannot use {}: {error}; check its owner and mode, or move it away to start without it", path.display())]
+    File {
+        /** which */
+        path: PathBuf,
+        /** the system's reason */
+        error: std::io::Error,
+    },
+    /// libp2p could not be set up.
+    #[error("cannot set up the network: {0}")]
+    Setup(String),
+    /// No such peer, ban or entry.
+    #[error("{0}")]
+    NotFound(String),
+    /// It is there already.
+    #[error("{0}")]
+    Already(String),
+    /// The network has stopped.
+    #[error("the network has stopped")]
+    Stopped,
+}
+
+/// Starts the network: listens, dials `connect`, and runs until [`NetworkHandle::shutdown`] or until every handle is gone.
+///
+/// Returns once every listener has its address. Needs a tokio runtime with time and I/O.
+///
+/// # Errors
+/// An address that cannot be read or listened on, an unusable file in the data directory, an unusable identity key.
+pub async fn start(config: NetworkConfig, inputs: mpsc::Sender<Input>) -> Result<NetworkHandle, NetworkError> {
+    let (commands, receiver) = mpsc::unbounded_channel();
+    let service = service::Service::start(config, inputs, receiver).await?;
+    let handle = NetworkHandle::new(commands, service.links(), service.peer_id());
+    tokio::spawn(service.run());
+    Ok(handle)
+}

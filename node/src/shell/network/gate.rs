@@ -1,0 +1,184 @@
+//! The door: banned address ranges, blocked peers, and how many may come from one range of addresses.
+//!
+//! A [`NetworkBehaviour`] that has no protocol and only refuses. Totals are `connection_limits`' part.
+
+use super::address;
+use super::bans::Subnet;
+use libp2p::core::Endpoint;
+use libp2p::core::transport::PortUse;
+use libp2p::swarm::{
+    ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
+    dummy,
+};
+use libp2p::{Multiaddr, PeerId};
+use std::collections::{HashMap, HashSet};
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::task::{Context, Poll};
+
+/// Inbound connections from one address range, handshakes included. Loopback is not limited: there all nodes share one address.
+pub const INBOUND_PER_RANGE_MAX: usize = 16;
+/// Leading bits of an IPv4 address that make a range (Core's network groups).
+const RANGE_BITS_V4: u8 = 16;
+/// Leading bits of an IPv6 address that make a range.
+const RANGE_BITS_V6: u8 = 32;
+
+/// Why a connection was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Its address is banned.
+    #[error("address {0} is banned")]
+    Address(IpAddr),
+    /// The peer is banned or its link is blocked.
+    #[error("peer {0} is banned or its link is blocked")]
+    Peer(PeerId),
+    /// Too many from there.
+    #[error("{INBOUND_PER_RANGE_MAX} connections from {ip}/{prefix_bits} already", ip = .0.ip, prefix_bits = .0.prefix_bits)]
+    Range(Subnet),
+}
+/// The door's state.
+#[derive(Debug, Default)]
+pub struct Gate {
+    peers: HashSet<PeerId>,
+    all_blocked_but: Option<HashSet<PeerId>>,
+    ranges: Vec<Subnet>,
+    inbound: HashMap<ConnectionId, Subnet>,
+    inbound_by_range: HashMap<Subnet, usize>,
+}
+impl Gate {
+    /// Who is kept out from now on. With `all_but`, everybody else is kept out too.
+    pub fn set(&mut self, peers: HashSet<PeerId>, all_but: Option<HashSet<PeerId>>, ranges: Vec<Subnet>) {
+        self.peers = peers;
+        self.all_blocked_but = all_but;
+        self.ranges = ranges;
+    }
+    /// Whether a peer is kept out.
+    pub fn refuses(&self, peer: &PeerId) -> bool {
+        self.peers.contains(peer) || self.all_blocked_but.as_ref().is_some_and(|allowed| !allowed.contains(peer))
+    }
+    fn check_peer(&self, peer: PeerId) -> Result<(), ConnectionDenied> {
+        if self.refuses(&peer) { Err(ConnectionDenied::new(Refused::Peer(peer))) } else { Ok(()) }
+    }
+    fn check_address(&self, remote: &Multiaddr) -> Result<(), ConnectionDenied> {
+        match address::ip(remote) {
+            Some(ip) if self.ranges.iter().any(|range| range.contains(ip)) => {
+                Err(ConnectionDenied::new(Refused::Address(ip)))
+            }
+            _ => Ok(()),
+        }
+    }
+    fn left(&mut self, connection: &ConnectionId) {
+        let Some(range) = self.inbound.remove(connection) else { return };
+        if let Some(count) = self.inbound_by_range.get_mut(&range) {
+            *count -= 1;
+            if *count == 0 {
+                self.inbound_by_range.remove(&range);
+            }
+        }
+    }
+}
+fn range_of(ip: IpAddr) -> Subnet {
+    Subnet::new(ip, if ip.is_ipv4() { RANGE_BITS_V4 } else { RANGE_BITS_V6 })
+}
+
+impl NetworkBehaviour for Gate {
+    type ConnectionHandler = dummy::ConnectionHandler;
+    type ToSwarm = Infallible;
+
+    fn handle_pending_inbound_connection(
+        &mut self,
+        connection: ConnectionId,
+        _: &Multiaddr,
+        remote: &Multiaddr,
+    ) -> Result<(), ConnectionDenied> {
+        self.check_address(remote)?;
+        let Some(ip) = address::ip(remote).filter(|ip| !ip.is_loopback()) else { return Ok(()) };
+        let range = range_of(ip);
+        let count = self.inbound_by_range.entry(range).or_default();
+        if *count >= INBOUND_PER_RANGE_MAX {
+            return Err(ConnectionDenied::new(Refused::Range(range)));
+        }
+        *count += 1;
+        self.inbound.insert(connection, range);
+        Ok(())
+    }
+    fn handle_established_inbound_connection(
+        &mut self,
+        _: ConnectionId,
+        peer: PeerId,
+        _: &Multiaddr,
+        _: &Multiaddr,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        self.check_peer(peer).map(|()| dummy::ConnectionHandler)
+    }
+    fn handle_pending_outbound_connection(
+        &mut self,
+        _: ConnectionId,
+        peer: Option<PeerId>,
+        _: &[Multiaddr],
+        _: Endpoint,
+    ) -> Result<Vec<Multiaddr>, ConnectionDenied> {
+        peer.map_or(Ok(()), |peer| self.check_peer(peer)).map(|()| Vec::new())
+    }
+    fn handle_established_outbound_connection(
+        &mut self,
+        _: ConnectionId,
+        peer: PeerId,
+        _: &Multiaddr,
+        _: Endpoint,
+        _: PortUse,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        self.check_peer(peer).map(|()| dummy::ConnectionHandler)
+    }
+    fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
+        match event {
+            FromSwarm::ConnectionClosed(closed) => self.left(&closed.connection_id),
+            FromSwarm::ListenFailure(failure) => self.left(&failure.connection_id),
+            _ => {}
+        }
+    }
+    fn on_connection_handler_event(&mut self, _: PeerId, _: ConnectionId, event: THandlerOutEvent<Self>) {
+        match event {}
+    }
+    fn poll(&mut self, _: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
+        Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn knock(gate: &mut Gate, n: usize, from: &str) -> Result<(), ConnectionDenied> {
+        let here = address::parse("192.0.2.1:1").expect("address");
+        let from = address::parse(from).expect("address");
+        gate.handle_pending_inbound_connection(ConnectionId::new_unchecked(n), &here, &from)
+    }
+
+    #[test]
+    fn one_range_fills_its_share_and_loopback_has_none() {
+        let mut gate = Gate::default();
+        for n in 0..INBOUND_PER_RANGE_MAX {
+            knock(&mut gate, n, &format!("10.1.{n}.7:5000")).expect("room");
+        }
+        let refused = knock(&mut gate, 100, "10.1.99.9:5000").expect_err("full");
+        assert_eq!(refused.downcast::<Refused>().expect("ours"), Refused::Range(Subnet::new("10.1.0.0".parse().expect("ip"), 16)));
+        knock(&mut gate, 101, "10.2.0.1:5000").expect("another range");
+        for n in 200..300 {
+            knock(&mut gate, n, "127.0.0.1:5000").expect("loopback");
+        }
+        gate.left(&ConnectionId::new_unchecked(3));
+        knock(&mut gate, 102, "10.1.99.9:5000").expect("room again");
+    }
+
+    #[test]
+    fn banned_ranges_and_blocked_peers_are_refused() {
+        let mut gate = Gate::default();
+        let (bad, friend) = (PeerId::random(), PeerId::random());
+        gate.set([bad].into(), None, vec![Subnet::new("10.0.0.0".parse().expect("ip"), 8)]);
+        assert!(knock(&mut gate, 1, "10.9.9.9:1").is_err());
+        assert!(gate.refuses(&bad) && !gate.refuses(&friend));
+        gate.set(HashSet::new(), Some([friend].into()), Vec::new());
+        assert!(gate.refuses(&bad) && !gate.refuses(&friend));
+    }
+}

@@ -1,0 +1,201 @@
+//! What the rest of the node holds of the network: a handle to the task that owns it.
+
+use super::bans::{Ban, Subject};
+use super::link::{LinkConditions, Links};
+use super::{NetworkError, address};
+use crate::core::event::{Output, PeerKey, Time};
+use libp2p::{Multiaddr, PeerId};
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+
+/// One connected peer, for `getpeerinfo`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PeerInfo {
+    /// The core's name for it (Core's `id`).
+    pub key: PeerKey,
+    /// libp2p's name for it.
+    pub peer_id: String,
+    /// The other end: `HOST:PORT` for TCP, a multiaddr otherwise.
+    pub address: String,
+    /// It dialled us.
+    pub inbound: bool,
+    /// It was asked for by name.
+    pub explicit: bool,
+    /// When the first connection was made.
+    pub connected_since: Time,
+    /// Bytes of all streams, without encryption and multiplexing.
+    pub bytes_sent: u64,
+    /// See `bytes_sent`.
+    pub bytes_received: u64,
+    /// Last round trip, milliseconds.
+    pub ping_ms: Option<f64>,
+    /// Shortest round trip, milliseconds.
+    pub ping_min_ms: Option<f64>,
+    /// 0 for a good peer, minus its points otherwise ([`super::score`]).
+    pub score: f64,
+    /// gossipsub's score.
+    pub gossip_score: f64,
+    /// Offences so far, this connection or earlier.
+    pub offences: u32,
+    /// Its software, as it says.
+    pub agent: String,
+    /// Connections with it.
+    pub connections: usize,
+    /// How the link behaves on purpose.
+    pub link: LinkConditions,
+}
+/// The node's own side, for `getnetworkinfo`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NetworkInfo {
+    /// Our name.
+    pub peer_id: String,
+    /// Where we listen, with real ports and `/p2p/ID`.
+    pub listen: Vec<Multiaddr>,
+    /// What peers are told this software is.
+    pub agent: String,
+    /// Connected peers.
+    pub peers: usize,
+    /// Of these, who dialled us.
+    pub peers_inbound: usize,
+    /// Bytes over all peers since the start.
+    pub bytes_sent: u64,
+    /// Bytes over all peers since the start.
+    pub bytes_received: u64,
+    /// Peers in the address book.
+    pub known_peers: usize,
+    /// Addresses to stay connected to, and whether they are.
+    pub explicit: Vec<(String, bool)>,
+}
+
+/// A wish of the rest of the node.
+#[derive(Debug)]
+pub(super) enum Command {
+    Perform(Output),
+    Peers(oneshot::Sender<Vec<PeerInfo>>),
+    Info(oneshot::Sender<NetworkInfo>),
+    Add(Multiaddr, oneshot::Sender<Result<(), NetworkError>>),
+    Remove(Multiaddr, oneshot::Sender<Result<(), NetworkError>>),
+    TryOnce(Multiaddr),
+    Disconnect(Target, oneshot::Sender<Result<(), NetworkError>>),
+    Ban(Ban, oneshot::Sender<Result<(), NetworkError>>),
+    Unban(Subject, oneshot::Sender<Result<(), NetworkError>>),
+    Bans(oneshot::Sender<Vec<Ban>>),
+    ClearBans(oneshot::Sender<Result<(), NetworkError>>),
+    LinksChanged(oneshot::Sender<()>),
+    Shutdown(oneshot::Sender<()>),
+}
+/// Which peer to disconnect.
+#[derive(Clone, Debug)]
+pub(super) enum Target {
+    Key(PeerKey),
+    Peer(PeerId),
+    Address(Multiaddr),
+}
+
+/// The network, for the rest of the node. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct NetworkHandle {
+    commands: mpsc::UnboundedSender<Command>,
+    links: Arc<Links>,
+    peer_id: PeerId,
+}
+impl NetworkHandle {
+    pub(super) fn new(commands: mpsc::UnboundedSender<Command>, links: Arc<Links>, peer_id: PeerId) -> Self {
+        Self { commands, links, peer_id }
+    }
+    /// Carries out `Publish`, `Verdict`, `Request`, `Respond` or `Offence`, in the order given; others are not the network's.
+    /// Never blocks: the core's inputs are bounded, and what it asks for follows from them.
+    pub fn perform(&self, output: Output) {
+        // A network that has stopped carries nothing out; the node is stopping then.
+        let _ = self.commands.send(Command::Perform(output));
+    }
+    /// Connected peers of our chain, the longest connected first.
+    pub async fn peers(&self) -> Vec<PeerInfo> {
+        self.ask(Command::Peers).await.unwrap_or_default()
+    }
+    /// The node's own side.
+    pub async fn info(&self) -> Result<NetworkInfo, NetworkError> {
+        self.ask(Command::Info).await
+    }
+    /// Our libp2p name.
+    pub fn peer_id(&self) -> String {
+        self.peer_id.to_string()
+    }
+    /// Stays connected to a peer from now on (`addnode … add`).
+    pub async fn add_node(&self, text: &str) -> Result<(), NetworkError> {
+        let address = address::parse(text)?;
+        self.ask(|answer| Command::Add(address, answer)).await?
+    }
+    /// No longer stays connected to a peer (`addnode … remove`); its connection is left alone.
+    pub async fn remove_node(&self, text: &str) -> Result<(), NetworkError> {
+        let address = address::parse(text)?;
+        self.ask(|answer| Command::Remove(address, answer)).await?
+    }
+    /// Dials a peer once (`addnode … onetry`).
+    pub async fn try_node_once(&self, text: &str) -> Result<(), NetworkError> {
+        let address = address::parse(text)?;
+        self.commands.send(Command::TryOnce(address)).map_err(|_| NetworkError::Stopped)
+    }
+    /// Disconnects a peer named by address, peer id or node id (`disconnectnode`).
+    pub async fn disconnect_node(&self, text: &str) -> Result<(), NetworkError> {
+        let target = match (text.parse::<u64>(), text.parse::<PeerId>()) {
+            (Ok(key), _) => Target::Key(PeerKey(key)),
+            (_, Ok(peer)) => Target::Peer(peer),
+            _ => Target::Address(address::parse(text)?),
+        };
+        self.ask(|answer| Command::Disconnect(target, answer)).await?
+    }
+    /// Keeps out a peer id, an address or a range until a time (Unix seconds); whoever it meets is disconnected.
+    pub async fn set_ban(&self, subject: &str, until_s: u64, reason: &str) -> Result<(), NetworkError> {
+        let created_s = crate::shell::clock::now().0 / 1_000;
+        let ban = Ban { subject: subject.parse()?, created_s, until_s, reason: reason.to_owned() };
+        self.ask(|answer| Command::Ban(ban, answer)).await?
+    }
+    /// Lifts a ban (`setban … remove`).
+    pub async fn remove_ban(&self, subject: &str) -> Result<(), NetworkError> {
+        let subject = subject.parse()?;
+        self.ask(|answer| Command::Unban(subject, answer)).await?
+    }
+    /// Who is kept out.
+    pub async fn list_banned(&self) -> Vec<Ban> {
+        self.ask(Command::Bans).await.unwrap_or_default()
+    }
+    /// Lifts every ban and forgives every offence.
+    pub async fn clear_banned(&self) -> Result<(), NetworkError> {
+        self.ask(Command::ClearBans).await?
+    }
+    /// Replaces the conditions of the link to a peer (`*`: of every link without its own). They hold for what arrives from
+    /// the peer, at once; `blocked` closes the connection and refuses new ones until it is lifted, and then dials at once.
+    pub async fn set_link(&self, peer: &str, conditions: LinkConditions) -> Result<(), NetworkError> {
+        let peer = match peer {
+            "*" => None,
+            text => Some(text.parse::<PeerId>().map_err(|e| NetworkError::NotFound(format!("`{text}` is not a peer id: {e}")))?),
+        };
+        let loss_ok = (0.0..=1.0).contains(&conditions.loss);
+        if !loss_ok {
+            return Err(NetworkError::Setup(format!("loss {} is not between 0 and 1", conditions.loss)));
+        }
+        self.links.set(peer, conditions);
+        self.ask(Command::LinksChanged).await
+    }
+    /// Makes every link perfect again.
+    pub async fn clear_links(&self) -> Result<(), NetworkError> {
+        self.links.clear();
+        self.ask(Command::LinksChanged).await
+    }
+    /// The conditions that were set: of every link (`None`), then by peer id.
+    pub fn links(&self) -> Vec<(Option<String>, LinkConditions)> {
+        let name = |peer: Option<PeerId>| peer.map(|peer| peer.to_string());
+        self.links.all().into_iter().map(|(peer, conditions)| (name(peer), conditions)).collect()
+    }
+    /// Says goodbye to every peer, saves the address book and ends the task. Returns when that is done.
+    pub async fn shutdown(&self) {
+        // An error means that it has ended already.
+        let _ = self.ask(Command::Shutdown).await;
+    }
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, NetworkError> {
+        let (sender, receiver) = oneshot::channel();
+        self.commands.send(command(sender)).map_err(|_| NetworkError::Stopped)?;
+        receiver.await.map_err(|_| NetworkError::Stopped)
+    }
+}

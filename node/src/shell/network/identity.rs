@@ -1,0 +1,50 @@
+//! The key that names this node to its peers, kept in `<datadir>/identity.key` (protobuf, mode 0600), made on the first run.
+
+use super::files;
+use libp2p::identity::Keypair;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The file's name in the data directory.
+pub const FILE_NAME: &str = "identity.key";
+
+/// The identity key cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// Reading or writing failed.
+    #[error("cannot use the identity key {}: {error}; check the file's owner and mode", path.display())]
+    Io {
+        /** which file */
+        path: PathBuf,
+        /** the system's reason */
+        error: io::Error,
+    },
+    /// The file holds something else.
+    #[error("{} is not an identity key: {why}; restore it from a copy, or move it away to start under a new name", path.display())]
+    Malformed {
+        /** which file */
+        path: PathBuf,
+        /** what is wrong */
+        why: String,
+    },
+}
+
+/// Loads the key, or makes one on the first run.
+pub fn load_or_create(datadir: &Path) -> Result<Keypair, IdentityError> {
+    let path = datadir.join(FILE_NAME);
+    let io_error = |error| IdentityError::Io { path: path.clone(), error };
+    match fs::read(&path) {
+        Ok(bytes) => Keypair::from_protobuf_encoding(&bytes)
+            .map_err(|e| IdentityError::Malformed { path: path.clone(), why: e.to_string() }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let key = Keypair::generate_ed25519();
+            let bytes = key
+                .to_protobuf_encoding()
+                .map_err(|e| IdentityError::Malformed { path: path.clone(), why: e.to_string() })?;
+            files::replace(&path, &bytes).map_err(io_error)?;
+            Ok(key)
+        }
+        Err(error) => Err(io_error(error)),
+    }
+}

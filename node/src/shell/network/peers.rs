@@ -1,0 +1,123 @@
+//! Who is connected: every connection, what the peer told about itself, and the [`PeerKey`] the core knows it by.
+//!
+//! A peer gets its key once it has shown that it speaks a protocol of our chain, and keeps it until its last connection closes.
+//! Plain data; the service decides.
+
+use crate::core::event::{PeerKey, Time};
+use libp2p::swarm::ConnectionId;
+use libp2p::{Multiaddr, PeerId};
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// One connection.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// Its number.
+    pub id: ConnectionId,
+    /// The other end.
+    pub address: Multiaddr,
+    /// They dialled us.
+    pub inbound: bool,
+}
+/// One connected peer.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// Never empty.
+    pub connections: Vec<Connection>,
+    /// Set once it speaks our protocol on our chain.
+    pub key: Option<PeerKey>,
+    /// Its software, as it says.
+    pub agent: String,
+    /// Where it says it listens.
+    pub listen_addresses: Vec<Multiaddr>,
+    /// When the first connection was made.
+    pub connected_since: Time,
+    /// The last round trip.
+    pub ping: Option<Duration>,
+    /// The shortest round trip.
+    pub ping_min: Option<Duration>,
+    /// Pings in a row that failed.
+    pub pings_failed: u32,
+    /// Heartbeats in a row in which it took less gossip than there was.
+    pub slow_heartbeats: u32,
+}
+impl Peer {
+    /// The oldest connection, which names the peer's address and direction.
+    pub fn first(&self) -> Option<&Connection> {
+        self.connections.first()
+    }
+    /// The peer dialled us first.
+    pub fn inbound(&self) -> bool {
+        self.first().is_some_and(|connection| connection.inbound)
+    }
+}
+/// All connected peers.
+#[derive(Debug, Default)]
+pub struct Peers {
+    peers: HashMap<PeerId, Peer>,
+    by_key: HashMap<PeerKey, PeerId>,
+    next_key: u64,
+}
+impl Peers {
+    /// A connection was made.
+    pub fn connected(&mut self, id: PeerId, connection: Connection, now: Time) {
+        let peer = self.peers.entry(id).or_insert_with(|| Peer {
+            connections: Vec::new(),
+            key: None,
+            agent: String::new(),
+            listen_addresses: Vec::new(),
+            connected_since: now,
+            ping: None,
+            ping_min: None,
+            pings_failed: 0,
+            slow_heartbeats: 0,
+        });
+        peer.connections.push(connection);
+    }
+    /// A connection is gone; the peer, if it was the last.
+    pub fn closed(&mut self, id: &PeerId, connection: ConnectionId) -> Option<Peer> {
+        let peer = self.peers.get_mut(id)?;
+        peer.connections.retain(|known| known.id != connection);
+        if !peer.connections.is_empty() {
+            return None;
+        }
+        let peer = self.peers.remove(id)?;
+        if let Some(key) = peer.key {
+            self.by_key.remove(&key);
+        }
+        Some(peer)
+    }
+    /// Gives the peer a key, unless it has one or is gone.
+    pub fn announce(&mut self, id: &PeerId) -> Option<PeerKey> {
+        let peer = self.peers.get_mut(id).filter(|peer| peer.key.is_none())?;
+        let key = PeerKey(self.next_key);
+        self.next_key += 1;
+        peer.key = Some(key);
+        self.by_key.insert(key, *id);
+        Some(key)
+    }
+    /// A connected peer.
+    pub fn get(&self, id: &PeerId) -> Option<&Peer> {
+        self.peers.get(id)
+    }
+    /// A connected peer.
+    pub fn get_mut(&mut self, id: &PeerId) -> Option<&mut Peer> {
+        self.peers.get_mut(id)
+    }
+    /// The key of a connected and announced peer.
+    pub fn key(&self, id: &PeerId) -> Option<PeerKey> {
+        self.peers.get(id)?.key
+    }
+    /// Who has this key.
+    pub fn id(&self, key: PeerKey) -> Option<PeerId> {
+        self.by_key.get(&key).copied()
+    }
+    /// All, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&PeerId, &Peer)> {
+        self.peers.iter()
+    }
+    /// Peers that have a key.
+    pub fn announced(&self) -> usize {
+        self.by_key.len()
+    }
+}

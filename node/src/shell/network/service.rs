@@ -1,0 +1,428 @@
+//! The task that owns the swarm. It turns libp2p's events into the core's inputs and the core's outputs into libp2p's calls.
+//!
+//! Nothing here waits for the core: inputs that its channel has no room for are queued, and while that queue is full the swarm
+//! is not polled, so that peers wait instead of memory growing.
+
+mod commands;
+mod events;
+
+use super::bans::Bans;
+use super::behaviour::{self, Behaviour, ChainNames};
+use super::book::Book;
+use super::dialer::Dialer;
+use super::gossip::Pending;
+use super::handle::Command;
+use super::link::Links;
+use super::peers::Peers;
+use super::requests::Requests;
+use super::{NetworkConfig, NetworkError, address, bans, book, identity};
+use crate::core::event::{Input, PeerKey, RequestFailure, Verdict};
+use crate::shell::clock;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use libp2p::gossipsub::MessageAcceptance;
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+use libp2p::swarm::{DialError, SwarmEvent};
+use libp2p::{Multiaddr, PeerId, Swarm};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, MissedTickBehavior};
+
+/// Inputs that wait for room in the core's channel before peers are made to wait.
+const BACKLOG_INPUTS_MAX: usize = 4_096;
+/// Housekeeping: late verdicts, ended bans, our own dials, the address book.
+const HOUSEKEEPING: Duration = Duration::from_millis(500);
+/// How often the address book is written, when it changed.
+const BOOK_SAVE: Duration = Duration::from_secs(60);
+/// A connected peer that has not shown in this time that it speaks our protocol is dropped.
+const INTRODUCTION_MAX: Duration = Duration::from_secs(10);
+/// How long goodbyes may take.
+const GOODBYE_MAX: Duration = Duration::from_millis(300);
+/// Far longer than any node runs: what nobody uses is closed by rule, not by idleness.
+const IDLE_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+/// Pings in a row that must fail before a peer counts as gone.
+const PINGS_FAILED_MAX: u32 = 2;
+/// Names being looked up at once.
+const LOOKUPS_MAX: usize = 64;
+
+/// A name that is being looked up: the address on the list, and what it stands for.
+type Lookup = Pin<Box<dyn Future<Output = (Multiaddr, bool, io::Result<Vec<Multiaddr>>)> + Send>>;
+
+/// The task's state.
+pub struct Service {
+    config: NetworkConfig,
+    names: ChainNames,
+    swarm: Swarm<Behaviour>,
+    inputs: mpsc::Sender<Input>,
+    backlog: VecDeque<Input>,
+    commands: mpsc::UnboundedReceiver<Command>,
+    peers: Peers,
+    pending: Pending,
+    requests: Requests,
+    dialer: Dialer,
+    lookups: FuturesUnordered<Lookup>,
+    links: Arc<Links>,
+    bans: Bans,
+    book: Book,
+    book_saved: Instant,
+    /// Bytes of peers that are gone: received, sent.
+    bytes_before: (u64, u64),
+    /// Dials on our own account, by peer.
+    own_dials: HashSet<PeerId>,
+    /// Peers of other chains that the log has named already.
+    strangers: HashMap<PeerId, Instant>,
+    /// Who waits for the end.
+    stopping: Option<oneshot::Sender<()>>,
+}
+
+impl Service {
+    /// Loads the files, sets up the swarm and listens.
+    pub(super) async fn start(
+        config: NetworkConfig,
+        inputs: mpsc::Sender<Input>,
+        commands: mpsc::UnboundedReceiver<Command>,
+    ) -> Result<Self, NetworkError> {
+        let file_error = |name: &str| {
+            let path = config.datadir.join(name);
+            move |error| NetworkError::File { path, error }
+        };
+        let key = identity::load_or_create(&config.datadir)?;
+        let bans = Bans::load(&config.datadir, clock::now().0 / 1_000).map_err(file_error(bans::FILE_NAME))?;
+        let book = Book::load(&config.datadir).map_err(file_error(book::FILE_NAME))?;
+        let names = ChainNames::new(&config.chain_id, &config.chain_name);
+        let links = Arc::new(Links::default());
+        let swarm = Swarm::new(
+            behaviour::transport(&key, Arc::clone(&links))?,
+            behaviour::behaviour(&config, &names, &key)?,
+            key.public().to_peer_id(),
+            libp2p::swarm::Config::with_tokio_executor()
+                .with_idle_connection_timeout(IDLE_MAX)
+                .with_substream_upgrade_protocol_override(libp2p::core::upgrade::Version::V1Lazy),
+        );
+        let mut dialer = Dialer::default();
+        for text in &config.connect {
+            dialer.add(&address::parse(text)?, Instant::now());
+        }
+        let mut service = Self {
+            names,
+            swarm,
+            inputs,
+            backlog: VecDeque::new(),
+            commands,
+            peers: Peers::default(),
+            pending: Pending::default(),
+            requests: Requests::default(),
+            dialer,
+            lookups: FuturesUnordered::new(),
+            links,
+            bans,
+            book,
+            book_saved: Instant::now(),
+            bytes_before: (0, 0),
+            own_dials: HashSet::new(),
+            strangers: HashMap::new(),
+            stopping: None,
+            config,
+        };
+        service.refresh_gate();
+        service.listen().await?;
+        Ok(service)
+    }
+    pub(super) fn links(&self) -> Arc<Links> {
+        Arc::clone(&self.links)
+    }
+    pub(super) fn peer_id(&self) -> PeerId {
+        *self.swarm.local_peer_id()
+    }
+
+    /// Opens every listener and waits until each has its address.
+    async fn listen(&mut self) -> Result<(), NetworkError> {
+        let mut waiting = HashMap::new();
+        for text in self.config.listen.clone() {
+            let address = address::parse(&text)?;
+            let refused = |why: String| listen_error(&text, &why);
+            let resolved = address::resolve(address).await.map_err(|e| refused(e.to_string()))?;
+            for address in resolved {
+                let listener = self.swarm.listen_on(address).map_err(|e| refused(transport_reason(&e)))?;
+                waiting.insert(listener, text.clone());
+            }
+        }
+        while !waiting.is_empty() {
+            match self.swarm.select_next_some().await {
+                SwarmEvent::NewListenAddr { listener_id, .. } => drop(waiting.remove(&listener_id)),
+                SwarmEvent::ListenerClosed { listener_id, reason: Err(error), .. } => {
+                    let text = waiting.remove(&listener_id).unwrap_or_default();
+                    return Err(listen_error(&text, &error.to_string()));
+                }
+                other => self.on_swarm_event(other),
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs until it is told to stop, or until nobody holds a handle or takes inputs any more.
+    pub(super) async fn run(mut self) {
+        let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
+        housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let inputs = self.inputs.clone();
+        while self.stopping.is_none() {
+            let redial = self.dialer.next_due();
+            tokio::select! {
+                command = self.commands.recv() => match command {
+                    Some(command) => self.on_commands(command),
+                    None => break,
+                },
+                permit = inputs.reserve(), if !self.backlog.is_empty() => match (permit, self.backlog.pop_front()) {
+                    (Ok(permit), Some(input)) => permit.send(input),
+                    _ => break,
+                },
+                event = self.swarm.select_next_some(), if self.backlog.len() < BACKLOG_INPUTS_MAX => {
+                    self.on_swarm_event(event);
+                }
+                Some((address, listed, found)) = self.lookups.next(), if !self.lookups.is_empty() => {
+                    self.on_lookup(&address, listed, found);
+                }
+                () = tokio::time::sleep_until(redial.unwrap_or_else(Instant::now)), if redial.is_some() => self.redial(),
+                _ = housekeeping.tick() => self.on_housekeeping(),
+            }
+        }
+        self.stop().await;
+    }
+
+    /// Reports what gossip still waits for, saves the book, and closes every connection in order.
+    async fn stop(mut self) {
+        for waiting in self.pending.drain() {
+            self.report(&waiting.message, &waiting.source, Verdict::Ignore);
+        }
+        self.save_book();
+        let connected: Vec<PeerId> = self.swarm.connected_peers().copied().collect();
+        for peer in connected {
+            let _ = self.swarm.disconnect_peer_id(peer);
+        }
+        let goodbye = async {
+            while self.swarm.network_info().num_peers() > 0 {
+                self.swarm.select_next_some().await;
+            }
+        };
+        if tokio::time::timeout(GOODBYE_MAX, goodbye).await.is_err() {
+            tracing::debug!("some peers did not say goodbye in time");
+        }
+        if let Some(waiting) = self.stopping.take() {
+            drop(self.swarm);
+            let _ = waiting.send(());
+        }
+    }
+
+    /// Hands an input to the core, after those that wait already.
+    fn input(&mut self, input: Input) {
+        if self.backlog.is_empty() {
+            match self.inputs.try_send(input) {
+                Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => return,
+                Err(mpsc::error::TrySendError::Full(input)) => self.backlog.push_back(input),
+            }
+        } else {
+            self.backlog.push_back(input);
+        }
+    }
+    fn request_failed(&mut self, peer: PeerKey, id: crate::core::event::RequestId, failure: RequestFailure) {
+        self.input(Input::RequestFailed { peer, id, failure });
+    }
+    fn report(&mut self, message: &libp2p::gossipsub::MessageId, source: &PeerId, verdict: Verdict) {
+        let acceptance = match verdict {
+            Verdict::Accept => MessageAcceptance::Accept,
+            Verdict::Ignore => MessageAcceptance::Ignore,
+            Verdict::Reject => MessageAcceptance::Reject,
+        };
+        let kept = self.swarm.behaviour_mut().gossip.report_message_validation_result(message, source, acceptance);
+        if !kept && verdict == Verdict::Accept {
+            tracing::debug!(%message, "the verdict came too late to forward the message");
+        }
+    }
+
+    /// Dials what is due.
+    fn redial(&mut self) {
+        let now = Instant::now();
+        for address in self.dialer.take_due(now) {
+            self.look_up(address, true);
+        }
+    }
+    fn look_up(&mut self, address: Multiaddr, listed: bool) {
+        if self.lookups.len() >= LOOKUPS_MAX {
+            let error = io::Error::other("too many names are being looked up");
+            return self.on_lookup(&address.clone(), listed, Err(error));
+        }
+        self.lookups.push(Box::pin(async move {
+            let found = address::resolve(address.clone()).await;
+            (address, listed, found)
+        }));
+    }
+    fn on_lookup(&mut self, address: &Multiaddr, listed: bool, found: io::Result<Vec<Multiaddr>>) {
+        let now = Instant::now();
+        let entry = self.dialer.get(address).filter(|_| listed);
+        if listed && entry.is_none() {
+            return; // taken off the list meanwhile
+        }
+        let (wanted, turn) = entry.map_or((None, 0), |entry| (entry.wanted.or(entry.last), entry.failures as usize));
+        let strict = entry.and_then(|entry| entry.wanted);
+        let connected = wanted.filter(|peer| self.peers.get(peer).is_some());
+        let result = match (connected, found) {
+            (Some(peer), _) if listed => return self.dialer.already_connected(address, peer, now),
+            (_, Err(error)) => Err(error.to_string()),
+            (_, Ok(found)) if found.is_empty() => Err("no address".to_owned()),
+            (_, Ok(found)) => self.dial(found[turn % found.len()].clone(), strict),
+        };
+        match result {
+            Ok(connection) if listed => self.dialer.dialling(address, connection),
+            Ok(_) => {}
+            Err(why) => {
+                tracing::debug!(address = %address::display(address), %why, "cannot dial");
+                self.dialer.failed(|entry| entry.address == *address, now);
+            }
+        }
+    }
+    /// Dials one address from a fresh port: a fixed one could still be held by a dead connection to the same place.
+    fn dial(&mut self, address: Multiaddr, wanted: Option<PeerId>) -> Result<libp2p::swarm::ConnectionId, String> {
+        let (bare, named) = address::split_peer(&address);
+        let options = match wanted.or(named) {
+            Some(peer) => DialOpts::peer_id(peer)
+                .condition(PeerCondition::DisconnectedAndNotDialing)
+                .addresses(vec![bare])
+                .allocate_new_port()
+                .build(),
+            None => DialOpts::unknown_peer_id().address(bare).allocate_new_port().build(),
+        };
+        let connection = options.connection_id();
+        match self.swarm.dial(options) {
+            Ok(()) => Ok(connection),
+            Err(error) => Err(dial_reason(&error)),
+        }
+    }
+
+    fn on_housekeeping(&mut self) {
+        let now = Instant::now();
+        for waiting in self.pending.expire(now) {
+            tracing::debug!(message = %waiting.message, "no verdict in time; not forwarded");
+            self.report(&waiting.message, &waiting.source, Verdict::Ignore);
+        }
+        let now_s = clock::now().0 / 1_000;
+        if self.bans.expire(now_s) {
+            self.refresh_gate();
+        }
+        self.strangers.retain(|_, since| now.saturating_duration_since(*since) < Duration::from_secs(600));
+        self.drop_strangers();
+        if self.config.discover {
+            self.dial_from_book(now_s);
+        }
+        if now.saturating_duration_since(self.book_saved) >= BOOK_SAVE {
+            self.save_book();
+        }
+    }
+    /// Peers that never said who they are.
+    fn drop_strangers(&mut self) {
+        let now_ms = clock::now().0;
+        let introduction_ms_max = INTRODUCTION_MAX.as_millis() as u64;
+        let late = self.peers.iter().filter(|(_, peer)| {
+            peer.key.is_none() && now_ms.saturating_sub(peer.connected_since.0) > introduction_ms_max
+        });
+        let late: Vec<PeerId> = late.map(|(id, _)| *id).collect();
+        for id in late {
+            tracing::debug!(peer = %id, "never said which protocols it speaks; disconnected");
+            let _ = self.swarm.disconnect_peer_id(id);
+        }
+    }
+    /// Fills our own share of connections from the address book.
+    fn dial_from_book(&mut self, now_s: u64) {
+        let outbound = self.peers.iter().filter(|(_, peer)| !peer.inbound()).count();
+        let wanted = self.config.outbound_max.saturating_sub(outbound + self.own_dials.len());
+        let candidates = self.book.candidates(now_s);
+        let ours = self.peer_id();
+        let free = candidates.into_iter().filter(|(peer, _)| {
+            *peer != ours && self.peers.get(peer).is_none() && !self.own_dials.contains(peer)
+        });
+        let chosen: Vec<(PeerId, Vec<Multiaddr>)> = free.take(wanted).collect();
+        for (peer, addresses) in chosen {
+            self.book.dialled(peer, now_s);
+            let options = DialOpts::peer_id(peer)
+                .condition(PeerCondition::DisconnectedAndNotDialing)
+                .addresses(addresses)
+                .allocate_new_port()
+                .build();
+            if self.swarm.dial(options).is_ok() {
+                self.own_dials.insert(peer);
+            }
+        }
+    }
+    fn save_book(&mut self) {
+        self.book_saved = Instant::now();
+        if let Err(error) = self.book.save() {
+            let path = self.config.datadir.join(book::FILE_NAME);
+            tracing::warn!("cannot write the address book {}: {error}; peers met since are not remembered", path.display());
+        }
+    }
+
+    /// Tells the gate who is kept out, and disconnects whoever is connected though kept out.
+    fn refresh_gate(&mut self) {
+        let mut refused: HashSet<PeerId> = HashSet::new();
+        let mut ranges = Vec::new();
+        for ban in self.bans.list() {
+            match ban.subject {
+                bans::Subject::Peer(peer) => {
+                    refused.insert(peer);
+                }
+                bans::Subject::Subnet(range) => ranges.push(range),
+            }
+        }
+        let mut allowed = None;
+        for (peer, conditions) in self.links.all() {
+            match (peer, conditions.blocked) {
+                (None, true) => allowed = Some(HashSet::new()),
+                (Some(peer), true) => {
+                    refused.insert(peer);
+                }
+                (Some(peer), false) => allowed.iter_mut().for_each(|allowed| allowed.extend([peer])),
+                (None, false) => {}
+            }
+        }
+        self.swarm.behaviour_mut().gate.set(refused, allowed, ranges);
+        let gate = &self.swarm.behaviour().gate;
+        let met = self.peers.iter().filter(|(id, peer)| {
+            let ip = peer.first().and_then(|connection| address::ip(&connection.address));
+            gate.refuses(id) || self.bans.meets(id, ip)
+        });
+        let met: Vec<PeerId> = met.map(|(id, _)| *id).collect();
+        for id in met {
+            let _ = self.swarm.disconnect_peer_id(id);
+        }
+    }
+}
+
+fn listen_error(text: &str, why: &str) -> NetworkError {
+    let remedy = if why.contains("in use") {
+        "; another program, perhaps another node, has this port: stop it or choose another with --p2p-listen"
+    } else {
+        "; choose another address with --p2p-listen"
+    };
+    NetworkError::Listen { address: text.to_owned(), why: format!("{why}{remedy}") }
+}
+fn transport_reason(error: &libp2p::TransportError<io::Error>) -> String {
+    match error {
+        libp2p::TransportError::Other(error) => error.to_string(),
+        other => other.to_string(),
+    }
+}
+fn dial_reason(error: &DialError) -> String {
+    match error {
+        DialError::Transport(tried) => tried
+            .iter()
+            .map(|(address, error)| format!("{}: {}", address::display(address), transport_reason(error)))
+            .collect::<Vec<_>>()
+            .join("; "),
+        DialError::Denied { cause } => format!("refused by this node: {cause:?}"),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,255 @@
+//! What the rest of the node asks of the network.
+
+use super::Service;
+use crate::core::event::{Offence, Output, PeerKey, RequestFailure, RequestId};
+use crate::core::message::{Gossip, Request, Response};
+use crate::shell::clock;
+use crate::shell::network::bans::{Ban, Subject};
+use crate::shell::network::handle::{Command, NetworkInfo, PeerInfo, Target};
+use crate::shell::network::requests::Outgoing;
+use crate::shell::network::score::{self, Misconduct};
+use crate::shell::network::{NetworkError, address, bans, wire};
+use chain_spec::Encode;
+use libp2p::multiaddr::Protocol;
+use libp2p::{Multiaddr, PeerId, gossipsub};
+use tokio::time::Instant;
+
+/// Commands carried out before the swarm gets its turn.
+const COMMANDS_PER_TURN_MAX: usize = 64;
+
+impl Service {
+    /// Carries out a command and those right behind it.
+    pub(super) fn on_commands(&mut self, first: Command) {
+        self.on_command(first);
+        for _ in 1..COMMANDS_PER_TURN_MAX {
+            match self.commands.try_recv() {
+                Ok(command) if self.stopping.is_none() => self.on_command(command),
+                _ => break,
+            }
+        }
+    }
+    /// An answer that nobody waits for any more is dropped.
+    fn on_command(&mut self, command: Command) {
+        match command {
+            Command::Perform(output) => self.perform(output),
+            Command::Peers(answer) => drop(answer.send(self.peer_infos())),
+            Command::Info(answer) => drop(answer.send(self.info())),
+            Command::Add(address, answer) => drop(answer.send(self.add(&address))),
+            Command::Remove(address, answer) => drop(answer.send(self.remove(&address))),
+            Command::TryOnce(address) => self.look_up(address, false),
+            Command::Disconnect(target, answer) => drop(answer.send(self.disconnect(&target))),
+            Command::Ban(ban, answer) => drop(answer.send(self.ban(ban))),
+            Command::Unban(subject, answer) => drop(answer.send(self.unban(&subject))),
+            Command::Bans(answer) => drop(answer.send(self.bans.list().to_vec())),
+            Command::ClearBans(answer) => drop(answer.send(self.clear_bans())),
+            Command::LinksChanged(answer) => {
+                self.refresh_gate();
+                self.dialer.hurry(None, Instant::now());
+                let _ = answer.send(());
+            }
+            Command::Shutdown(answer) => self.stopping = Some(answer),
+        }
+    }
+
+    fn perform(&mut self, output: Output) {
+        match output {
+            Output::Publish(gossip) => self.publish(&gossip),
+            Output::Verdict { id, verdict } => {
+                if let Some(waiting) = self.pending.take(id) {
+                    self.report(&waiting.message, &waiting.source, verdict);
+                }
+            }
+            Output::Request { peer, id, request } => self.request(peer, id, request),
+            Output::Respond { id, response } => {
+                if let Some((_, channel)) = self.requests.answer(id, answer_bytes(&response)) {
+                    // A peer that left in the meantime gets nothing.
+                    let _ = self.swarm.behaviour_mut().requests.send_response(channel, response);
+                }
+            }
+            Output::Offence { peer, offence } => self.offence(peer, &offence),
+            other => tracing::error!(?other, "not an output of the network: a programming error"),
+        }
+    }
+    fn publish(&mut self, gossip: &Gossip) {
+        let (topic, bytes) = match gossip {
+            Gossip::Transaction(transaction) => (self.names.transactions.hash(), Ok(transaction.to_bytes())),
+            Gossip::Block(block) => (self.names.blocks.hash(), wire::encode_compact_block(block)),
+        };
+        let result = match bytes {
+            Ok(bytes) => self.swarm.behaviour_mut().gossip.publish(topic, bytes).map(drop),
+            Err(error) => return tracing::error!(%error, "a message of ours cannot be encoded"),
+        };
+        match result {
+            // Nobody to tell, or told already: sync covers the first, the second is no loss.
+            Ok(()) | Err(gossipsub::PublishError::NoPeersSubscribedToTopic | gossipsub::PublishError::Duplicate) => {}
+            Err(error) => tracing::warn!(%error, "a message was not gossiped"),
+        }
+    }
+    fn request(&mut self, peer: PeerKey, id: RequestId, request: Request) {
+        let Some(peer_id) = self.peers.id(peer) else {
+            return self.request_failed(peer, id, RequestFailure::Disconnected);
+        };
+        let kind = wire::request_kind(&request);
+        let sent = self.swarm.behaviour_mut().requests.send_request(&peer_id, request);
+        self.requests.sent(sent, Outgoing { peer, id, kind });
+    }
+
+    fn offence(&mut self, peer: PeerKey, offence: &Offence) {
+        if let Some(peer) = self.peers.id(peer) {
+            self.punish(peer, score::offence_points(offence), &score::describe(offence));
+        }
+    }
+    pub(super) fn misconduct(&mut self, peer: PeerId, misconduct: Misconduct) {
+        self.punish(peer, misconduct.points(), &misconduct.to_string());
+    }
+    /// Adds points, and draws the consequence.
+    fn punish(&mut self, peer: PeerId, points: f64, why: &str) {
+        let now_s = clock::now().0 / 1_000;
+        let sum = self.book.add_points(peer, points, now_s);
+        tracing::info!(%peer, points = sum.round(), "peer offended: {why}");
+        if sum < score::DISCONNECT_POINTS {
+            return;
+        }
+        let explicit = self.dialer.is_explicit(&peer);
+        let known = self.peers.get(&peer).and_then(|peer| peer.first());
+        let loopback = known.is_none_or(|connection| address::is_loopback(&connection.address));
+        if sum < score::BAN_POINTS || explicit {
+            tracing::info!(%peer, "disconnected: {why}");
+            let _ = self.swarm.disconnect_peer_id(peer);
+            return;
+        }
+        let ban_s = if loopback { score::BAN_LOOPBACK_S } else { score::BAN_S };
+        let ban =
+            Ban { subject: Subject::Peer(peer), created_s: now_s, until_s: now_s + ban_s, reason: why.to_owned() };
+        tracing::info!(%peer, "disconnected and kept out for {ban_s} s: {why}");
+        if let Err(error) = self.ban(ban) {
+            tracing::warn!(%error, "the ban will not survive a restart");
+        }
+    }
+
+    fn peer_infos(&self) -> Vec<PeerInfo> {
+        let now_s = clock::now().0 / 1_000;
+        let millis = |duration: Option<std::time::Duration>| duration.map(|duration| duration.as_secs_f64() * 1e3);
+        let mut infos: Vec<PeerInfo> = Vec::new();
+        for (id, peer) in self.peers.iter() {
+            let (Some(key), Some(first)) = (peer.key, peer.first()) else { continue };
+            let (bytes_received, bytes_sent) = self.links.open(*id).bytes();
+            let (points, offences) = self.book.score(id, now_s);
+            infos.push(PeerInfo {
+                key,
+                peer_id: id.to_string(),
+                address: address::display(&first.address),
+                inbound: first.inbound,
+                explicit: self.dialer.is_explicit(id),
+                connected_since: peer.connected_since,
+                bytes_sent,
+                bytes_received,
+                ping_ms: millis(peer.ping),
+                ping_min_ms: millis(peer.ping_min),
+                score: 0.0 - points,
+                gossip_score: self.swarm.behaviour().gossip.peer_score(id).unwrap_or(0.0),
+                offences,
+                agent: peer.agent.clone(),
+                connections: peer.connections.len(),
+                link: self.links.conditions(id),
+            });
+        }
+        infos.sort_by_key(|info| info.key);
+        infos
+    }
+    fn info(&self) -> NetworkInfo {
+        let ours = self.peer_id();
+        let listen = self.swarm.listeners().map(|address| address.clone().with(Protocol::P2p(ours))).collect();
+        let (mut bytes_received, mut bytes_sent) = self.bytes_before;
+        for (id, _) in self.peers.iter() {
+            let (received, sent) = self.links.open(*id).bytes();
+            bytes_received += received;
+            bytes_sent += sent;
+        }
+        let connected = |state| matches!(state, crate::shell::network::dialer::State::Connected(..));
+        let explicit = self.dialer.entries().iter();
+        NetworkInfo {
+            peer_id: ours.to_string(),
+            listen,
+            agent: self.config.agent.clone(),
+            peers: self.peers.announced(),
+            peers_inbound: self.peers.iter().filter(|(_, peer)| peer.key.is_some() && peer.inbound()).count(),
+            bytes_sent,
+            bytes_received,
+            known_peers: self.book.len(),
+            explicit: explicit.map(|entry| (address::display(&entry.address), connected(entry.state))).collect(),
+        }
+    }
+
+    fn add(&mut self, address: &Multiaddr) -> Result<(), NetworkError> {
+        if self.dialer.add(address, Instant::now()) {
+            return Ok(());
+        }
+        Err(NetworkError::Already(format!("{} is on the list of peers already", address::display(address))))
+    }
+    fn remove(&mut self, address: &Multiaddr) -> Result<(), NetworkError> {
+        let removed = self.dialer.remove(address);
+        let removed = removed.ok_or_else(|| {
+            NetworkError::NotFound(format!("{} is not on the list of peers", address::display(address)))
+        })?;
+        if let Some(peer) = removed.wanted.or(removed.last) {
+            self.swarm.behaviour_mut().limits.remove_peer_id(&peer);
+        }
+        Ok(())
+    }
+    fn disconnect(&mut self, target: &Target) -> Result<(), NetworkError> {
+        let found = match target {
+            Target::Key(key) => self.peers.id(*key),
+            Target::Peer(peer) => Some(*peer).filter(|peer| self.peers.get(peer).is_some()),
+            Target::Address(address) => {
+                let (wanted, peer) = address::split_peer(address);
+                let mut with_address = self.peers.iter().filter(|(_, peer)| {
+                    peer.connections.iter().any(|connection| address::split_peer(&connection.address).0 == wanted)
+                });
+                with_address.next().map(|(id, _)| *id).or(peer.filter(|peer| self.peers.get(peer).is_some()))
+            }
+        };
+        let peer = found.ok_or_else(|| NetworkError::NotFound("no such peer is connected".to_owned()))?;
+        let _ = self.swarm.disconnect_peer_id(peer);
+        Ok(())
+    }
+
+    fn ban(&mut self, ban: Ban) -> Result<(), NetworkError> {
+        let result = self.bans.add(ban);
+        self.refresh_gate();
+        result.map_err(|error| self.bans_error(error))
+    }
+    fn unban(&mut self, subject: &Subject) -> Result<(), NetworkError> {
+        let found = self.bans.remove(subject).map_err(|error| self.bans_error(error))?;
+        if !found {
+            return Err(NetworkError::NotFound(format!("{subject} is not banned")));
+        }
+        if let Subject::Peer(peer) = subject {
+            self.book.forgive(peer);
+        }
+        self.refresh_gate();
+        self.dialer.hurry(None, Instant::now());
+        Ok(())
+    }
+    fn clear_bans(&mut self) -> Result<(), NetworkError> {
+        let result = self.bans.clear();
+        self.book.forgive_all();
+        self.refresh_gate();
+        self.dialer.hurry(None, Instant::now());
+        result.map_err(|error| self.bans_error(error))
+    }
+    fn bans_error(&self, error: std::io::Error) -> NetworkError {
+        NetworkError::File { path: self.config.datadir.join(bans::FILE_NAME), error }
+    }
+}
+/// Roughly how much an answer holds until it has left.
+fn answer_bytes(response: &Response) -> usize {
+    match response {
+        Response::Headers(headers) => headers.len() * chain_spec::Header::LEN,
+        Response::Blocks(blocks) => blocks.iter().map(|block| block.encoded_len()).sum(),
+        Response::BlockTransactions(transactions) | Response::Transactions(transactions) => {
+            transactions.iter().map(|transaction| transaction.encoded_len()).sum()
+        }
+        Response::Mempool(txids) => txids.len() * 32,
+    }
+}

@@ -1,0 +1,276 @@
+//! What libp2p reports.
+
+use super::{PINGS_FAILED_MAX, Service, dial_reason};
+use crate::core::event::{Input, RequestFailure, Verdict};
+use crate::core::message::{Gossip, Request, Response};
+use crate::shell::clock;
+use crate::shell::network::behaviour::{BehaviourEvent, ChainNames};
+use crate::shell::network::gossip::Waiting;
+use crate::shell::network::peers::Connection;
+use crate::shell::network::requests::Admission;
+use crate::shell::network::score::Misconduct;
+use crate::shell::network::wire;
+use crate::shell::network::{address, wire::WireError};
+use libp2p::gossipsub::{self, MessageId};
+use libp2p::request_response::{self, InboundFailure, Message, OutboundFailure};
+use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
+use libp2p::{PeerId, identify, kad, mdns, ping};
+use std::io::ErrorKind;
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// Heartbeats in a row a peer may fail to take gossip before it is disconnected.
+const SLOW_HEARTBEATS_MAX: u32 = 30;
+
+impl Service {
+    pub(super) fn on_swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::Behaviour(event) => self.on_behaviour_event(event),
+            SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
+                let address = endpoint.get_remote_address().clone();
+                let connection = Connection { id: connection_id, address, inbound: endpoint.is_listener() };
+                self.on_connected(peer_id, connection);
+            }
+            SwarmEvent::ConnectionClosed { peer_id, connection_id, cause, .. } => {
+                tracing::debug!(peer = %peer_id, ?cause, "connection closed");
+                self.on_closed(peer_id, connection_id);
+            }
+            SwarmEvent::OutgoingConnectionError { connection_id, peer_id, error } => {
+                self.on_dial_failed(connection_id, peer_id, &error);
+            }
+            SwarmEvent::IncomingConnectionError { send_back_addr, error, .. } => {
+                tracing::debug!(from = %send_back_addr, %error, "an incoming connection came to nothing");
+            }
+            SwarmEvent::ListenerClosed { addresses, reason: Err(error), .. } => {
+                tracing::warn!(?addresses, %error, "no longer listening");
+            }
+            SwarmEvent::ListenerError { error, .. } => tracing::warn!(%error, "a listener failed to take a connection"),
+            _ => {}
+        }
+    }
+    fn on_behaviour_event(&mut self, event: BehaviourEvent) {
+        match event {
+            BehaviourEvent::Gossip(event) => self.on_gossip_event(event),
+            BehaviourEvent::Requests(event) => self.on_request_event(event),
+            BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. }) => {
+                self.on_identified(peer_id, info);
+            }
+            BehaviourEvent::Ping(event) => self.on_ping(&event),
+            BehaviourEvent::Mdns(mdns::Event::Discovered(found)) => {
+                let now_s = clock::now().0 / 1_000;
+                for (peer, address) in found {
+                    self.book.heard(peer, &[address], now_s);
+                }
+            }
+            BehaviourEvent::Kad(kad::Event::RoutingUpdated { peer, addresses, .. }) => {
+                let addresses: Vec<_> = addresses.iter().cloned().collect();
+                self.book.heard(peer, &addresses, clock::now().0 / 1_000);
+            }
+            _ => {}
+        }
+    }
+
+    fn on_connected(&mut self, peer: PeerId, connection: Connection) {
+        let now = Instant::now();
+        self.own_dials.remove(&peer);
+        self.dialer.connected(peer, connection.id, now);
+        if self.dialer.is_explicit(&peer) {
+            self.swarm.behaviour_mut().limits.bypass_peer_id(&peer);
+        }
+        tracing::debug!(%peer, address = %address::display(&connection.address), inbound = connection.inbound, "connected");
+        self.peers.connected(peer, connection, clock::now());
+    }
+    fn on_closed(&mut self, peer: PeerId, connection: ConnectionId) {
+        let Some(gone) = self.peers.closed(&peer, connection) else { return };
+        let (received, sent) = self.links.open(peer).bytes();
+        self.bytes_before = (self.bytes_before.0 + received, self.bytes_before.1 + sent);
+        self.links.close(&peer);
+        self.dialer.disconnected(peer, Instant::now());
+        if let Some(key) = gone.key {
+            self.requests.forget_peer(key);
+            tracing::info!(%peer, "peer gone");
+            self.input(Input::PeerDisconnected { peer: key });
+        }
+    }
+    fn on_dial_failed(&mut self, connection: ConnectionId, peer: Option<PeerId>, error: &DialError) {
+        if let Some(peer) = peer.filter(|peer| self.own_dials.remove(peer)) {
+            self.book.failed(&peer);
+        }
+        if matches!(error, DialError::LocalPeerId { .. }) {
+            if let Some(entry) = self.dialer.ourselves(connection) {
+                tracing::warn!("{} is this node itself; it is not dialled again", address::display(&entry.address));
+            }
+            return;
+        }
+        let is_this = |entry: &crate::shell::network::dialer::Explicit| {
+            entry.state == crate::shell::network::dialer::State::Dialling(connection)
+        };
+        if let Some(entry) = self.dialer.failed(is_this, Instant::now()) {
+            let (address, why) = (address::display(&entry.address), dial_reason(error));
+            match entry.failures {
+                8 => tracing::warn!("cannot reach {address}: {why}; still trying every few seconds"),
+                _ => tracing::debug!(%address, %why, "dial failed"),
+            }
+        }
+    }
+
+    /// The peer said which protocols it speaks.
+    fn on_identified(&mut self, peer: PeerId, info: identify::Info) {
+        let Some(known) = self.peers.get_mut(&peer) else { return };
+        known.agent.clone_from(&info.agent_version);
+        known.agent.truncate(info.agent_version.floor_char_boundary(AGENT_BYTES_MAX));
+        known.listen_addresses = info.listen_addrs.iter().take(LISTEN_ADDRESSES_MAX).cloned().collect();
+        if !info.protocols.contains(&self.names.request) {
+            return self.refuse_stranger(peer, &info.protocol_version);
+        }
+        let now_s = clock::now().0 / 1_000;
+        self.book.heard(peer, &info.listen_addrs, now_s);
+        if let Some(kad) = self.swarm.behaviour_mut().kad.as_mut() {
+            for address in info.listen_addrs.iter().take(LISTEN_ADDRESSES_MAX) {
+                kad.add_address(&peer, address.clone());
+            }
+        }
+        self.announce(peer);
+    }
+    /// Tells the core about a peer that has shown to speak our protocol, once.
+    fn announce(&mut self, peer: PeerId) {
+        let Some(key) = self.peers.announce(&peer) else { return };
+        let Some(known) = self.peers.get(&peer) else { return };
+        let inbound = known.inbound();
+        let dialled = known.first().filter(|first| !first.inbound).map(|first| first.address.clone());
+        let address = known.first().map(|first| address::display(&first.address)).unwrap_or_default();
+        tracing::info!(%peer, %address, inbound, agent = known.agent, "peer connected");
+        self.book.connected(peer, dialled.as_ref(), clock::now().0 / 1_000);
+        self.input(Input::PeerConnected { peer: key, inbound });
+    }
+    fn refuse_stranger(&mut self, peer: PeerId, protocol_version: &str) {
+        if self.strangers.len() < STRANGERS_MAX && self.strangers.insert(peer, Instant::now()).is_none() {
+            let ours = format!("{} (id {})", self.config.chain_name, self.names.id);
+            match ChainNames::parse_identify(protocol_version) {
+                Some((name, id)) => tracing::warn!(
+                    "peer {peer} speaks chain {name:.40} (id {id:.16}), we are {ours}: disconnected; start both with the same --chain"
+                ),
+                None => tracing::warn!("peer {peer} is no Testoon node ({protocol_version:.60}): disconnected"),
+            }
+        }
+        let _ = self.swarm.disconnect_peer_id(peer);
+    }
+    fn on_ping(&mut self, event: &ping::Event) {
+        let Some(peer) = self.peers.get_mut(&event.peer) else { return };
+        match &event.result {
+            Ok(round_trip) => {
+                peer.ping = Some(*round_trip);
+                peer.ping_min = Some(peer.ping_min.map_or(*round_trip, |least| least.min(*round_trip)));
+                peer.pings_failed = 0;
+            }
+            Err(failure) => {
+                peer.pings_failed += 1;
+                if peer.pings_failed >= PINGS_FAILED_MAX {
+                    tracing::info!(peer = %event.peer, %failure, "no answer to pings; disconnected");
+                    let _ = self.swarm.disconnect_peer_id(event.peer);
+                }
+            }
+        }
+    }
+
+    fn on_gossip_event(&mut self, event: gossipsub::Event) {
+        match event {
+            gossipsub::Event::Message { propagation_source, message_id, message } => {
+                self.on_gossip(propagation_source, message_id, message);
+            }
+            gossipsub::Event::SlowPeer { peer_id, failed_messages } => {
+                tracing::debug!(peer = %peer_id, ?failed_messages, "takes gossip too slowly");
+                let Some(peer) = self.peers.get_mut(&peer_id) else { return };
+                peer.slow_heartbeats += 1;
+                if peer.slow_heartbeats >= SLOW_HEARTBEATS_MAX {
+                    tracing::info!(peer = %peer_id, "takes gossip too slowly; disconnected");
+                    let _ = self.swarm.disconnect_peer_id(peer_id);
+                }
+            }
+            _ => {}
+        }
+    }
+    fn on_gossip(&mut self, source: PeerId, message_id: MessageId, message: gossipsub::Message) {
+        let decoded = if message.topic == self.names.transactions.hash() {
+            wire::decode_transaction(&message.data).map(|transaction| Gossip::Transaction(Arc::new(transaction)))
+        } else {
+            wire::decode_compact_block(&message.data).map(|block| Gossip::Block(Arc::new(block)))
+        };
+        let gossip = match decoded {
+            Ok(gossip) => gossip,
+            Err(error) => return self.on_malformed_gossip(source, &message_id, &error),
+        };
+        self.announce(source);
+        let Some(peer) = self.peers.key(&source) else {
+            return self.report(&message_id, &source, Verdict::Ignore); // left in the meantime
+        };
+        match self.pending.insert(Waiting { message: message_id, source }, Instant::now()) {
+            Ok(id) => self.input(Input::Gossip { peer, id, message: gossip }),
+            Err(waiting) => self.report(&waiting.message, &waiting.source, Verdict::Ignore),
+        }
+    }
+    fn on_malformed_gossip(&mut self, source: PeerId, message: &MessageId, error: &WireError) {
+        tracing::debug!(peer = %source, %error, "malformed gossip");
+        self.report(message, &source, Verdict::Reject);
+        self.misconduct(source, Misconduct::Malformed("gossip"));
+    }
+
+    fn on_request_event(&mut self, event: request_response::Event<Request, Response>) {
+        use request_response::Event;
+        match event {
+            Event::Message { peer, message: Message::Request { request_id, request, channel }, .. } => {
+                self.announce(peer);
+                let Some(key) = self.peers.key(&peer) else { return };
+                match self.requests.admit(peer, request_id, channel) {
+                    Admission::Admitted(id) => self.input(Input::Request { peer: key, id, request }),
+                    Admission::TooMany => self.misconduct(peer, Misconduct::TooManyRequests),
+                    Admission::Busy => tracing::debug!(%peer, "request refused: too much to send already"),
+                }
+            }
+            Event::Message { peer, message: Message::Response { request_id, response }, .. } => {
+                let Some(ours) = self.requests.finished(&request_id) else { return };
+                if wire::response_kind(&response) == ours.kind {
+                    self.input(Input::Response { peer: ours.peer, id: ours.id, response });
+                } else {
+                    self.request_failed(ours.peer, ours.id, RequestFailure::Malformed);
+                    self.misconduct(peer, Misconduct::WrongAnswer);
+                }
+            }
+            Event::OutboundFailure { peer, request_id, error, .. } => {
+                let Some(ours) = self.requests.finished(&request_id) else { return };
+                tracing::debug!(%peer, %error, "request failed");
+                let failure = failure_of(&error);
+                self.request_failed(ours.peer, ours.id, failure);
+                if failure == RequestFailure::Malformed {
+                    self.misconduct(peer, Misconduct::Malformed("answer"));
+                }
+            }
+            Event::InboundFailure { peer, request_id, error, .. } => {
+                self.requests.served(&request_id);
+                tracing::debug!(%peer, %error, "a peer's request came to nothing");
+                if matches!(&error, InboundFailure::Io(error) if error.kind() == ErrorKind::InvalidData) {
+                    self.misconduct(peer, Misconduct::Malformed("request"));
+                }
+            }
+            Event::ResponseSent { request_id, .. } => self.requests.served(&request_id),
+        }
+    }
+}
+/// Bytes of a peer's agent that are kept.
+const AGENT_BYTES_MAX: usize = 128;
+/// Addresses of a peer's own that are kept.
+const LISTEN_ADDRESSES_MAX: usize = 8;
+/// Peers of other chains that are remembered, so that the log names each once.
+const STRANGERS_MAX: usize = 1_024;
+
+fn failure_of(error: &OutboundFailure) -> RequestFailure {
+    match error {
+        OutboundFailure::Timeout => RequestFailure::Timeout,
+        OutboundFailure::UnsupportedProtocols => RequestFailure::Unsupported,
+        OutboundFailure::Io(error) if error.kind() == ErrorKind::InvalidData => RequestFailure::Malformed,
+        // An answer that ends early is a connection that ended, or a request that was refused.
+        OutboundFailure::Io(_) | OutboundFailure::ConnectionClosed | OutboundFailure::DialFailure => {
+            RequestFailure::Disconnected
+        }
+    }
+}
