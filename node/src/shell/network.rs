@@ -1,32 +1,33 @@
 //! The peer-to-peer network: libp2p below, the core's [`Input`]s and [`Output`](crate::core::event::Output)s above.
 //!
-//! One task owns the swarm ([`service`]). What peers say is decoded and bounded here ([`wire`], [`codec`]) and reaches the core
+//! One task owns the swarm (`service`). What peers say is decoded and bounded here (`wire`, `codec`) and reaches the core
 //! as [`Input`]s over a bounded channel; what the core wants done comes through [`NetworkHandle::perform`]. Who is there is
-//! kept in [`peers`], who was asked for by name in [`dialer`], who was met before in [`book`], who is kept out in [`bans`] and
-//! [`gate`], what misbehaviour costs in [`score`], and links that misbehave on purpose in [`link`].
+//! kept in `peers`, who was asked for by name in `dialer`, who was met before in `book`, who is kept out in `bans` and
+//! `gate`, what misbehaviour costs in `score`, and links that misbehave on purpose in `link`.
 //!
 //! Absent: any judgement of headers, blocks and transactions (the core's), and what to ask whom (the core's `sync`).
 
 pub mod address;
-pub mod bans;
-pub mod behaviour;
-pub mod book;
-pub mod codec;
-pub mod dialer;
+mod bans;
+mod behaviour;
+mod book;
+mod codec;
+mod dialer;
 mod files;
-pub mod gate;
-pub mod gossip;
-pub mod handle;
-pub mod identity;
-pub mod link;
-pub mod peers;
-pub mod requests;
-pub mod score;
-pub mod service;
-pub mod wire;
+mod gate;
+mod gossip;
+mod handle;
+mod identity;
+mod link;
+mod peers;
+mod requests;
+mod score;
+mod service;
+mod wire;
 
-pub use bans::{Ban, Subject};
+pub use bans::{Ban, Subject, SubjectError, Subnet};
 pub use handle::{NetworkHandle, NetworkInfo, PeerInfo};
+pub use identity::IdentityError;
 pub use link::LinkConditions;
 
 use crate::core::event::Input;
@@ -90,13 +91,13 @@ impl NetworkConfig {
 pub enum NetworkError {
     /// The identity key is unusable.
     #[error(transparent)]
-    Identity(#[from] identity::IdentityError),
+    Identity(#[from] IdentityError),
     /// Text that is not an address.
     #[error(transparent)]
     Address(#[from] address::AddressError),
     /// Text that names nobody who could be banned.
     #[error(transparent)]
-    Subject(#[from] bans::SubjectError),
+    Subject(#[from] SubjectError),
     /// Listening failed.
     #[error("cannot listen on {address}: {why}")]
     Listen {
@@ -140,3 +141,6 @@ pub async fn start(config: NetworkConfig, inputs: mpsc::Sender<Input>) -> Result
     tokio::spawn(service.run());
     Ok(handle)
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,14 +2,16 @@
 //!
 //! Host names are looked up with the system's resolver ([`resolve`]), so `/etc/hosts` counts and no resolver of our own is needed.
 
-use libp2p::multiaddr::{Multiaddr, Protocol};
 use libp2p::PeerId;
+use libp2p::multiaddr::{Multiaddr, Protocol};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 /// Text that is not a peer's address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not an address: {why}; write HOST:PORT (TCP) or a multiaddr such as /ip4/127.0.0.1/tcp/9000 or /ip4/127.0.0.1/udp/9000/quic-v1")]
+#[error(
+    "`{text}` is not an address: {why}; write HOST:PORT (TCP) or a multiaddr such as /ip4/127.0.0.1/tcp/9000 or /ip4/127.0.0.1/udp/9000/quic-v1"
+)]
 pub struct AddressError {
     text: String,
     why: String,
@@ -28,7 +30,8 @@ pub fn parse(text: &str) -> Result<Multiaddr, AddressError> {
     }
     let (host, port) = text.rsplit_once(':').ok_or_else(|| error("there is no port"))?;
     let port = port.parse::<u16>().map_err(|_| error("the port is not a number below 65536"))?;
-    let name_ok = !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.' || c == '_');
+    let name_ok =
+        !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.' || c == '_');
     if !name_ok {
         return Err(error("the host is neither an IP address nor a name"));
     }

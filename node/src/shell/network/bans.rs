@@ -175,9 +175,13 @@ mod tests {
     #[test]
     fn subjects_read_and_write_as_people_write_them() {
         let peer = PeerId::random().to_string();
-        for (text, shown) in
-            [(peer.as_str(), peer.as_str()), ("192.0.2.7", "192.0.2.7/32"), ("192.0.2.7/24", "192.0.2.0/24"), ("::1", "::1/128"), ("2001:db8::1/32", "2001:db8::/32")]
-        {
+        for (text, shown) in [
+            (peer.as_str(), peer.as_str()),
+            ("192.0.2.7", "192.0.2.7/32"),
+            ("192.0.2.7/24", "192.0.2.0/24"),
+            ("::1", "::1/128"),
+            ("2001:db8::1/32", "2001:db8::/32"),
+        ] {
             assert_eq!(text.parse::<Subject>().expect(text).to_string(), shown);
         }
         for text in ["", "192.0.2", "192.0.2.0/33", "::/129", "example.org", "/24"] {

@@ -15,8 +15,8 @@ use libp2p::identity::Keypair;
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::{
-    PeerId, StreamProtocol, Transport, connection_limits, gossipsub, identify, kad, mdns, noise,
-    ping, quic, request_response, tcp, yamux,
+    PeerId, StreamProtocol, Transport, connection_limits, gossipsub, identify, kad, mdns, noise, ping, quic,
+    request_response, tcp, yamux,
 };
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -88,7 +88,6 @@ impl ChainNames {
 }
 
 /// All protocols together.
-#[allow(missing_docs)] // the derived event's variants are named after these fields
 #[derive(NetworkBehaviour)]
 pub struct Behaviour {
     /// First, so that they refuse before any other allocates.
@@ -246,9 +245,8 @@ pub fn transport(key: &Keypair, links: Arc<Links>) -> Result<Boxed<(PeerId, Stre
     let mut quic_config = quic::Config::new(key);
     quic_config.handshake_timeout = HANDSHAKE_TIMEOUT;
     let quic = quic::tokio::Transport::new(quic_config);
-    let wrap = move |peer: PeerId, muxer: StreamMuxerBox| {
-        (peer, StreamMuxerBox::new(LinkMuxer::new(muxer, links.open(peer))))
-    };
+    let wrap =
+        move |peer: PeerId, muxer: StreamMuxerBox| (peer, StreamMuxerBox::new(LinkMuxer::new(muxer, links.open(peer))));
     let both = quic.or_transport(tcp).map(move |either, _| match either {
         futures::future::Either::Left((peer, muxer)) => wrap(peer, StreamMuxerBox::new(muxer)),
         futures::future::Either::Right((peer, muxer)) => wrap(peer, StreamMuxerBox::new(muxer)),

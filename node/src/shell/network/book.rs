@@ -156,10 +156,6 @@ impl Book {
     pub fn len(&self) -> usize {
         self.records.len()
     }
-    /// Whether nobody is in it.
-    pub fn is_empty(&self) -> bool {
-        self.records.is_empty()
-    }
 }
 impl Record {
     fn points_now(&self, now_s: u64) -> f64 {

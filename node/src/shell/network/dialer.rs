@@ -168,8 +168,8 @@ mod tests {
         address::parse("127.0.0.1:9000").expect("address")
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn pauses_double_from_50_ms_to_10_s_and_a_steady_connection_resets_them() {
+    #[test]
+    fn pauses_double_from_50_ms_to_10_s_and_a_steady_connection_resets_them() {
         let mut dialer = Dialer::default();
         let mut now = Instant::now();
         assert!(dialer.add(&address(), now));
@@ -193,8 +193,8 @@ mod tests {
         assert_eq!(dialer.next_due(), Some(now + REDIAL_PAUSE_MIN));
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn our_own_address_is_dialled_once() {
+    #[test]
+    fn our_own_address_is_dialled_once() {
         let mut dialer = Dialer::default();
         let now = Instant::now();
         dialer.add(&address(), now);

@@ -162,7 +162,10 @@ mod tests {
             knock(&mut gate, n, &format!("10.1.{n}.7:5000")).expect("room");
         }
         let refused = knock(&mut gate, 100, "10.1.99.9:5000").expect_err("full");
-        assert_eq!(refused.downcast::<Refused>().expect("ours"), Refused::Range(Subnet::new("10.1.0.0".parse().expect("ip"), 16)));
+        assert_eq!(
+            refused.downcast::<Refused>().expect("ours"),
+            Refused::Range(Subnet::new("10.1.0.0".parse().expect("ip"), 16))
+        );
         knock(&mut gate, 101, "10.2.0.1:5000").expect("another range");
         for n in 200..300 {
             knock(&mut gate, n, "127.0.0.1:5000").expect("loopback");

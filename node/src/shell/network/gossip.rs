@@ -77,8 +77,8 @@ mod tests {
         Waiting { message: MessageId::from(vec![n]), source: PeerId::random() }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn late_messages_are_given_up_once_and_in_order() {
+    #[test]
+    fn late_messages_are_given_up_once_and_in_order() {
         let mut pending = Pending::default();
         let now = Instant::now();
         let (a, b) = (waiting(1), waiting(2));
@@ -91,8 +91,8 @@ mod tests {
         assert!(pending.order.is_empty());
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_full_list_takes_no_more_until_a_verdict_comes() {
+    #[test]
+    fn a_full_list_takes_no_more_until_a_verdict_comes() {
         let mut pending = Pending::default();
         let now = Instant::now();
         let ids: Vec<_> = (0..PENDING_MESSAGES_MAX).map(|_| pending.insert(waiting(3), now).expect("room")).collect();

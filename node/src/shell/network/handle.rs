@@ -169,7 +169,10 @@ impl NetworkHandle {
     pub async fn set_link(&self, peer: &str, conditions: LinkConditions) -> Result<(), NetworkError> {
         let peer = match peer {
             "*" => None,
-            text => Some(text.parse::<PeerId>().map_err(|e| NetworkError::NotFound(format!("`{text}` is not a peer id: {e}")))?),
+            text => Some(
+                text.parse::<PeerId>()
+                    .map_err(|e| NetworkError::NotFound(format!("`{text}` is not a peer id: {e}")))?,
+            ),
         };
         let loss_ok = (0.0..=1.0).contains(&conditions.loss);
         if !loss_ok {

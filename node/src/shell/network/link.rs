@@ -10,8 +10,8 @@
 //! ([`LinkConditions::blocked`]) are the service's matter: it closes the connections and refuses new ones.
 
 use futures::{AsyncRead, AsyncWrite, Future};
-use libp2p::core::muxing::{StreamMuxer, StreamMuxerBox, StreamMuxerEvent, SubstreamBox};
 use libp2p::PeerId;
+use libp2p::core::muxing::{StreamMuxer, StreamMuxerBox, StreamMuxerEvent, SubstreamBox};
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::pin::Pin;

@@ -1,6 +1,6 @@
 //! Who is connected: every connection, what the peer told about itself, and the [`PeerKey`] the core knows it by.
 //!
-//! A peer gets its key once it has shown that it speaks a protocol of our chain, and keeps it until its last connection closes.
+//! A peer gets its key once it has shown that it speaks the protocols of our chain, and keeps it until its last connection closes.
 //! Plain data; the service decides.
 
 use crate::core::event::{PeerKey, Time};
@@ -26,6 +26,12 @@ pub struct Peer {
     pub connections: Vec<Connection>,
     /// Set once it speaks our protocol on our chain.
     pub key: Option<PeerKey>,
+    /// It said that it speaks our request protocol.
+    pub identified: bool,
+    /// It takes gossip of transactions.
+    pub wants_transactions: bool,
+    /// It takes gossip of blocks.
+    pub wants_blocks: bool,
     /// Its software, as it says.
     pub agent: String,
     /// Where it says it listens.
@@ -46,6 +52,10 @@ impl Peer {
     pub fn first(&self) -> Option<&Connection> {
         self.connections.first()
     }
+    /// It speaks all of our protocols: requests reach it, and so does gossip.
+    pub fn introduced(&self) -> bool {
+        self.identified && self.wants_transactions && self.wants_blocks
+    }
     /// The peer dialled us first.
     pub fn inbound(&self) -> bool {
         self.first().is_some_and(|connection| connection.inbound)
@@ -64,6 +74,9 @@ impl Peers {
         let peer = self.peers.entry(id).or_insert_with(|| Peer {
             connections: Vec::new(),
             key: None,
+            identified: false,
+            wants_transactions: false,
+            wants_blocks: false,
             agent: String::new(),
             listen_addresses: Vec::new(),
             connected_since: now,

@@ -341,9 +341,9 @@ impl Service {
         let wanted = self.config.outbound_max.saturating_sub(outbound + self.own_dials.len());
         let candidates = self.book.candidates(now_s);
         let ours = self.peer_id();
-        let free = candidates.into_iter().filter(|(peer, _)| {
-            *peer != ours && self.peers.get(peer).is_none() && !self.own_dials.contains(peer)
-        });
+        let free = candidates
+            .into_iter()
+            .filter(|(peer, _)| *peer != ours && self.peers.get(peer).is_none() && !self.own_dials.contains(peer));
         let chosen: Vec<(PeerId, Vec<Multiaddr>)> = free.take(wanted).collect();
         for (peer, addresses) in chosen {
             self.book.dialled(peer, now_s);
@@ -361,7 +361,10 @@ impl Service {
         self.book_saved = Instant::now();
         if let Err(error) = self.book.save() {
             let path = self.config.datadir.join(book::FILE_NAME);
-            tracing::warn!("cannot write the address book {}: {error}; peers met since are not remembered", path.display());
+            tracing::warn!(
+                "cannot write the address book {}: {error}; peers met since are not remembered",
+                path.display()
+            );
         }
     }
 

@@ -243,9 +243,7 @@ pub fn decode_response(kind: u8, body: &[u8]) -> Result<Response, WireError> {
             Response::Headers(headers.0.iter().map(Header::from_array).collect())
         }
         kind::BLOCKS => Response::Blocks(decode_contents::<Block, BLOCKS_PER_REQUEST_MAX>(body)?),
-        kind::BLOCK_TRANSACTIONS => {
-            Response::BlockTransactions(decode_contents::<Transaction, POSITIONS_MAX>(body)?)
-        }
+        kind::BLOCK_TRANSACTIONS => Response::BlockTransactions(decode_contents::<Transaction, POSITIONS_MAX>(body)?),
         kind::MEMPOOL => Response::Mempool(read_txids(body)?),
         kind::TRANSACTIONS => {
             Response::Transactions(decode_contents::<Transaction, TRANSACTIONS_PER_MESSAGE_MAX>(body)?)
@@ -284,8 +282,7 @@ pub fn decode_transaction(bytes: &[u8]) -> Result<Transaction, WireError> {
     Ok(Transaction::from_bytes(bytes)?)
 }
 
-type CompactParts<'a> =
-    ([u8; Header::LEN], u64, List<[u8; 6], POSITIONS_MAX>, List<(u32, &'a [u8]), POSITIONS_MAX>);
+type CompactParts<'a> = ([u8; Header::LEN], u64, List<[u8; 6], POSITIONS_MAX>, List<(u32, &'a [u8]), POSITIONS_MAX>);
 
 /// The bytes of a compact block.
 pub fn encode_compact_block(block: &CompactBlock) -> Result<Vec<u8>, WireError> {
@@ -296,17 +293,15 @@ pub fn encode_compact_block(block: &CompactBlock) -> Result<Vec<u8>, WireError> 
     let bytes: Vec<(u32, Vec<u8>)> =
         block.prefilled.iter().map(|(position, transaction)| (*position, transaction.to_bytes())).collect();
     let prefilled = bytes.iter().map(|(position, bytes)| (*position, bytes.as_slice())).collect();
-    let parts: CompactParts<'_> =
-        (block.header.to_array(), block.nonce, List(short_ids.collect()), List(prefilled));
+    let parts: CompactParts<'_> = (block.header.to_array(), block.nonce, List(short_ids.collect()), List(prefilled));
     write(parts)
 }
 /// A compact block from its bytes.
 pub fn decode_compact_block(bytes: &[u8]) -> Result<CompactBlock, WireError> {
     let (header, nonce, short_ids, prefilled): CompactParts<'_> = read(bytes)?;
     let wide = |[a, b, c, d, e, f]: [u8; 6]| u64::from_le_bytes([a, b, c, d, e, f, 0, 0]);
-    let prefilled = prefilled.0.into_iter().map(|(position, bytes)| {
-        Ok((position, Arc::new(Transaction::from_bytes(bytes)?)))
-    });
+    let prefilled =
+        prefilled.0.into_iter().map(|(position, bytes)| Ok((position, Arc::new(Transaction::from_bytes(bytes)?))));
     Ok(CompactBlock {
         header: Header::from_array(&header),
         nonce,

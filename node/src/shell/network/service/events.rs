@@ -123,16 +123,22 @@ impl Service {
         if !info.protocols.contains(&self.names.request) {
             return self.refuse_stranger(peer, &info.protocol_version);
         }
-        let now_s = clock::now().0 / 1_000;
-        self.book.heard(peer, &info.listen_addrs, now_s);
+        known.identified = true;
+        self.book.heard(peer, &info.listen_addrs, clock::now().0 / 1_000);
         if let Some(kad) = self.swarm.behaviour_mut().kad.as_mut() {
             for address in info.listen_addrs.iter().take(LISTEN_ADDRESSES_MAX) {
                 kad.add_address(&peer, address.clone());
             }
         }
-        self.announce(peer);
+        self.introduce(peer);
     }
-    /// Tells the core about a peer that has shown to speak our protocol, once.
+    /// Tells the core about a peer once requests and gossip both reach it: what is published from then on is not lost on it.
+    fn introduce(&mut self, peer: PeerId) {
+        if self.peers.get(&peer).is_some_and(|known| known.introduced()) {
+            self.announce(peer);
+        }
+    }
+    /// Tells the core about a peer, once. Whoever asks or gossips has shown to speak a protocol of our chain.
     fn announce(&mut self, peer: PeerId) {
         let Some(key) = self.peers.announce(&peer) else { return };
         let Some(known) = self.peers.get(&peer) else { return };
@@ -177,6 +183,12 @@ impl Service {
         match event {
             gossipsub::Event::Message { propagation_source, message_id, message } => {
                 self.on_gossip(propagation_source, message_id, message);
+            }
+            gossipsub::Event::Subscribed { peer_id, topic } => {
+                let Some(peer) = self.peers.get_mut(&peer_id) else { return };
+                peer.wants_transactions |= topic == self.names.transactions.hash();
+                peer.wants_blocks |= topic == self.names.blocks.hash();
+                self.introduce(peer_id);
             }
             gossipsub::Event::SlowPeer { peer_id, failed_messages } => {
                 tracing::debug!(peer = %peer_id, ?failed_messages, "takes gossip too slowly");
