@@ -1,14 +1,31 @@
 //! What two parties must agree on to share a Testoon chain: bytes, rules, parameters.
 //!
 //! Everything here is a pure function of its arguments: no async, no I/O, no clock, no randomness, no database and no
-//! network. [`node`](../node/index.html) keeps the agreement running; [`wallet`](../wallet/index.html) makes
-//! transactions that satisfy it. Bytes are those of pre-SegWit Bitcoin, so Bitcoin's vectors and tools apply.
+//! network. A node keeps the agreement running; a wallet makes transactions that satisfy it. Bytes are those of pre-SegWit
+//! Bitcoin, so Bitcoin's vectors and tools apply, and the rules are a soft fork of Bitcoin's: every block that is valid here
+//! is a valid Bitcoin block under the same parameters.
+//!
+//! Where to begin: [`transaction`] and [`block`] are the bytes, [`spec`] the parameters of a chain, [`rules`] the list of
+//! everything that makes a block invalid, in the order it is checked.
+//!
+//! ```
+//! use chain_spec::{Address, Amount, ChainSpec};
+//!
+//! let spec = ChainSpec::builtin("local").expect("a built-in chain");
+//! let alice = Address::parse(&spec.demo_accounts[0].address, &spec)?;
+//! let coins = spec.genesis_coins();
+//! let hers = coins.iter().filter(|(_, coin)| coin.output.script == alice.script()).map(|(_, coin)| coin.output.value);
+//! assert_eq!(Amount::checked_sum(hers).map(|sum| sum.to_string()).as_deref(), Some("395.00000000"));
+//! # Ok::<(), chain_spec::address::AddressError>(())
+//! ```
 
 pub mod address;
 pub mod amount;
 pub mod block;
 pub mod coin;
 pub mod encode;
+#[cfg(test)]
+mod fixture;
 pub mod hash;
 pub mod key;
 pub mod merkle;
