@@ -234,3 +234,6 @@ fn sign(transaction: &mut Transaction, coins: &[WalletCoin], key_of: &KeyOf) -> 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

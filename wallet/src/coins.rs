@@ -157,3 +157,6 @@ impl BnbMetric for LowestFee<'_> {
         Some(Ordf32(self.request.fee(inputs, 0).units() as f32))
     }
 }
+
+#[cfg(test)]
+mod tests;

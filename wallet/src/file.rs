@@ -356,3 +356,6 @@ fn parent(path: &Path) -> &Path {
 fn io_error(action: &'static str, path: &Path, source: io::Error) -> FileError {
     FileError::Io { action, path: path.to_owned(), source }
 }
+
+#[cfg(test)]
+mod tests;

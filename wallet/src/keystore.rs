@@ -255,3 +255,6 @@ pub fn coin_type(spec: &ChainSpec) -> u32 {
 pub fn address(hash: [u8; 20], spec: &ChainSpec) -> Address {
     Address { version: spec.address_version, public_key_hash: hash }
 }
+
+#[cfg(test)]
+mod tests;

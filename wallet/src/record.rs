@@ -112,3 +112,6 @@ impl EntryRecord {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

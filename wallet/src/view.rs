@@ -323,3 +323,6 @@ impl<'a> View<'a> {
 fn sum(amounts: impl IntoIterator<Item = Amount>) -> Amount {
     Amount::checked_sum(amounts).unwrap_or(Amount::MAX_MONEY)
 }
+
+#[cfg(test)]
+mod tests;
