@@ -1,0 +1,187 @@
+//! A network of node processes: starting, connecting, finding and ending them.
+//!
+//! [`Cluster`] carries out a [`Plan`](crate::plan::Plan) in a [`Directory`]. `up` keeps one while it shows the network; every other command opens one
+//! from the state file, does its work under the network's lock and lets go. [`start`] spawns nodes and waits for them,
+//! [`connect`] joins them up and sets link conditions, [`stop`] ends them.
+
+pub mod connect;
+pub mod start;
+pub mod stop;
+
+use crate::client::Client;
+use crate::directory::{Directory, LauncherLock};
+use crate::plan::{NodePlan, Plan};
+use crate::process::ProcessId;
+use crate::state::{NetworkState, NodeRecord};
+use crate::{accounts, chain};
+use anyhow::{Context as _, Result, anyhow, bail};
+use chain_spec::ChainSpec;
+use std::path::PathBuf;
+use std::process::Child;
+use std::sync::Arc;
+
+/// A network in a directory, with what this process needs to run it.
+#[derive(Debug)]
+pub struct Cluster {
+    directory: Directory,
+    state: NetworkState,
+    spec: Arc<ChainSpec>,
+    /// The program that is a node when called with `node …`: this one.
+    program: PathBuf,
+    /// Nodes that this process started, to be collected when they end.
+    children: Vec<Child>,
+    /// Held while this process is the network's foreground launcher.
+    launcher: Option<LauncherLock>,
+}
+
+impl Cluster {
+    /// A network to be started, as `plan` says, on the chain called `chain_argument`. What the directory's nodes already know is kept
+    /// if it is of the same chain.
+    pub fn create(directory: Directory, chain_argument: &str, spec: ChainSpec, plan: Plan) -> Result<Cluster> {
+        let previous = NetworkState::load(&directory)?;
+        if let Some(previous) = &previous {
+            let there = chain::load(&previous.chain, directory.path())?;
+            if there.id() != spec.id() {
+                bail!(
+                    "{} holds a network of chain {}, not {}; use another --dir, or --fresh to delete it",
+                    directory.path().display(),
+                    previous.chain_name,
+                    spec.name
+                );
+            }
+        }
+        let chain = if ChainSpec::builtin(chain_argument).is_some() {
+            chain_argument.to_owned()
+        } else {
+            // A copy, so that the network goes on with the rules it began with when the file is edited or moved.
+            crate::directory::write_atomic(&directory.chain(), &spec.to_toml())?;
+            directory.chain().display().to_string()
+        };
+        let mut state = NetworkState::new(spec.name.clone(), chain, plan);
+        for (name, record) in previous.into_iter().flat_map(|previous| previous.nodes) {
+            if let Some(known) = state.nodes.get_mut(&name) {
+                *known = NodeRecord { process: None, ..record };
+            }
+        }
+        let mut cluster = Cluster::assemble(directory, state, spec)?;
+        let accounts = accounts::prepare(&cluster.directory, &cluster.spec, &cluster.state.plan)?;
+        for (node, address) in accounts {
+            cluster.state.nodes.entry(node).or_default().payout = Some(address);
+        }
+        Ok(cluster)
+    }
+
+    /// The network that was started in a directory.
+    pub fn open(directory: Directory) -> Result<Cluster> {
+        let state = NetworkState::load(&directory)?;
+        let Some(state) = state else {
+            bail!("no network in {}; start one with `testoon up{}`", directory.path().display(), directory.flag());
+        };
+        let spec = chain::load(&state.chain, directory.path())?;
+        Cluster::assemble(directory, state, spec)
+    }
+
+    /// As [`Cluster::open`], and at least one of its nodes must be running.
+    pub fn open_running(directory: Directory) -> Result<Cluster> {
+        let cluster = Cluster::open(directory)?;
+        if cluster.state.alive().is_empty() {
+            let directory = &cluster.directory;
+            bail!("the network in {} is not running; start it with `testoon up{}`", directory.path().display(), directory.flag());
+        }
+        Ok(cluster)
+    }
+
+    fn assemble(directory: Directory, state: NetworkState, spec: ChainSpec) -> Result<Cluster> {
+        let program = std::env::current_exe().context("cannot find this program's own file to start nodes with")?;
+        Ok(Cluster { directory, state, spec: Arc::new(spec), program, children: Vec::new(), launcher: None })
+    }
+
+    /// Where it lives.
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// What is known about it.
+    pub fn state(&self) -> &NetworkState {
+        &self.state
+    }
+
+    /// Its chain.
+    pub fn spec(&self) -> &Arc<ChainSpec> {
+        &self.spec
+    }
+
+    /// Takes up what other commands have changed since.
+    pub fn reload(&mut self) -> Result<()> {
+        if let Some(state) = NetworkState::load(&self.directory)? {
+            self.state = state;
+        }
+        Ok(())
+    }
+
+    /// Makes this process the launcher that the nodes live and end with; without it they go on alone.
+    pub fn attend(&mut self) -> Result<()> {
+        self.launcher = self.directory.lock_launcher()?;
+        if self.launcher.is_none() {
+            bail!("another launcher runs the network in {}", self.directory.path().display());
+        }
+        Ok(())
+    }
+
+    /// The node called `name`.
+    pub fn node(&self, name: &str) -> Result<(&NodePlan, &NodeRecord)> {
+        self.state.plan.known(name).map_err(|what| anyhow!(what))?;
+        let plan = self.state.plan.node(name);
+        plan.zip(self.state.nodes.get(name)).ok_or_else(|| anyhow!("nothing is recorded about {name}; run `testoon up` again"))
+    }
+
+    /// JSON-RPC of a node that runs.
+    pub fn client(&self, name: &str) -> Result<Client> {
+        let (_, record) = self.node(name)?;
+        if !record.is_alive() {
+            bail!("{name} is not running; start it with `testoon start {name}{}`", self.directory.flag());
+        }
+        Ok(Client::new(&record.rpc, &self.directory.node(name)))
+    }
+
+    /// Names of the nodes that run, in the plan's order.
+    pub fn alive(&self) -> Vec<String> {
+        self.state.alive().into_iter().map(str::to_owned).collect()
+    }
+
+    /// Adds a node that `neighbours` dial and starts it.
+    pub fn add(&mut self, node: NodePlan, neighbours: &[String]) -> Result<()> {
+        let mut plan = self.state.plan.clone();
+        plan.edges.extend(neighbours.iter().map(|neighbour| (node.name.clone(), neighbour.clone())));
+        let name = node.name.clone();
+        plan.nodes.push(node);
+        plan.check().map_err(crate::error::usage)?;
+        self.state.plan = plan;
+        let accounts = accounts::prepare(&self.directory, &self.spec, &self.state.plan)?;
+        let payout = accounts.into_iter().find_map(|(node, address)| (node == name).then_some(address));
+        self.state.nodes.insert(name.clone(), NodeRecord { payout, ..NodeRecord::default() });
+        self.start_nodes(std::slice::from_ref(&name), None).map(drop)
+    }
+
+    /// Changes links and partition and makes the nodes obey; `pairs` are the ones that may have changed.
+    pub fn change_links(&mut self, change: impl FnOnce(&mut Plan)) -> Result<()> {
+        let before = self.state.plan.clone();
+        change(&mut self.state.plan);
+        self.state.plan.check().map_err(crate::error::usage)?;
+        self.state.save(&self.directory)?;
+        self.apply_links(Some(&before))
+    }
+
+    /// Collects children that have ended, so that none stays behind as a zombie.
+    pub fn reap(&mut self) {
+        self.children.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
+    }
+
+    fn record(&mut self, name: &str) -> &mut NodeRecord {
+        self.state.nodes.entry(name.to_owned()).or_default()
+    }
+
+    fn process(&self, name: &str) -> Option<&ProcessId> {
+        self.state.nodes.get(name)?.process.as_ref()
+    }
+}

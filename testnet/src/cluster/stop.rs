@@ -1,0 +1,88 @@
+//! Ending nodes: asked over RPC first, then by signal, then for good. Nothing of a network outlives this.
+
+use super::Cluster;
+use crate::client::Client;
+use crate::clock::Stopwatch;
+use crate::process::{ProcessId, Signal};
+use anyhow::Result;
+use serde_json::json;
+use std::time::Duration;
+
+/// A node answers `stop` within this time or is sent a signal, milliseconds.
+const STOP_CALL_MS: u64 = 2_000;
+/// A node that was asked has this long to write its caches and end, milliseconds.
+const STOP_GRACE_MS: u64 = 15_000;
+/// A node that was sent SIGTERM has this long, milliseconds.
+const TERMINATE_GRACE_MS: u64 = 5_000;
+/// A node that was killed is gone within this time unless the kernel itself is stuck, milliseconds.
+const KILL_GRACE_MS: u64 = 5_000;
+/// Between two looks at a process that is ending, milliseconds.
+const EXIT_LOOK_MS: u64 = 3;
+
+impl Cluster {
+    /// Ends every node and remembers that the network is down. Gives the names of nodes that had to be killed.
+    pub fn stop(&mut self) -> Result<Vec<String>> {
+        let names: Vec<String> = self.state.nodes.keys().cloned().collect();
+        self.state.running = false;
+        // Said before it is done: the launcher, which sees its nodes end, must know that they are meant to.
+        self.state.save(&self.directory)?;
+        let killed = self.stop_nodes(&names);
+        self.state.save(&self.directory)?;
+        Ok(killed)
+    }
+
+    /// Ends some nodes; gives the names of those that had to be killed.
+    pub fn stop_nodes(&mut self, names: &[String]) -> Vec<String> {
+        let mut processes: Vec<(String, ProcessId)> = Vec::new();
+        for name in names {
+            if let Some(process) = self.process(name).filter(|process| process.is_alive()) {
+                processes.push((name.clone(), process.clone()));
+            }
+        }
+        std::thread::scope(|scope| {
+            for (name, process) in &processes {
+                let client = self.state.nodes.get(name).map(|record| Client::new(&record.rpc, &self.directory.node(name)));
+                scope.spawn(move || {
+                    process.signal(Signal::Continue);
+                    let asked = client.is_some_and(|client| client.call_within("stop", json!([]), STOP_CALL_MS).is_ok());
+                    if !asked {
+                        process.signal(Signal::Terminate);
+                    }
+                });
+            }
+        });
+        wait_for_end(&mut processes, STOP_GRACE_MS);
+        processes.iter().for_each(|(_, process)| process.signal(Signal::Terminate));
+        wait_for_end(&mut processes, TERMINATE_GRACE_MS);
+        processes.iter().for_each(|(_, process)| process.signal(Signal::Kill));
+        let killed = processes.iter().map(|(name, _)| name.clone()).collect();
+        wait_for_end(&mut processes, KILL_GRACE_MS);
+        names.iter().for_each(|name| self.record(name).process = None);
+        self.reap();
+        killed
+    }
+
+    /// Kills a node at once, as a power cut would: the test of its recovery.
+    pub fn kill(&mut self, name: &str) -> Result<()> {
+        self.client(name)?;
+        if let Some(process) = self.process(name).cloned() {
+            process.signal(Signal::Kill);
+            wait_for_end(&mut vec![(name.to_owned(), process)], KILL_GRACE_MS);
+        }
+        self.record(name).process = None;
+        self.reap();
+        self.state.save(&self.directory)
+    }
+}
+
+/// Waits until all have ended or the time is over; those that have are taken out.
+fn wait_for_end(processes: &mut Vec<(String, ProcessId)>, wait_ms: u64) {
+    let waiting = Stopwatch::start();
+    loop {
+        processes.retain(|(_, process)| process.is_alive());
+        if processes.is_empty() || waiting.elapsed() > Duration::from_millis(wait_ms) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(EXIT_LOOK_MS));
+    }
+}

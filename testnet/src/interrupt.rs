@@ -1,0 +1,53 @@
+//! Ctrl-C, SIGTERM and SIGHUP as something that can be waited for.
+
+use anyhow::{Context as _, Result};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Set once by the user's wish to end.
+#[derive(Clone, Debug, Default)]
+pub struct Interrupt(Arc<(Mutex<bool>, Condvar)>);
+
+impl Interrupt {
+    /// Takes over the process's interrupt signals. Once per process.
+    pub fn install() -> Result<Interrupt> {
+        let interrupt = Interrupt::default();
+        let handler = interrupt.clone();
+        ctrlc::set_handler(move || handler.set()).context("cannot watch for Ctrl-C")?;
+        Ok(interrupt)
+    }
+
+    /// As if the user had pressed Ctrl-C.
+    pub fn set(&self) {
+        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.0.1.notify_all();
+    }
+
+    /// Whether it has happened.
+    pub fn is_set(&self) -> bool {
+        self.wait(Duration::ZERO)
+    }
+
+    /// Waits until it happens, at most `duration`; whether it has happened.
+    pub fn wait(&self, duration: Duration) -> bool {
+        let set = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.0.1.wait_timeout_while(set, duration, |set| !*set);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_ends_at_once_when_set_from_another_thread() {
+        let interrupt = Interrupt::default();
+        assert!(!interrupt.is_set());
+        let other = interrupt.clone();
+        let setter = std::thread::spawn(move || other.set());
+        assert!(interrupt.wait(Duration::from_secs(60)));
+        setter.join().unwrap();
+        assert!(interrupt.is_set());
+    }
+}

@@ -1,0 +1,152 @@
+//! Operating-system processes: telling ours from a stranger with the same number, ending them, and ending with the launcher.
+//!
+//! The only place of this crate that calls libc.
+
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::time::Duration;
+
+/// Environment variable that names the file whose lock a node of a foreground network watches: see [`end_with_launcher`].
+pub const LAUNCHER_LOCK_VARIABLE: &str = "TESTOON_LAUNCHER_LOCK";
+/// A node whose launcher is gone has this long to end by itself, milliseconds.
+const ORPHAN_GRACE_MS: u64 = 5_000;
+
+/// A process number together with when that process started: numbers are used again, pairs are not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessId {
+    /// The operating system's number.
+    pub pid: u32,
+    /// Boot identity and start in clock ticks after boot; empty where `/proc` does not exist.
+    started: String,
+}
+
+/// How a process is told to do something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// End cleanly.
+    Terminate,
+    /// End at once.
+    Kill,
+    /// Stand still.
+    Stop,
+    /// Go on after [`Signal::Stop`].
+    Continue,
+}
+
+impl ProcessId {
+    /// The process that has this number now; none if no process has.
+    pub fn of(pid: u32) -> Option<ProcessId> {
+        Some(ProcessId { pid, started: started(pid)? })
+    }
+
+    /// This very process.
+    pub fn own() -> ProcessId {
+        let pid = std::process::id();
+        ProcessId { pid, started: started(pid).unwrap_or_default() }
+    }
+
+    /// Whether it still runs. A process that has ended but that its parent has not collected yet does not.
+    pub fn is_alive(&self) -> bool {
+        started(self.pid).is_some_and(|started| started == self.started)
+    }
+
+    /// Sends a signal, but only while the number still belongs to this process.
+    pub fn signal(&self, signal: Signal) {
+        if self.is_alive() {
+            send(self.pid, signal);
+        }
+    }
+}
+
+#[allow(unsafe_code)]
+fn send(pid: u32, signal: Signal) {
+    let number = match signal {
+        Signal::Terminate => libc::SIGTERM,
+        Signal::Kill => libc::SIGKILL,
+        Signal::Stop => libc::SIGSTOP,
+        Signal::Continue => libc::SIGCONT,
+    };
+    // Numbers that do not fit, 0 and 1 would reach process groups or init.
+    let Ok(pid) = i32::try_from(pid) else { return };
+    if pid > 1 {
+        // SAFETY: kill(2) takes two integers and touches no memory of ours.
+        unsafe { libc::kill(pid, number) };
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn started(pid: u32) -> Option<String> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (state, ticks) = state_and_start(&stat)?;
+    if matches!(state, "Z" | "X") {
+        return None;
+    }
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    Some(format!("{}:{ticks}", boot.trim()))
+}
+
+/// The state and start time in `/proc/PID/stat` (proc(5), fields 3 and 22). The name, field 2, may hold anything, `)` included.
+#[cfg(target_os = "linux")]
+fn state_and_start(stat: &str) -> Option<(&str, &str)> {
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    Some((fields.next()?, fields.nth(18)?))
+}
+
+#[cfg(not(target_os = "linux"))]
+#[allow(unsafe_code)]
+fn started(pid: u32) -> Option<String> {
+    let pid = i32::try_from(pid).ok().filter(|pid| *pid > 1)?;
+    // SAFETY: kill(2) with signal 0 only asks whether the process exists.
+    (unsafe { libc::kill(pid, 0) } == 0).then(String::new)
+}
+
+/// Called first thing in a node process: if a foreground launcher started it, ends the node when that launcher is gone,
+/// however the launcher ended (kill -9 included).
+///
+/// The launcher holds an exclusive lock on a file; the kernel releases it with the process. A thread here waits for a shared
+/// one. That works for nodes that another command added to the network as well, which a parent-death signal would not.
+pub fn end_with_launcher() {
+    let Some(path) = std::env::var_os(LAUNCHER_LOCK_VARIABLE) else { return };
+    let wait = move || {
+        let lock = std::fs::File::open(Path::new(&path)).and_then(|file| file.lock_shared().map(|()| file));
+        drop(lock);
+        send(std::process::id(), Signal::Terminate);
+        std::thread::sleep(Duration::from_millis(ORPHAN_GRACE_MS));
+        send(std::process::id(), Signal::Kill);
+    };
+    if let Err(error) = std::thread::Builder::new().name("launcher-watch".into()).stack_size(64 << 10).spawn(wait) {
+        eprintln!("warning: cannot watch the launcher: {error}; this node will outlive it if it is killed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn a_process_is_alive_until_it_ends_and_a_reused_number_is_not_it() {
+        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let id = ProcessId::of(child.id()).unwrap();
+        assert!(id.is_alive());
+        #[cfg(target_os = "linux")]
+        {
+            let stranger = ProcessId { pid: child.id(), started: "another boot:1".into() };
+            assert!(!stranger.is_alive());
+            stranger.signal(Signal::Kill);
+            assert!(id.is_alive(), "a stranger's signal must not arrive");
+        }
+        id.signal(Signal::Terminate);
+        child.wait().unwrap();
+        assert!(!id.is_alive());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn process_names_cannot_confuse_the_start_time() {
+        let stat = "7 (a) Z 9) S 1 7 7 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 4242 1000 200";
+        assert_eq!(state_and_start(stat), Some(("S", "4242")));
+        assert_eq!(state_and_start("7 (cut off"), None);
+        assert_eq!(state_and_start("7 (cut off) S 1 2"), None);
+    }
+}

@@ -1,0 +1,126 @@
+//! `network.json`: what the commands must know about a network between each other. Written atomically, under the network's lock.
+
+use crate::directory::{Directory, read_optional, write_atomic};
+use crate::plan::Plan;
+use crate::process::ProcessId;
+use anyhow::{Result, anyhow};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The layout of the state file this program writes and reads.
+const VERSION: u32 = 1;
+
+/// A network, running or not.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NetworkState {
+    version: u32,
+    /// The chain's name.
+    pub chain_name: String,
+    /// What nodes are given as `--chain`: a built-in name, or the copy in the directory.
+    pub chain: String,
+    /// The nodes go on when the command that started them has ended.
+    pub detached: bool,
+    /// Whether the network is meant to run; false after `down`.
+    pub running: bool,
+    /// The wanted shape.
+    pub plan: Plan,
+    /// What is known about each node's process, by name.
+    pub nodes: BTreeMap<String, NodeRecord>,
+}
+
+/// The process of a node, and where it listens. Ports are kept while it is down, so that it comes back to the same ones.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct NodeRecord {
+    /// Its process while it is meant to run.
+    pub process: Option<ProcessId>,
+    /// JSON-RPC, `http://HOST:PORT`.
+    pub rpc: String,
+    /// Where peers reach it: multiaddresses that end in its peer id.
+    pub p2p: Vec<String>,
+    /// The address its blocks pay.
+    pub payout: Option<String>,
+}
+
+impl NodeRecord {
+    /// Whether its process lives.
+    pub fn is_alive(&self) -> bool {
+        self.process.as_ref().is_some_and(ProcessId::is_alive)
+    }
+
+    /// The libp2p peer id, known after the first start.
+    pub fn peer_id(&self) -> Option<&str> {
+        self.p2p.first()?.rsplit_once("/p2p/").map(|(_, id)| id)
+    }
+}
+
+impl NetworkState {
+    /// A network that has not been started.
+    pub fn new(chain_name: String, chain: String, plan: Plan) -> NetworkState {
+        let nodes = plan.nodes.iter().map(|node| (node.name.clone(), NodeRecord::default())).collect();
+        NetworkState { version: VERSION, chain_name, chain, detached: false, running: false, plan, nodes }
+    }
+
+    /// Reads a directory's state; none if no network was started there.
+    pub fn load(directory: &Directory) -> Result<Option<NetworkState>> {
+        let path = directory.state();
+        let Some(text) = read_optional(&path)? else { return Ok(None) };
+        let unreadable = |why: String| {
+            anyhow!("{} is not readable ({why}); start over with `testoon up --fresh{}`", path.display(), directory.flag())
+        };
+        let state: NetworkState = serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
+        if state.version != VERSION {
+            return Err(unreadable(format!("version {}, this program writes {VERSION}", state.version)));
+        }
+        state.plan.check().map_err(unreadable)?;
+        Ok(Some(state))
+    }
+
+    /// Writes it.
+    pub fn save(&self, directory: &Directory) -> Result<()> {
+        let mut text = serde_json::to_string_pretty(self)?;
+        text.push('\n');
+        write_atomic(&directory.state(), &text)
+    }
+
+    /// Names of the nodes whose processes live, in the plan's order.
+    pub fn alive(&self) -> Vec<&str> {
+        let names = self.plan.nodes.iter().map(|node| node.name.as_str());
+        names.filter(|name| self.nodes.get(*name).is_some_and(NodeRecord::is_alive)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::topology::Topology;
+
+    #[test]
+    fn state_comes_back_as_it_was_written() {
+        let place = tempfile::tempdir().unwrap();
+        let directory = Directory::create(Some(place.path())).unwrap();
+        assert_eq!(NetworkState::load(&directory).unwrap(), None);
+        let mut state = NetworkState::new("local".into(), "local".into(), Plan::standard(3, 99.0, Topology::Ring));
+        let record = state.nodes.get_mut("node1").unwrap();
+        record.process = Some(ProcessId::own());
+        record.p2p = vec!["/ip4/127.0.0.1/tcp/4001/p2p/12D3Koo".into()];
+        state.save(&directory).unwrap();
+        let read = NetworkState::load(&directory).unwrap().unwrap();
+        assert_eq!(read, state);
+        assert_eq!(read.alive(), ["node1"]);
+        assert_eq!(read.nodes["node1"].peer_id(), Some("12D3Koo"));
+        assert_eq!(read.nodes["node0"].peer_id(), None);
+    }
+
+    #[test]
+    fn a_damaged_state_names_the_file_and_the_remedy() {
+        let place = tempfile::tempdir().unwrap();
+        let directory = Directory::create(Some(place.path())).unwrap();
+        let mut other_version = NetworkState::new("local".into(), "local".into(), Plan::standard(1, 1.0, Topology::Ring));
+        other_version.version = 99;
+        for text in ["", "{\"version\":1}", "not json", &serde_json::to_string(&other_version).unwrap()] {
+            std::fs::write(directory.state(), text).unwrap();
+            let error = NetworkState::load(&directory).unwrap_err().to_string();
+            assert!(error.contains("network.json") && error.contains("--fresh"), "{error}");
+        }
+    }
+}
