@@ -8,7 +8,6 @@ pub mod connect;
 pub mod start;
 pub mod stop;
 
-use crate::client::Client;
 use crate::directory::{Directory, LauncherLock};
 use crate::plan::{NodePlan, Plan};
 use crate::process::ProcessId;
@@ -19,6 +18,7 @@ use chain_spec::ChainSpec;
 use std::path::PathBuf;
 use std::process::Child;
 use std::sync::Arc;
+use wallet::{Auth, Client};
 
 /// A network in a directory, with what this process needs to run it.
 #[derive(Debug)]
@@ -119,6 +119,12 @@ impl Cluster {
         Ok(())
     }
 
+    /// Takes over the plan and records of a snapshot; whether and how the network runs stays as it is. No node may run.
+    pub fn replace(&mut self, state: NetworkState) -> Result<()> {
+        self.state = NetworkState { detached: self.state.detached, running: self.state.running, ..state };
+        self.state.save(&self.directory)
+    }
+
     /// Makes this process the launcher that the nodes live and end with; without it they go on alone.
     pub fn attend(&mut self) -> Result<()> {
         self.launcher = self.directory.lock_launcher()?;
@@ -141,7 +147,11 @@ impl Cluster {
         if !record.is_alive() {
             bail!("{name} is not running; start it with `testoon start {name}{}`", self.directory.flag());
         }
-        Ok(Client::new(&record.rpc, &self.directory.node(name)))
+        self.rpc(name, record)
+    }
+
+    fn rpc(&self, name: &str, record: &NodeRecord) -> Result<Client> {
+        Ok(Client::new(&record.rpc, Auth::Cookie(self.directory.node(name).join(".cookie")))?)
     }
 
     /// Names of the nodes that run, in the plan's order.

@@ -1,11 +1,11 @@
 //! What the nodes say about themselves, asked over RPC: one [`NodeStatus`] a node, for `status`, the live table and `--json`.
 
-use crate::client::Client;
 use crate::cluster::Cluster;
 use crate::plan::Role;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
+use wallet::Client;
 
 /// A node that does not answer a look within this time is shown as not answering, milliseconds.
 const LOOK_TIMEOUT_MS: u64 = 3_000;

@@ -50,6 +50,17 @@ impl ProcessId {
         started(self.pid).is_some_and(|started| started == self.started)
     }
 
+    /// Whether it stands still after [`Signal::Stop`]. Where `/proc` does not exist: whether it is alive, for signals are quick.
+    pub fn is_stopped(&self) -> bool {
+        #[cfg(target_os = "linux")]
+        {
+            let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap_or_default();
+            state_and_start(&stat).is_some_and(|(state, _)| state == "T")
+        }
+        #[cfg(not(target_os = "linux"))]
+        self.is_alive()
+    }
+
     /// Sends a signal, but only while the number still belongs to this process.
     pub fn signal(&self, signal: Signal) {
         if self.is_alive() {

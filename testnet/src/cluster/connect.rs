@@ -1,13 +1,13 @@
 //! Joining nodes up by `addnode`, and making their links slow, lossy or severed by `setlink`.
 
 use super::Cluster;
-use crate::client::Client;
 use crate::clock::Stopwatch;
 use crate::plan::Plan;
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use wallet::Client;
 
 /// Nodes that were told to connect have this long to do it, milliseconds.
 const CONNECT_WAIT_MS: u64 = 10_000;

@@ -1,7 +1,6 @@
 //! Ending nodes: asked over RPC first, then by signal, then for good. Nothing of a network outlives this.
 
 use super::Cluster;
-use crate::client::Client;
 use crate::clock::Stopwatch;
 use crate::process::{ProcessId, Signal};
 use anyhow::Result;
@@ -41,7 +40,7 @@ impl Cluster {
         }
         std::thread::scope(|scope| {
             for (name, process) in &processes {
-                let client = self.state.nodes.get(name).map(|record| Client::new(&record.rpc, &self.directory.node(name)));
+                let client = self.state.nodes.get(name).and_then(|record| self.rpc(name, record).ok());
                 scope.spawn(move || {
                     process.signal(Signal::Continue);
                     let asked = client.is_some_and(|client| client.call_within("stop", json!([]), STOP_CALL_MS).is_ok());

@@ -1,0 +1,369 @@
+//! The commands that work on a network that runs (or did): everything but `up`.
+
+use super::{Common, amount, share, up};
+use crate::cluster::Cluster;
+use crate::plan::{LinkConditions, NodePlan, Role, units};
+use crate::{accounts, logs, net, observe, pay, snapshot};
+use anyhow::{Context as _, Result, bail};
+use chain_spec::Amount;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use std::time::Duration;
+use wallet::Wallet;
+
+/// A foreground launcher ends this soon after its network was taken down, milliseconds.
+const LAUNCHER_END_MS: u64 = 10_000;
+/// Digits of a number in an RPC argument, at most; longer ones are hashes.
+const NUMBER_DIGITS_MAX: usize = 20;
+
+#[derive(Debug, Args)]
+pub struct PayArgs {
+    /// Who pays: an account (see `testoon accounts`)
+    #[arg(value_name = "FROM")]
+    from: String,
+    /// Who is paid: an account or an address
+    #[arg(value_name = "TO")]
+    to: String,
+    /// How much, in coins
+    #[arg(value_name = "AMOUNT", value_parser = amount, allow_negative_numbers = true)]
+    amount: Amount,
+    /// Wait for this many confirmations
+    #[arg(long, env = "TESTOON_WAIT", value_name = "K", default_value_t = 0)]
+    wait: u32,
+}
+
+#[derive(Debug, Args)]
+pub struct LogsArgs {
+    /// One node's only
+    #[arg(value_name = "NODE")]
+    node: Option<String>,
+    /// Go on with what is added, until Ctrl-C
+    #[arg(long, short, env = "TESTOON_FOLLOW")]
+    follow: bool,
+    /// Lines of each node
+    #[arg(long, short = 'n', env = "TESTOON_LINES", value_name = "N", default_value_t = 20)]
+    lines: usize,
+}
+
+#[derive(Debug, Args)]
+pub struct NodeArgs {
+    /// Which node
+    #[arg(value_name = "NODE")]
+    node: String,
+}
+
+#[derive(Debug, Args)]
+pub struct AddArgs {
+    /// What it is called; the next free nodeN unless given
+    #[arg(value_name = "NAME")]
+    name: Option<String>,
+    /// Its share of the network's hash rate; it does not mine unless given
+    #[arg(long, env = "TESTOON_SHARE", value_name = "SHARE", value_parser = share, default_value = "0")]
+    share: f64,
+    /// The nodes it dials; the first four unless given
+    #[arg(long, env = "TESTOON_PEERS", value_name = "NODE,…", value_delimiter = ',')]
+    peers: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct RpcArgs {
+    /// Which node
+    #[arg(value_name = "NODE")]
+    node: String,
+    /// The method, like getblockcount; `help` lists them
+    #[arg(value_name = "METHOD")]
+    method: String,
+    /// Its parameters: JSON, or plain text
+    #[arg(value_name = "PARAMETER", allow_hyphen_values = true, trailing_var_arg = true)]
+    parameters: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum NetCommand {
+    /// Cut the network into groups that cannot reach each other: `net partition 'node0,node1|node2,node3,node4'`
+    Partition {
+        /// Names or numbers, groups apart by `|` (in quotes); nodes in no group form one more
+        #[arg(value_name = "GROUPS")]
+        groups: String,
+    },
+    /// Join all groups again
+    Heal {
+        /// Make slow and lossy links perfect as well
+        #[arg(long, env = "TESTOON_HEAL_LINKS")]
+        links: bool,
+    },
+    /// Make a link slow or lossy, both ways; without flags it becomes perfect again
+    Link(LinkArgs),
+    /// Show who is connected to whom, and how good the links are
+    Topology,
+    /// Keep a copy of the whole network, forks included
+    Snapshot {
+        /// What the copy is called
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// Bring the network back to a snapshot
+    Restore {
+        /// Which snapshot
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct LinkArgs {
+    /// The two ends, like node0-node1
+    #[arg(value_name = "A-B")]
+    link: String,
+    /// Added to every message, like 200ms
+    #[arg(long, env = "TESTOON_LINK_DELAY", value_name = "TIME", value_parser = units::duration_ms, default_value = "0ms")]
+    delay: u64,
+    /// The delay varies by up to this much, like 20ms
+    #[arg(long, env = "TESTOON_LINK_JITTER", value_name = "TIME", value_parser = units::duration_ms, default_value = "0ms")]
+    jitter: u64,
+    /// Part of the messages lost, like 5%
+    #[arg(long, env = "TESTOON_LINK_LOSS", value_name = "PART", value_parser = units::fraction, default_value = "0")]
+    loss: f64,
+    /// Bytes per second, like 1MB/s; without limit unless given
+    #[arg(long, env = "TESTOON_LINK_BANDWIDTH", value_name = "RATE", value_parser = units::bandwidth)]
+    bandwidth: Option<u64>,
+}
+
+pub fn status(common: &Common) -> Result<()> {
+    let cluster = Cluster::open_running(common.directory()?)?;
+    let nodes = observe::look(&cluster);
+    if common.json {
+        println!("{}", observe::to_json(&nodes));
+    } else {
+        up::print_table(&nodes);
+    }
+    Ok(())
+}
+
+pub fn pay(common: &Common, arguments: &PayArgs) -> Result<()> {
+    let cluster = Cluster::open_running(common.directory()?)?;
+    let payment = pay::pay(&cluster, &arguments.from, &arguments.to, arguments.amount, arguments.wait)?;
+    if common.json {
+        println!("{}", serde_json::to_string(&payment)?);
+    } else {
+        let depth = match payment.confirmations {
+            0 => "in the mempool".to_owned(),
+            1 => "1 confirmation".to_owned(),
+            more => format!("{more} confirmations"),
+        };
+        let (from, to, seconds) = (&arguments.from, &arguments.to, payment.seconds);
+        println!("{from} paid {to} {} (fee {}): {depth} after {seconds:.1} s\ntxid {}", arguments.amount, payment.fee, payment.txid);
+    }
+    Ok(())
+}
+
+pub fn accounts(common: &Common) -> Result<()> {
+    let cluster = Cluster::open_running(common.directory()?)?;
+    let mut rows = Vec::new();
+    for name in accounts::names(cluster.directory())? {
+        let node = pay::node_of(&cluster, &name)?;
+        let mut wallet: Wallet = accounts::open(cluster.directory(), &name)?;
+        wallet.sync(&cluster.client(&node)?).with_context(|| format!("wallet of {name}"))?;
+        let balance = wallet.balance();
+        rows.push((name, node, wallet.address()?.to_string(), balance));
+    }
+    let coins = |amount: Amount| serde_json::value::RawValue::from_string(amount.to_string());
+    if common.json {
+        let accounts = rows
+            .iter()
+            .map(|(name, node, address, balance)| {
+                Ok(json!({
+                    "name": name, "node": node, "address": address,
+                    "confirmed": coins(balance.confirmed)?, "pending": coins(balance.pending)?,
+                    "immature": coins(balance.immature)?, "spendable": coins(balance.spendable)?,
+                }))
+            })
+            .collect::<Result<Vec<Value>>>()?;
+        println!("{}", json!({ "accounts": accounts }));
+    } else {
+        println!("{:<10} {:>18} {:>14} {:>14}  {:<36} node", "account", "confirmed", "pending", "immature", "address");
+        for (name, node, address, balance) in rows {
+            let (confirmed, pending, immature) = (balance.confirmed.to_string(), balance.pending.to_string(), balance.immature.to_string());
+            println!("{name:<10} {confirmed:>18} {pending:>14} {immature:>14}  {address:<36} {node}");
+        }
+    }
+    Ok(())
+}
+
+pub fn logs(common: &Common, arguments: &LogsArgs) -> Result<()> {
+    let cluster = Cluster::open(common.directory()?)?;
+    logs::show(&cluster, arguments.node.as_deref(), arguments.lines, arguments.follow)
+}
+
+pub fn down(common: &Common) -> Result<()> {
+    let directory = common.directory()?;
+    let lock = directory.lock()?;
+    let mut cluster = Cluster::open(directory.clone())?;
+    let running = cluster.alive().len();
+    let attended = directory.has_launcher();
+    let killed = cluster.stop()?;
+    drop(lock);
+    if attended && !wait_until(|| !directory.has_launcher(), LAUNCHER_END_MS) {
+        bail!("the nodes have ended, but the `testoon up` that showed them has not; end it with Ctrl-C in its terminal");
+    }
+    if common.json {
+        println!("{}", json!({"ended": running, "killed": killed}));
+    } else if running == 0 {
+        println!("No node was running in {}.", directory.path().display());
+    } else {
+        println!("{running} nodes have ended; `testoon up{}` goes on where they were.", directory.flag());
+    }
+    if !killed.is_empty() {
+        eprintln!("warning: {} did not end when asked and were killed", killed.join(", "));
+    }
+    Ok(())
+}
+
+/// Looks until something is so, or the time is over.
+fn wait_until(so: impl Fn() -> bool, wait_ms: u64) -> bool {
+    let waiting = crate::clock::Stopwatch::start();
+    while !so() {
+        if waiting.elapsed() > Duration::from_millis(wait_ms) {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    true
+}
+
+pub fn add(common: &Common, arguments: &AddArgs) -> Result<()> {
+    let directory = common.directory()?;
+    let _lock = directory.lock()?;
+    let mut cluster = Cluster::open_running(directory.clone())?;
+    let plan = &cluster.state().plan;
+    let next = || (0..).map(|number| format!("node{number}")).find(|name| plan.node(name).is_none()).unwrap_or_default();
+    let name = arguments.name.clone().unwrap_or_else(next);
+    let mut peers: Vec<String> = arguments.peers.iter().map(|peer| net::resolve(plan, peer)).collect::<Result<_>>()?;
+    if peers.is_empty() {
+        peers = cluster.alive().into_iter().take(crate::topology::PEERS_DEFAULT).collect();
+    }
+    let role = if arguments.share > 0.0 { Role::Miner } else { Role::Relay };
+    cluster.add(NodePlan { role, share: arguments.share, ..NodePlan::relay(&name) }, &peers)?;
+    report(common, &cluster, &name)
+}
+
+pub fn start(common: &Common, arguments: &NodeArgs) -> Result<()> {
+    let directory = common.directory()?;
+    let _lock = directory.lock()?;
+    let mut cluster = Cluster::open(directory.clone())?;
+    let name = net::resolve(&cluster.state().plan, &arguments.node)?;
+    let state = cluster.state();
+    if !state.running || !(state.detached || directory.has_launcher()) {
+        bail!("the network is not running; start all of it with `testoon up{}`", directory.flag());
+    }
+    if cluster.client(&name).is_ok() {
+        bail!("{name} is running already");
+    }
+    cluster.start_nodes(std::slice::from_ref(&name), None)?;
+    report(common, &cluster, &name)
+}
+
+pub fn kill(common: &Common, arguments: &NodeArgs) -> Result<()> {
+    let directory = common.directory()?;
+    let _lock = directory.lock()?;
+    let mut cluster = Cluster::open_running(directory)?;
+    let name = net::resolve(&cluster.state().plan, &arguments.node)?;
+    cluster.kill(&name)?;
+    report(common, &cluster, &name)
+}
+
+/// Says how one node is now.
+fn report(common: &Common, cluster: &Cluster, name: &str) -> Result<()> {
+    let nodes: Vec<_> = observe::look(cluster).into_iter().filter(|node| node.name == name).collect();
+    if common.json {
+        println!("{}", observe::to_json(&nodes));
+    } else {
+        up::print_table(&nodes);
+    }
+    Ok(())
+}
+
+pub fn rpc(common: &Common, arguments: &RpcArgs) -> Result<()> {
+    let cluster = Cluster::open_running(common.directory()?)?;
+    let name = net::resolve(&cluster.state().plan, &arguments.node)?;
+    let parameters: Vec<Value> = arguments.parameters.iter().map(|text| parameter(text)).collect();
+    let result = cluster.client(&name)?.call(&arguments.method, Value::Array(parameters))?;
+    match result {
+        _ if common.json => println!("{result}"),
+        Value::Null => {}
+        Value::String(text) => println!("{text}"),
+        other => println!("{other:#}"),
+    }
+    Ok(())
+}
+
+/// JSON if it reads as such, else text. Long runs of digits are hashes.
+fn parameter(text: &str) -> Value {
+    match serde_json::from_str(text) {
+        Ok(Value::Number(number)) if text.len() <= NUMBER_DIGITS_MAX => Value::Number(number),
+        Ok(Value::Number(_)) | Err(_) => Value::String(text.to_owned()),
+        Ok(value) => value,
+    }
+}
+
+pub fn net(common: &Common, command: &NetCommand) -> Result<()> {
+    let directory = common.directory()?;
+    let _lock = directory.lock()?;
+    let keeps = matches!(command, NetCommand::Snapshot { .. } | NetCommand::Restore { .. });
+    let mut cluster = if keeps { Cluster::open(directory)? } else { Cluster::open_running(directory)? };
+    let plan = cluster.state().plan.clone();
+    let (value, text) = match command {
+        NetCommand::Partition { groups } => {
+            net::partition(&mut cluster, net::parse_groups(&plan, groups)?)?;
+            (net::topology(&cluster), "The network is partitioned; join it again with `testoon net heal`.".to_owned())
+        }
+        NetCommand::Heal { links } => {
+            net::heal(&mut cluster, *links)?;
+            (net::topology(&cluster), "The network is whole.".to_owned())
+        }
+        NetCommand::Link(arguments) => {
+            let conditions = LinkConditions {
+                delay_ms: arguments.delay,
+                jitter_ms: arguments.jitter,
+                loss: arguments.loss,
+                bandwidth: arguments.bandwidth.unwrap_or(0),
+            };
+            let (a, b) = net::parse_link(&plan, &arguments.link)?;
+            net::link(&mut cluster, &(a.clone(), b.clone()), conditions)?;
+            (net::topology(&cluster), format!("{a}-{b}: {conditions}"))
+        }
+        NetCommand::Topology => (net::topology(&cluster), net::topology_text(&cluster)),
+        NetCommand::Snapshot { name } => {
+            let copied = snapshot::take(&cluster, name)?;
+            let megabytes = copied.bytes as f64 / 1e6;
+            let text = format!("Snapshot {name}: {} files, {megabytes:.1} MB; bring it back with `testoon net restore {name}`.", copied.files);
+            (json!({"snapshot": name, "files": copied.files, "bytes": copied.bytes}), text)
+        }
+        NetCommand::Restore { name } => {
+            snapshot::restore(&mut cluster, name)?;
+            let running = cluster.alive().len();
+            (json!({"restored": name, "running": running}), format!("The network is as it was at snapshot {name}; {running} nodes run."))
+        }
+    };
+    if common.json {
+        println!("{value}");
+    } else {
+        println!("{text}");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rpc_parameters_are_json_or_text_and_hashes_stay_text() {
+        assert_eq!(parameter("1"), json!(1));
+        assert_eq!(parameter("true"), json!(true));
+        assert_eq!(parameter("[1,\"a\"]"), json!([1, "a"]));
+        assert_eq!(parameter("alice"), json!("alice"));
+        let digits = "1".repeat(64);
+        assert_eq!(parameter(&digits), json!(digits));
+    }
+}

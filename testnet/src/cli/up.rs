@@ -1,0 +1,235 @@
+//! `testoon up`: from flags to a plan, from a plan to a running network, and the show until it ends.
+
+use super::Common;
+use crate::clock::Stopwatch;
+use crate::cluster::Cluster;
+use crate::directory::Directory;
+use crate::error::usage;
+use crate::interrupt::Interrupt;
+use crate::live::{self, Ended};
+use crate::plan::file::NetworkFile;
+use crate::plan::{NODES_DEFAULT, NODES_MAX, Plan, units};
+use crate::state::NetworkState;
+use crate::topology::Topology;
+use crate::{chain, observe, table};
+use anyhow::{Context as _, Result, bail};
+use chain_spec::ChainSpec;
+use clap::Args;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+/// Columns of the table where there is no terminal.
+const WIDTH_DEFAULT: usize = 120;
+
+#[derive(Debug, Args)]
+pub struct UpArgs {
+    /// How many nodes; 5 unless given
+    #[arg(long, env = "TESTOON_NODES", value_name = "N", conflicts_with = "file")]
+    nodes: Option<usize>,
+    /// A built-in chain's name (local, testnet, main, …) or a spec file; local unless given
+    #[arg(long, env = "TESTOON_CHAIN", value_name = "NAME|PATH")]
+    chain: Option<String>,
+    /// A network described in a file: nodes, roles, hash shares, links
+    #[arg(long, env = "TESTOON_FILE", value_name = "NET.TOML")]
+    file: Option<PathBuf>,
+    /// Hashes per second of all nodes together, like 131072 or 2MH/s; what the chain's block spacing needs unless given
+    #[arg(long, env = "TESTOON_UP_HASHRATE", value_name = "TOTAL", value_parser = units::hashrate)]
+    hashrate: Option<f64>,
+    /// Who dials whom: ring, line, star, mesh, random-k or random-3
+    #[arg(long, env = "TESTOON_TOPOLOGY", value_name = "SHAPE", conflicts_with = "file")]
+    topology: Option<Topology>,
+    /// The seed of a random topology
+    #[arg(long, env = "TESTOON_TOPOLOGY_SEED", value_name = "SEED", requires = "topology")]
+    seed: Option<u64>,
+    /// Return when the network runs, and let it run until `testoon down`
+    #[arg(long, env = "TESTOON_DETACH", conflicts_with = "seconds")]
+    detach: bool,
+    /// Delete what the directory holds of an earlier network first
+    #[arg(long, env = "TESTOON_FRESH")]
+    fresh: bool,
+    /// End the network after this many seconds
+    #[arg(long = "for", env = "TESTOON_FOR", value_name = "SECONDS")]
+    seconds: Option<f64>,
+}
+
+/// Starts a network and, unless detached, shows and ends it.
+pub fn up(common: &Common, arguments: &UpArgs, program: &str) -> Result<()> {
+    let watch = Stopwatch::start();
+    let mut wanted = Wanted::read(arguments)?;
+    let directory = Directory::create(common.dir.as_deref())?;
+    let lock = directory.lock()?;
+    refuse_running(&directory, program)?;
+    if arguments.fresh {
+        directory.wipe(&lock)?;
+    }
+    let previous = NetworkState::load(&directory)?;
+    let (chain, spec) = wanted.chain(previous.as_ref(), &directory)?;
+    let plan = wanted.plan(arguments, previous.map(|previous| previous.plan), &spec)?;
+    let mut cluster = Cluster::create(directory, &chain, spec, plan)?;
+    let interrupt = Interrupt::install()?;
+    if !arguments.detach {
+        cluster.attend()?;
+    }
+    let unconnected = match cluster.start(arguments.detach, Some(&interrupt)) {
+        Err(_) if interrupt.is_set() => return Ok(()),
+        started => started?,
+    };
+    let seconds = watch.seconds();
+    drop(lock);
+    let intro = intro(&cluster, seconds, program);
+    if common.json {
+        let mut value = json!({
+            "dir": cluster.directory().path(),
+            "chain": cluster.state().chain_name,
+            "detached": arguments.detach,
+            "seconds": (seconds * 1e3).round() / 1e3,
+        });
+        value["nodes"] = observe::to_json(&observe::look(&cluster))["nodes"].take();
+        println!("{value}");
+    } else {
+        intro.iter().for_each(|line| println!("{line}"));
+    }
+    for name in unconnected {
+        eprintln!("warning: {name} has not reached all its peers yet; it keeps trying (see `{program} logs {name}`)");
+    }
+    if arguments.detach {
+        return Ok(());
+    }
+    let ended = live::show(&mut cluster, &interrupt, arguments.seconds, common.json, &intro);
+    end(cluster, ended, common.json)
+}
+
+/// Ends a network that this process has shown, whatever ended the show.
+fn end(mut cluster: Cluster, ended: Result<Ended>, quiet: bool) -> Result<()> {
+    if !matches!(ended, Ok(Ended::TakenDown)) {
+        let directory = cluster.directory().clone();
+        // Without the lock as well: an ending launcher takes its nodes along in any case.
+        let _lock = directory.lock();
+        cluster.reload()?;
+        let killed = cluster.stop()?;
+        if !killed.is_empty() {
+            eprintln!("warning: {} did not end when asked and were killed", killed.join(", "));
+        }
+    }
+    cluster.reap();
+    let ended = ended?;
+    if !quiet {
+        println!("{}", if ended == Ended::TakenDown { "The network was taken down." } else { "The network has ended." });
+    }
+    Ok(())
+}
+
+/// What the flags and the file ask for, as far as they do.
+struct Wanted {
+    chain: Option<String>,
+    chain_base: PathBuf,
+    file: Option<NetworkFile>,
+}
+
+impl Wanted {
+    fn read(arguments: &UpArgs) -> Result<Wanted> {
+        if arguments.nodes.is_some_and(|nodes| !(1..=NODES_MAX).contains(&nodes)) {
+            return Err(usage(format!("--nodes is from 1 to {NODES_MAX}")));
+        }
+        if arguments.seconds.is_some_and(|seconds| !seconds.is_finite() || seconds < 0.0) {
+            return Err(usage("--for takes a number of seconds"));
+        }
+        let here = std::env::current_dir().context("the current directory is gone")?;
+        let mut wanted = Wanted { chain: arguments.chain.clone(), chain_base: here, file: None };
+        if let Some(path) = &arguments.file {
+            let text = std::fs::read_to_string(path).map_err(|error| usage(format!("cannot read {}: {error}", path.display())))?;
+            let file = NetworkFile::parse(&text).map_err(|error| usage(format!("{}: {error}", path.display())))?;
+            if wanted.chain.is_none() && file.chain.is_some() {
+                wanted.chain = file.chain.clone();
+                wanted.chain_base.push(path.parent().unwrap_or(Path::new("")));
+            }
+            wanted.file = Some(file);
+        }
+        Ok(wanted)
+    }
+
+    /// The chain asked for, else the directory's, else the default one: its argument for nodes, and its spec.
+    fn chain(&self, previous: Option<&NetworkState>, directory: &Directory) -> Result<(String, ChainSpec)> {
+        let (chain, base) = match (&self.chain, previous) {
+            (Some(chain), _) => (chain.as_str(), self.chain_base.as_path()),
+            (None, Some(previous)) => (previous.chain.as_str(), directory.path()),
+            (None, None) => (chain::DEFAULT, directory.path()),
+        };
+        Ok((chain.to_owned(), chain::load(chain, base)?))
+    }
+
+    /// The plan asked for; one that was used before goes on unless flags say otherwise.
+    fn plan(&mut self, arguments: &UpArgs, previous: Option<Plan>, spec: &ChainSpec) -> Result<Plan> {
+        let hashrate = arguments.hashrate.or(self.file.as_ref().and_then(|file| file.hashrate));
+        let hashrate_of_chain = chain::hashrate(spec);
+        let mut topology = arguments.topology.unwrap_or_default();
+        if let Some(given) = arguments.seed {
+            match &mut topology {
+                Topology::RandomK { seed, .. } => *seed = given,
+                other => return Err(usage(format!("--seed is for a random topology, not for {other}"))),
+            }
+        }
+        let mut plan = match (self.file.take(), previous) {
+            (Some(file), _) => Plan { hashrate: hashrate_of_chain, ..file.plan },
+            (None, Some(previous)) if arguments.nodes.is_none() && arguments.topology.is_none() => previous,
+            (None, _) => Plan::standard(arguments.nodes.unwrap_or(NODES_DEFAULT), hashrate_of_chain, topology),
+        };
+        plan.hashrate = hashrate.unwrap_or(plan.hashrate);
+        plan.check().map_err(usage)?;
+        Ok(plan)
+    }
+}
+
+/// A network that runs, or whose launcher does, is not started again.
+fn refuse_running(directory: &Directory, program: &str) -> Result<()> {
+    let alive = NetworkState::load(directory).ok().flatten().map_or(0, |state| state.alive().len());
+    if alive > 0 || directory.has_launcher() {
+        let (path, flag) = (directory.path().display(), directory.flag());
+        bail!(
+            "a network is running in {path} already ({alive} nodes); see it with `{program} status{flag}`, end it with `{program} down{flag}`, or start another with --dir"
+        );
+    }
+    Ok(())
+}
+
+/// Where everything is and what to type next.
+fn intro(cluster: &Cluster, seconds: f64, program: &str) -> Vec<String> {
+    let (state, directory) = (cluster.state(), cluster.directory());
+    let flag = directory.flag();
+    let count = state.plan.nodes.len();
+    let nodes = if count == 1 { "node" } else { "nodes" };
+    let mut lines = vec![
+        format!("{count} {nodes} of chain {} run and are connected after {seconds:.2} s; {}", state.chain_name, directory.path().display()),
+        String::new(),
+    ];
+    let width = state.plan.nodes.iter().map(|node| node.name.len()).max().unwrap_or(0);
+    for node in &state.plan.nodes {
+        let rpc = state.nodes.get(&node.name).map_or("", |record| record.rpc.as_str());
+        lines.push(format!("  {:width$}  {:5}  RPC {rpc}  log {}", node.name, node.role, directory.log(&node.name).display()));
+    }
+    let elsewhere = if state.detached { "Next:" } else { "Next, in another terminal:" };
+    lines.extend([String::new(), elsewhere.to_owned()]);
+    let (first, rest) = match state.plan.nodes.as_slice() {
+        [first, rest @ ..] if !rest.is_empty() => (first.name.as_str(), Some("")),
+        [first, ..] => (first.name.as_str(), None),
+        [] => ("", None),
+    };
+    let mut hint = |command: String, what: &str| lines.push(format!("  {:<48} {what}", format!("{program} {command}{flag}")));
+    hint("pay alice bob 12.5 --wait 1".into(), "a payment, mined");
+    hint("accounts".into(), "who has what");
+    hint("status".into(), "what every node sees");
+    hint(format!("rpc {first} getblockchaininfo"), "ask a node (Bitcoin Core's methods)");
+    if rest.is_some() {
+        hint(format!("net partition {first}"), "cut it off; `net heal` joins it again");
+    }
+    hint("logs --follow".into(), "what the nodes do");
+    hint("down".into(), if state.detached { "end the network" } else { "end the network (or Ctrl-C here)" });
+    lines.push(String::new());
+    lines
+}
+
+/// The table of a moment, for people.
+pub fn print_table(nodes: &[observe::NodeStatus]) {
+    let width = crossterm::terminal::size().map_or(WIDTH_DEFAULT, |(columns, _)| usize::from(columns));
+    table::nodes(nodes, width.max(1)).iter().for_each(|line| println!("{line}"));
+}

@@ -1,0 +1,134 @@
+//! What `up` shows while the network runs: a table that is drawn over itself on a terminal, plain lines elsewhere.
+
+use crate::clock::Stopwatch;
+use crate::cluster::Cluster;
+use crate::interrupt::Interrupt;
+use crate::observe::{self, NodeStatus, ShareMeter};
+use crate::table;
+use anyhow::Result;
+use crossterm::{cursor, queue, style, terminal};
+use std::io::{IsTerminal as _, Write};
+use std::time::Duration;
+
+/// Between two looks at the network's own state, milliseconds: how soon `up` ends after `down`.
+const BEAT_MS: u64 = 100;
+/// Between two looks at the nodes for the table, milliseconds.
+const TABLE_MS: u64 = 500;
+/// Between two lines where there is no terminal, milliseconds.
+const LINE_MS: u64 = 10_000;
+/// Columns and rows assumed when a terminal does not say.
+const SIZE_DEFAULT: (u16, u16) = (80, 24);
+
+/// Why the show ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Ctrl-C, or a signal to end.
+    Interrupted,
+    /// Another command took the network down.
+    TakenDown,
+    /// The time given by `--for` is over.
+    TimeOver,
+}
+
+/// Shows the network until there is a reason to end. `intro` is what was printed before, for redrawing after a resize.
+pub fn show(cluster: &mut Cluster, interrupt: &Interrupt, seconds: Option<f64>, quiet: bool, intro: &[String]) -> Result<Ended> {
+    let watch = Stopwatch::start();
+    let mut meter = ShareMeter::default();
+    let mut screen = (!quiet && std::io::stdout().is_terminal()).then(|| Screen::new(intro));
+    let every_ms = if screen.is_some() { TABLE_MS } else { LINE_MS };
+    let mut next_ms = 0;
+    loop {
+        cluster.reap();
+        cluster.reload()?;
+        if !cluster.state().running {
+            return Ok(Ended::TakenDown);
+        }
+        if seconds.is_some_and(|seconds| watch.seconds() >= seconds) {
+            return Ok(Ended::TimeOver);
+        }
+        let now_ms = watch.elapsed().as_millis() as u64;
+        if now_ms >= next_ms && !quiet {
+            next_ms = now_ms + every_ms;
+            let mut nodes = observe::look(cluster);
+            meter.measure(&mut nodes);
+            match &mut screen {
+                Some(screen) => screen.draw(&title(cluster, &nodes, watch.seconds()), &nodes)?,
+                None => println!("{}", table::summary(&nodes)),
+            }
+        }
+        if interrupt.wait(Duration::from_millis(BEAT_MS)) {
+            return Ok(Ended::Interrupted);
+        }
+    }
+}
+
+/// `local chain, up 1:05, 131 kH/s`
+fn title(cluster: &Cluster, nodes: &[NodeStatus], seconds: f64) -> String {
+    let (minutes, rest) = ((seconds / 60.0) as u64, seconds as u64 % 60);
+    let rate: f64 = nodes.iter().map(|node| node.hashes_per_second).sum();
+    let partition = if cluster.state().plan.partition.is_empty() { "" } else { ", partitioned" };
+    format!("{} chain, up {minutes}:{rest:02}, {:.0} kH/s{partition}  (Ctrl-C ends it)", cluster.state().chain_name, rate / 1e3)
+}
+
+/// The part of the terminal that is drawn over.
+struct Screen {
+    intro: Vec<String>,
+    size: (u16, u16),
+    lines: u16,
+}
+
+impl Screen {
+    fn new(intro: &[String]) -> Screen {
+        Screen { intro: intro.to_vec(), size: size(), lines: 0 }
+    }
+
+    /// Draws one frame in one write, so that it does not flicker.
+    fn draw(&mut self, title: &str, nodes: &[NodeStatus]) -> Result<()> {
+        let mut out = Vec::new();
+        queue!(out, terminal::BeginSynchronizedUpdate, cursor::Hide)?;
+        let size = size();
+        if size != self.size {
+            // The terminal has re-wrapped what was there: start from an empty one.
+            self.size = size;
+            queue!(out, terminal::Clear(terminal::ClearType::All), cursor::MoveTo(0, 0))?;
+            let room = usize::from(size.1).saturating_sub(nodes.len() + 4);
+            for line in self.intro.iter().take(room) {
+                line_out(&mut out, &cut(line, size.0), None)?;
+            }
+        } else if self.lines > 0 {
+            queue!(out, cursor::MoveUp(self.lines), cursor::MoveToColumn(0))?;
+        }
+        let rows = table::nodes(nodes, usize::from(size.0));
+        // One row stays free for the cursor: a frame as high as the terminal would scroll.
+        let room = usize::from(size.1).saturating_sub(2).max(1);
+        self.lines = 0;
+        line_out(&mut out, &cut(title, size.0), Some(style::Attribute::Bold))?;
+        for (index, row) in rows.iter().take(room).enumerate() {
+            let down = index > 0 && !nodes[index - 1].answers();
+            let attribute = if index == 0 { Some(style::Attribute::Underlined) } else { down.then_some(style::Attribute::Dim) };
+            line_out(&mut out, row, attribute)?;
+        }
+        self.lines += 1 + rows.len().min(room) as u16;
+        queue!(out, terminal::Clear(terminal::ClearType::FromCursorDown), cursor::Show, terminal::EndSynchronizedUpdate)?;
+        let mut stdout = std::io::stdout().lock();
+        stdout.write_all(&out)?;
+        Ok(stdout.flush()?)
+    }
+}
+
+fn size() -> (u16, u16) {
+    terminal::size().ok().filter(|(columns, rows)| *columns > 0 && *rows > 0).unwrap_or(SIZE_DEFAULT)
+}
+
+fn cut(line: &str, columns: u16) -> String {
+    line.chars().take(usize::from(columns)).collect()
+}
+
+fn line_out(out: &mut Vec<u8>, line: &str, attribute: Option<style::Attribute>) -> Result<()> {
+    if let Some(attribute) = attribute {
+        queue!(out, style::SetAttribute(attribute))?;
+    }
+    queue!(out, style::Print(line), style::SetAttribute(style::Attribute::Reset))?;
+    queue!(out, terminal::Clear(terminal::ClearType::UntilNewLine), style::Print("\r\n"))?;
+    Ok(())
+}

@@ -1,0 +1,151 @@
+//! `testoon logs [NODE] [--follow]`: the ends of the nodes' logs, merged by time.
+
+use crate::cluster::Cluster;
+use crate::interrupt::Interrupt;
+use anyhow::{Context as _, Result};
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, ErrorKind, Seek as _, SeekFrom, Write as _};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Between two looks for new lines, milliseconds.
+const FOLLOW_LOOK_MS: u64 = 100;
+
+/// One node's log, read from its beginning or followed.
+struct Log {
+    node: String,
+    path: PathBuf,
+    reader: Option<BufReader<File>>,
+    /// The beginning of a line that the node has not finished writing.
+    unfinished: String,
+}
+
+impl Log {
+    fn new(node: String, path: PathBuf) -> Log {
+        Log { node, path, reader: None, unfinished: String::new() }
+    }
+
+    /// The lines that have become whole since the last call. A log that does not exist yet has none.
+    fn lines(&mut self) -> Result<Vec<String>> {
+        let named = || format!("cannot read {}", self.path.display());
+        if self.reader.is_none() {
+            match File::open(&self.path) {
+                Ok(file) => self.reader = Some(BufReader::new(file)),
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+                Err(error) => return Err(error).with_context(named),
+            }
+        }
+        let Some(reader) = &mut self.reader else { return Ok(Vec::new()) };
+        // A log that became shorter was begun anew.
+        if reader.stream_position()? > std::fs::metadata(&self.path).map_or(0, |metadata| metadata.len()) {
+            reader.seek(SeekFrom::Start(0))?;
+            self.unfinished.clear();
+        }
+        let mut lines = Vec::new();
+        loop {
+            let mut bytes = Vec::new();
+            if reader.read_until(b'\n', &mut bytes).with_context(named)? == 0 {
+                return Ok(lines);
+            }
+            self.unfinished.push_str(&String::from_utf8_lossy(&bytes));
+            if self.unfinished.ends_with('\n') {
+                let line = std::mem::take(&mut self.unfinished);
+                lines.push(line.trim_end().to_owned());
+            }
+        }
+    }
+}
+
+/// Prints the last `count` lines of each node's log (of one node, or all), then what is added until Ctrl-C if `follow`.
+pub fn show(cluster: &Cluster, node: Option<&str>, count: usize, follow: bool) -> Result<()> {
+    let names: Vec<String> = match node {
+        Some(name) => {
+            cluster.node(name).map_err(|error| crate::error::usage(error.to_string()))?;
+            vec![name.to_owned()]
+        }
+        None => cluster.state().plan.nodes.iter().map(|node| node.name.clone()).collect(),
+    };
+    let mut logs: Vec<Log> = names.into_iter().map(|name| Log::new(name.clone(), cluster.directory().log(&name))).collect();
+    let width = if logs.len() > 1 { logs.iter().map(|log| log.node.len()).max().unwrap_or(0) } else { 0 };
+    let mut ends = Vec::new();
+    for log in &mut logs {
+        let mut end: VecDeque<String> = VecDeque::new();
+        for line in log.lines()? {
+            if end.len() == count {
+                end.pop_front();
+            }
+            end.push_back(line);
+        }
+        end.truncate(count);
+        ends.push((log.node.clone(), end.into()));
+    }
+    print(merge(ends), width)?;
+    if !follow {
+        return Ok(());
+    }
+    let interrupt = Interrupt::install()?;
+    while !interrupt.wait(Duration::from_millis(FOLLOW_LOOK_MS)) {
+        let added = logs.iter_mut().map(|log| Ok((log.node.clone(), log.lines()?))).collect::<Result<Vec<_>>>()?;
+        print(merge(added), width)?;
+    }
+    Ok(())
+}
+
+/// All lines in the order of the times they begin with. A line without a time stays behind the one before it.
+fn merge(logs: Vec<(String, Vec<String>)>) -> Vec<(String, String)> {
+    let mut timed = Vec::new();
+    for (node, lines) in logs {
+        let mut time = String::new();
+        for line in lines {
+            let first = line.split_whitespace().next().unwrap_or("");
+            if first.starts_with("20") && first.contains('T') {
+                time = first.to_owned();
+            }
+            timed.push((time.clone(), node.clone(), line));
+        }
+    }
+    timed.sort_by(|a, b| a.0.cmp(&b.0));
+    timed.into_iter().map(|(_, node, line)| (node, line)).collect()
+}
+
+/// `node0 | line`, or only the line when `width` is 0. A reader that has seen enough (`| head`) is no error.
+fn print(lines: Vec<(String, String)>, width: usize) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    for (node, line) in lines {
+        let printed = if width > 0 { writeln!(out, "{node:width$} | {line}") } else { writeln!(out, "{line}") };
+        match printed {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
+            other => other?,
+        }
+    }
+    Ok(out.flush()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_merged_by_time_and_continuations_stay() {
+        let lines = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let a = lines(&["2026-01-01T00:00:01Z one", "  continued", "2026-01-01T00:00:03Z three"]);
+        let b = lines(&["2026-01-01T00:00:02Z two"]);
+        let merged: Vec<String> = merge(vec![("a".into(), a), ("b".into(), b)]).into_iter().map(|(_, line)| line).collect();
+        assert_eq!(merged, ["2026-01-01T00:00:01Z one", "  continued", "2026-01-01T00:00:02Z two", "2026-01-01T00:00:03Z three"]);
+    }
+
+    #[test]
+    fn only_whole_lines_are_given_and_a_new_log_is_read_from_its_start() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("debug.log");
+        let mut log = Log::new("a".into(), path.clone());
+        assert!(log.lines().unwrap().is_empty());
+        std::fs::write(&path, "one\ntw").unwrap();
+        assert_eq!(log.lines().unwrap(), ["one"]);
+        std::fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"o\n").unwrap();
+        assert_eq!(log.lines().unwrap(), ["two"]);
+        std::fs::write(&path, "new\n").unwrap();
+        assert_eq!(log.lines().unwrap(), ["new"]);
+    }
+}
