@@ -22,7 +22,8 @@ pub fn prepare(directory: &Directory, spec: &ChainSpec, plan: &Plan) -> Result<V
     let wallets = directory.path().join("wallets");
     std::fs::create_dir_all(&wallets).with_context(|| format!("cannot create {}", wallets.display()))?;
     for demo in &spec.demo_accounts {
-        let words = Words::parse(&demo.words).with_context(|| format!("the words of {} in chain {}", demo.name, spec.name))?;
+        let words =
+            Words::parse(&demo.words).with_context(|| format!("the words of {} in chain {}", demo.name, spec.name))?;
         create(directory, spec, &demo.name, words)?;
     }
     for name in NAMES.iter().filter(|_| spec.demo_accounts.is_empty()) {

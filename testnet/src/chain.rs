@@ -21,7 +21,9 @@ pub fn load(chain: &str, base: &Path) -> Result<ChainSpec> {
         Err(error) => {
             let names = ChainSpec::BUILTIN.join(", ");
             let path = path.display();
-            return Err(usage(format!("chain {chain:?} is neither built in ({names}) nor a readable file: {path}: {error}")));
+            return Err(usage(format!(
+                "chain {chain:?} is neither built in ({names}) nor a readable file: {path}: {error}"
+            )));
         }
     };
     ChainSpec::from_toml(&text).map_err(|error| usage(format!("chain spec {}: {error}", path.display())))

@@ -129,7 +129,9 @@ fn run_command(cli: Cli, program: &str) -> Result<()> {
         Command::Rpc(arguments) => network::rpc(common, &arguments),
         Command::Net(command) => network::net(common, &command),
         // `run` has passed these on unless a flag of ours came first.
-        Command::Node(_) | Command::Wallet(_) => Err(usage("write `node` or `wallet` directly after `testoon`, and their flags behind")),
+        Command::Node(_) | Command::Wallet(_) => {
+            Err(usage("write `node` or `wallet` directly after `testoon`, and their flags behind"))
+        }
     }
 }
 
@@ -175,7 +177,9 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent_and_every_flag_has_help() {
         fn check(command: &clap::Command) {
-            for argument in command.get_arguments().filter(|argument| !argument.is_global_set() || argument.get_id() == "dir") {
+            for argument in
+                command.get_arguments().filter(|argument| !argument.is_global_set() || argument.get_id() == "dir")
+            {
                 let id = argument.get_id().as_str();
                 let passed_on = ["node", "wallet"].contains(&command.get_name());
                 if ["help", "version"].contains(&id) || passed_on {
@@ -183,7 +187,11 @@ mod tests {
                 }
                 let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
                 assert!(!help.is_empty(), "{} --{id} has no help", command.get_name());
-                assert!(argument.is_positional() || argument.get_env().is_some(), "{} --{id} has no variable", command.get_name());
+                assert!(
+                    argument.is_positional() || argument.get_env().is_some(),
+                    "{} --{id} has no variable",
+                    command.get_name()
+                );
             }
             command.get_subcommands().for_each(check);
         }

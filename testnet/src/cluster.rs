@@ -86,7 +86,11 @@ impl Cluster {
         let cluster = Cluster::open(directory)?;
         if cluster.state.alive().is_empty() {
             let directory = &cluster.directory;
-            bail!("the network in {} is not running; start it with `testoon up{}`", directory.path().display(), directory.flag());
+            bail!(
+                "the network in {} is not running; start it with `testoon up{}`",
+                directory.path().display(),
+                directory.flag()
+            );
         }
         Ok(cluster)
     }
@@ -120,8 +124,10 @@ impl Cluster {
     }
 
     /// Takes over the plan and records of a snapshot; whether and how the network runs stays as it is. No node may run.
-    pub fn replace(&mut self, state: NetworkState) -> Result<()> {
-        self.state = NetworkState { detached: self.state.detached, running: self.state.running, ..state };
+    pub fn replace(&mut self, mut state: NetworkState) -> Result<()> {
+        state.detached = self.state.detached;
+        state.running = self.state.running;
+        self.state = state;
         self.state.save(&self.directory)
     }
 
@@ -138,7 +144,8 @@ impl Cluster {
     pub fn node(&self, name: &str) -> Result<(&NodePlan, &NodeRecord)> {
         self.state.plan.known(name).map_err(|what| anyhow!(what))?;
         let plan = self.state.plan.node(name);
-        plan.zip(self.state.nodes.get(name)).ok_or_else(|| anyhow!("nothing is recorded about {name}; run `testoon up` again"))
+        plan.zip(self.state.nodes.get(name))
+            .ok_or_else(|| anyhow!("nothing is recorded about {name}; run `testoon up` again"))
     }
 
     /// JSON-RPC of a node that runs.

@@ -19,7 +19,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const MARKER: &str = ".testoon-network";
-const MARKER_TEXT: &str = "This directory belongs to a network started by `testoon up`; `testoon up --fresh` may delete what is in it.\n";
+const MARKER_TEXT: &str =
+    "This directory belongs to a network started by `testoon up`; `testoon up --fresh` may delete what is in it.\n";
 /// A command waits this long for another one that is changing the same network, milliseconds.
 const LOCK_WAIT_MS: u64 = 20_000;
 /// Between two tries to get a lock, milliseconds.
@@ -157,7 +158,10 @@ impl Directory {
                     std::thread::sleep(Duration::from_millis(LOCK_RETRY_MS));
                 }
                 Err(TryLockError::WouldBlock) => {
-                    bail!("another testoon command is changing the network in {}; try again when it is done", self.path.display())
+                    bail!(
+                        "another testoon command is changing the network in {}; try again when it is done",
+                        self.path.display()
+                    )
                 }
                 Err(TryLockError::Error(error)) => {
                     return Err(error).with_context(|| format!("cannot lock {}", path.display()));
@@ -173,7 +177,9 @@ impl Directory {
         let mut file = options.with_context(|| format!("cannot open {}", path.display()))?;
         match file.try_lock() {
             Ok(()) => {
-                file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).with_context(|| format!("cannot write {}", path.display()))?;
+                file.set_len(0)
+                    .and_then(|()| writeln!(file, "{}", std::process::id()))
+                    .with_context(|| format!("cannot write {}", path.display()))?;
                 Ok(Some(LauncherLock { path, _file: file }))
             }
             Err(TryLockError::WouldBlock) => Ok(None),

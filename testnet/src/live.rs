@@ -31,7 +31,13 @@ pub enum Ended {
 }
 
 /// Shows the network until there is a reason to end. `intro` is what was printed before, for redrawing after a resize.
-pub fn show(cluster: &mut Cluster, interrupt: &Interrupt, seconds: Option<f64>, quiet: bool, intro: &[String]) -> Result<Ended> {
+pub fn show(
+    cluster: &mut Cluster,
+    interrupt: &Interrupt,
+    seconds: Option<f64>,
+    quiet: bool,
+    intro: &[String],
+) -> Result<Ended> {
     let watch = Stopwatch::start();
     let mut meter = ShareMeter::default();
     let mut screen = (!quiet && std::io::stdout().is_terminal()).then(|| Screen::new(intro));
@@ -67,7 +73,11 @@ fn title(cluster: &Cluster, nodes: &[NodeStatus], seconds: f64) -> String {
     let (minutes, rest) = ((seconds / 60.0) as u64, seconds as u64 % 60);
     let rate: f64 = nodes.iter().map(|node| node.hashes_per_second).sum();
     let partition = if cluster.state().plan.partition.is_empty() { "" } else { ", partitioned" };
-    format!("{} chain, up {minutes}:{rest:02}, {:.0} kH/s{partition}  (Ctrl-C ends it)", cluster.state().chain_name, rate / 1e3)
+    format!(
+        "{} chain, up {minutes}:{rest:02}, {:.0} kH/s{partition}  (Ctrl-C ends it)",
+        cluster.state().chain_name,
+        rate / 1e3
+    )
 }
 
 /// The part of the terminal that is drawn over.
@@ -105,11 +115,17 @@ impl Screen {
         line_out(&mut out, &cut(title, size.0), Some(style::Attribute::Bold))?;
         for (index, row) in rows.iter().take(room).enumerate() {
             let down = index > 0 && !nodes[index - 1].answers();
-            let attribute = if index == 0 { Some(style::Attribute::Underlined) } else { down.then_some(style::Attribute::Dim) };
+            let attribute =
+                if index == 0 { Some(style::Attribute::Underlined) } else { down.then_some(style::Attribute::Dim) };
             line_out(&mut out, row, attribute)?;
         }
         self.lines += 1 + rows.len().min(room) as u16;
-        queue!(out, terminal::Clear(terminal::ClearType::FromCursorDown), cursor::Show, terminal::EndSynchronizedUpdate)?;
+        queue!(
+            out,
+            terminal::Clear(terminal::ClearType::FromCursorDown),
+            cursor::Show,
+            terminal::EndSynchronizedUpdate
+        )?;
         let mut stdout = std::io::stdout().lock();
         stdout.write_all(&out)?;
         Ok(stdout.flush()?)

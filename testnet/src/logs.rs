@@ -66,7 +66,8 @@ pub fn show(cluster: &Cluster, node: Option<&str>, count: usize, follow: bool) -
         }
         None => cluster.state().plan.nodes.iter().map(|node| node.name.clone()).collect(),
     };
-    let mut logs: Vec<Log> = names.into_iter().map(|name| Log::new(name.clone(), cluster.directory().log(&name))).collect();
+    let mut logs: Vec<Log> =
+        names.into_iter().map(|name| Log::new(name.clone(), cluster.directory().log(&name))).collect();
     let width = if logs.len() > 1 { logs.iter().map(|log| log.node.len()).max().unwrap_or(0) } else { 0 };
     let mut ends = Vec::new();
     for log in &mut logs {
@@ -131,8 +132,12 @@ mod tests {
         let lines = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
         let a = lines(&["2026-01-01T00:00:01Z one", "  continued", "2026-01-01T00:00:03Z three"]);
         let b = lines(&["2026-01-01T00:00:02Z two"]);
-        let merged: Vec<String> = merge(vec![("a".into(), a), ("b".into(), b)]).into_iter().map(|(_, line)| line).collect();
-        assert_eq!(merged, ["2026-01-01T00:00:01Z one", "  continued", "2026-01-01T00:00:02Z two", "2026-01-01T00:00:03Z three"]);
+        let merged: Vec<String> =
+            merge(vec![("a".into(), a), ("b".into(), b)]).into_iter().map(|(_, line)| line).collect();
+        assert_eq!(
+            merged,
+            ["2026-01-01T00:00:01Z one", "  continued", "2026-01-01T00:00:02Z two", "2026-01-01T00:00:03Z three"]
+        );
     }
 
     #[test]

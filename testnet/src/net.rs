@@ -25,21 +25,31 @@ pub fn parse_groups(plan: &Plan, text: &str) -> Result<Vec<Vec<String>>> {
         .map(|group| group.split(',').filter(|name| !name.trim().is_empty()).map(|name| resolve(plan, name)).collect())
         .collect::<Result<_>>()?;
     if groups.iter().any(Vec::is_empty) {
-        return Err(usage(format!("{text:?} has an empty group; write groups like 'node0,node1|node2,node3' (in quotes)")));
+        return Err(usage(format!(
+            "{text:?} has an empty group; write groups like 'node0,node1|node2,node3' (in quotes)"
+        )));
     }
     let partition = Plan { partition: groups.clone(), ..plan.clone() };
     partition.check().map_err(usage)?;
     let separates = plan.nodes.iter().any(|a| plan.nodes.iter().any(|b| partition.separated(&a.name, &b.name)));
-    if separates { Ok(groups) } else { Err(usage(format!("{text:?} separates nobody; every node is in the one group"))) }
+    if separates {
+        Ok(groups)
+    } else {
+        Err(usage(format!("{text:?} separates nobody; every node is in the one group")))
+    }
 }
 
 /// Reads `a-b`; names may hold `-` themselves.
 pub fn parse_link(plan: &Plan, text: &str) -> Result<(String, String)> {
     let splits = text.match_indices('-').map(|(at, _)| (&text[..at], &text[at + 1..]));
-    let known = splits.filter_map(|(a, b)| Some((resolve(plan, a).ok()?, resolve(plan, b).ok()?))).find(|(a, b)| a != b);
+    let known =
+        splits.filter_map(|(a, b)| Some((resolve(plan, a).ok()?, resolve(plan, b).ok()?))).find(|(a, b)| a != b);
     known.ok_or_else(|| {
         let names: Vec<&str> = plan.nodes.iter().map(|node| node.name.as_str()).collect();
-        usage(format!("{text:?} names no link; write two different nodes like node0-node1 (there are {})", names.join(", ")))
+        usage(format!(
+            "{text:?} names no link; write two different nodes like node0-node1 (there are {})",
+            names.join(", ")
+        ))
     })
 }
 
@@ -74,7 +84,14 @@ fn connections(cluster: &Cluster) -> BTreeMap<String, BTreeSet<String>> {
         let peers = cluster.client(name).ok()?.call("getpeerinfo", json!([])).ok()?;
         Some(peers.as_array()?.iter().filter_map(|peer| Some(name_of(peer["peerid"].as_str()?))).collect())
     };
-    cluster.alive().into_iter().map(|name| { let peers = ask(&name).unwrap_or_default(); (name, peers) }).collect()
+    cluster
+        .alive()
+        .into_iter()
+        .map(|name| {
+            let peers = ask(&name).unwrap_or_default();
+            (name, peers)
+        })
+        .collect()
 }
 
 /// The shape as JSON: `{"nodes":[{"name","group","peers"}],"links":[{"between","planned","connected","blocked",…conditions}]}`.
@@ -83,7 +100,9 @@ fn connections(cluster: &Cluster) -> BTreeMap<String, BTreeSet<String>> {
 pub fn topology(cluster: &Cluster) -> Value {
     let plan = &cluster.state().plan;
     let connected = connections(cluster);
-    let side = |name: &str| plan.partition.iter().position(|group| group.iter().any(|m| m == name)).unwrap_or(plan.partition.len());
+    let side = |name: &str| {
+        plan.partition.iter().position(|group| group.iter().any(|m| m == name)).unwrap_or(plan.partition.len())
+    };
     let nodes: Vec<Value> = plan
         .nodes
         .iter()

@@ -91,7 +91,10 @@ pub fn look(cluster: &Cluster) -> Vec<NodeStatus> {
     });
     let total: f64 = nodes.iter().map(|node| node.hashes_per_second).sum();
     if total > 0.0 {
-        nodes.iter_mut().filter(|node| node.answers()).for_each(|node| node.share_achieved = Some(node.hashes_per_second / total));
+        nodes
+            .iter_mut()
+            .filter(|node| node.answers())
+            .for_each(|node| node.share_achieved = Some(node.hashes_per_second / total));
     }
     nodes
 }
@@ -101,7 +104,8 @@ fn ask(client: &Client, status: NodeStatus) -> NodeStatus {
     let get = |method: &str| client.call_within(method, json!([]), LOOK_TIMEOUT_MS).ok();
     let answered = || {
         let chain = get("getblockchaininfo")?;
-        let (connections, mempool, mining) = (get("getconnectioncount")?, get("getmempoolinfo")?, get("getmininginfo")?);
+        let (connections, mempool, mining) =
+            (get("getconnectioncount")?, get("getmempoolinfo")?, get("getmininginfo")?);
         let miner = &mining["miner"];
         Some(NodeStatus {
             height: Some(chain["blocks"].as_u64()?),

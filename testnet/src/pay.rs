@@ -42,7 +42,9 @@ pub fn node_of(cluster: &Cluster, account: &str) -> Result<String> {
     let shop = plan.nodes.iter().find(|node| account == SHOP && node.role == Role::Shop).map(|node| node.name.as_str());
     let preferred = shop.unwrap_or(account);
     let chosen = alive.iter().find(|name| *name == preferred).or(alive.first());
-    chosen.cloned().ok_or_else(|| anyhow!("no node runs; start the network with `testoon up{}`", cluster.directory().flag()))
+    chosen
+        .cloned()
+        .ok_or_else(|| anyhow!("no node runs; start the network with `testoon up{}`", cluster.directory().flag()))
 }
 
 /// Pays `amount` from an account to an account or address, and waits for `confirmations` blocks.
@@ -57,10 +59,14 @@ pub fn pay(cluster: &Cluster, from: &str, to: &str, amount: Amount, confirmation
         accounts::open(directory, to)?.address()?
     } else {
         let known = || accounts::names(directory).map(|names| names.join(", ")).unwrap_or_default();
-        wallet.parse_address(to).map_err(|error| usage(format!("{to:?} is no account ({}) and no address: {error}", known())))?
+        wallet
+            .parse_address(to)
+            .map_err(|error| usage(format!("{to:?} is no account ({}) and no address: {error}", known())))?
     };
     wallet.sync(&client).with_context(|| format!("wallet of {from}"))?;
-    let payment = wallet.build_payment(&receiver, amount, &PaymentOptions::default()).with_context(|| format!("{from} cannot pay"))?;
+    let payment = wallet
+        .build_payment(&receiver, amount, &PaymentOptions::default())
+        .with_context(|| format!("{from} cannot pay"))?;
     let txid = wallet.send(&client, &payment).with_context(|| format!("payment of {from}"))?;
     let reached = wait(&mut wallet, &client, &txid, confirmations)?;
     Ok(Payment {

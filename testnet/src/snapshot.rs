@@ -60,11 +60,15 @@ pub fn take(cluster: &Cluster, name: &str) -> Result<Copied> {
     check_name(name).map_err(usage)?;
     let target = cluster.directory().snapshot(name);
     if target.exists() {
-        return Err(usage(format!("there is a snapshot {name:?} already; choose another name or delete {}", target.display())));
+        return Err(usage(format!(
+            "there is a snapshot {name:?} already; choose another name or delete {}",
+            target.display()
+        )));
     }
     let temporary = target.with_file_name(format!(".{name}.part"));
     let _ = fs::remove_dir_all(&temporary);
-    let processes = cluster.state().nodes.values().filter_map(|record| record.process.clone()).filter(ProcessId::is_alive);
+    let processes =
+        cluster.state().nodes.values().filter_map(|record| record.process.clone()).filter(ProcessId::is_alive);
     let frozen = Frozen::freeze(processes.collect())?;
     let mut copied = Copied::default();
     for part in parts(cluster.state()) {
@@ -85,8 +89,10 @@ pub fn restore(cluster: &mut Cluster, name: &str) -> Result<()> {
     check_name(name).map_err(usage)?;
     let source = cluster.directory().snapshot(name);
     let text = fs::read_to_string(source.join("network.json"));
-    let text = text.map_err(|_| usage(format!("no snapshot is called {name:?}; there are: {}", names(cluster).join(", "))))?;
-    let mut kept: NetworkState = serde_json::from_str(&text).map_err(|error| anyhow!("snapshot {name} is damaged: {error}"))?;
+    let text =
+        text.map_err(|_| usage(format!("no snapshot is called {name:?}; there are: {}", names(cluster).join(", "))))?;
+    let mut kept: NetworkState =
+        serde_json::from_str(&text).map_err(|error| anyhow!("snapshot {name} is damaged: {error}"))?;
     kept.nodes.values_mut().for_each(|record| record.process = None);
     let was_running = !cluster.state().alive().is_empty();
     let all: Vec<String> = cluster.state().nodes.keys().cloned().collect();
@@ -136,7 +142,8 @@ fn copy(source: &Path, target: &Path, copied: &mut Copied) -> Result<()> {
         if kind.is_dir() {
             copy(&from, &to, copied)?;
         } else if kind.is_file() && !NOT_COPIED.iter().any(|name| entry.file_name() == *name) {
-            copied.bytes += fs::copy(&from, &to).with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
+            copied.bytes +=
+                fs::copy(&from, &to).with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
             copied.files += 1;
         }
     }

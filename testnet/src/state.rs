@@ -65,7 +65,11 @@ impl NetworkState {
         let path = directory.state();
         let Some(text) = read_optional(&path)? else { return Ok(None) };
         let unreadable = |why: String| {
-            anyhow!("{} is not readable ({why}); start over with `testoon up --fresh{}`", path.display(), directory.flag())
+            anyhow!(
+                "{} is not readable ({why}); start over with `testoon up --fresh{}`",
+                path.display(),
+                directory.flag()
+            )
         };
         let state: NetworkState = serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
         if state.version != VERSION {
@@ -115,7 +119,8 @@ mod tests {
     fn a_damaged_state_names_the_file_and_the_remedy() {
         let place = tempfile::tempdir().unwrap();
         let directory = Directory::create(Some(place.path())).unwrap();
-        let mut other_version = NetworkState::new("local".into(), "local".into(), Plan::standard(1, 1.0, Topology::Ring));
+        let mut other_version =
+            NetworkState::new("local".into(), "local".into(), Plan::standard(1, 1.0, Topology::Ring));
         other_version.version = 99;
         for text in ["", "{\"version\":1}", "not json", &serde_json::to_string(&other_version).unwrap()] {
             std::fs::write(directory.state(), text).unwrap();

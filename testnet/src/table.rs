@@ -22,8 +22,18 @@ const COLUMNS: [Column; 9] = [
     Column { title: "height", rank: 1, right: true, cell: |node| number(node.height) },
     Column { title: "tip", rank: 2, right: false, cell: |node| tip(node) },
     Column { title: "mempool", rank: 4, right: true, cell: |node| number(node.mempool) },
-    Column { title: "asked", rank: 7, right: true, cell: |node| percent(Some(node.share_asked).filter(|share| *share > 0.0)) },
-    Column { title: "achieved", rank: 3, right: true, cell: |node| percent(node.share_achieved.filter(|_| node.share_asked > 0.0)) },
+    Column {
+        title: "asked",
+        rank: 7,
+        right: true,
+        cell: |node| percent(Some(node.share_asked).filter(|share| *share > 0.0)),
+    },
+    Column {
+        title: "achieved",
+        rank: 3,
+        right: true,
+        cell: |node| percent(node.share_achieved.filter(|_| node.share_asked > 0.0)),
+    },
     Column { title: "rpc", rank: 8, right: false, cell: |node| node.rpc.clone() },
 ];
 
@@ -98,7 +108,10 @@ mod tests {
 
     #[test]
     fn no_line_is_wider_than_the_terminal_and_names_stay() {
-        let nodes_shown = [status("node0", 0.4, 0), NodeStatus { height: None, tip: None, pid: None, ..status("a-very-long-name", 0.0, 0) }];
+        let nodes_shown = [
+            status("node0", 0.4, 0),
+            NodeStatus { height: None, tip: None, pid: None, ..status("a-very-long-name", 0.0, 0) },
+        ];
         for width in 0..140 {
             let lines = nodes(&nodes_shown, width);
             assert_eq!(lines.len(), 3);
@@ -113,7 +126,8 @@ mod tests {
     fn wide_tables_show_everything() {
         let mut node = status("node0", 0.4, 0);
         node.share_achieved = Some(0.4123);
-        let down = NodeStatus { height: None, tip: None, peers: None, mempool: None, pid: None, ..status("node1", 0.0, 0) };
+        let down =
+            NodeStatus { height: None, tip: None, peers: None, mempool: None, pid: None, ..status("node1", 0.0, 0) };
         let lines = nodes(&[node, down], 200);
         assert_eq!(lines[0], "node   role   peers  height  tip            mempool  asked  achieved  rpc");
         assert!(lines[1].starts_with("node0  miner      4      12  …ef0123456789"), "{}", lines[1]);

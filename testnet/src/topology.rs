@@ -105,7 +105,8 @@ fn random_edges(nodes: usize, k: usize, seed: u64) -> Vec<(usize, usize)> {
     let k = k.min(nodes.saturating_sub(1));
     for &node in &order {
         // The least connected strangers first, in random order among equals: degrees stay close to k.
-        let mut strangers: Vec<usize> = (0..nodes).filter(|other| *other != node && !peers[node].contains(other)).collect();
+        let mut strangers: Vec<usize> =
+            (0..nodes).filter(|other| *other != node && !peers[node].contains(other)).collect();
         strangers.shuffle(&mut random);
         strangers.sort_by_key(|&stranger| peers[stranger].len());
         let missing = k.saturating_sub(peers[node].len());

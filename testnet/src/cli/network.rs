@@ -7,6 +7,8 @@ use crate::{accounts, logs, net, observe, pay, snapshot};
 use anyhow::{Context as _, Result, bail};
 use chain_spec::Amount;
 use clap::{Args, Subcommand};
+use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::time::Duration;
 use wallet::Wallet;
@@ -152,40 +154,58 @@ pub fn pay(common: &Common, arguments: &PayArgs) -> Result<()> {
             more => format!("{more} confirmations"),
         };
         let (from, to, seconds) = (&arguments.from, &arguments.to, payment.seconds);
-        println!("{from} paid {to} {} (fee {}): {depth} after {seconds:.1} s\ntxid {}", arguments.amount, payment.fee, payment.txid);
+        println!(
+            "{from} paid {to} {} (fee {}): {depth} after {seconds:.1} s\ntxid {}",
+            arguments.amount, payment.fee, payment.txid
+        );
     }
     Ok(())
 }
 
+/// One account, for `accounts --json`; amounts in coins.
+#[derive(Debug, Serialize)]
+struct Account {
+    name: String,
+    node: String,
+    address: String,
+    confirmed: Box<RawValue>,
+    pending: Box<RawValue>,
+    immature: Box<RawValue>,
+    spendable: Box<RawValue>,
+}
+
+#[derive(Debug, Serialize)]
+struct Accounts {
+    accounts: Vec<Account>,
+}
+
 pub fn accounts(common: &Common) -> Result<()> {
     let cluster = Cluster::open_running(common.directory()?)?;
+    let coins = |amount: Amount| RawValue::from_string(amount.to_string());
     let mut rows = Vec::new();
     for name in accounts::names(cluster.directory())? {
         let node = pay::node_of(&cluster, &name)?;
         let mut wallet: Wallet = accounts::open(cluster.directory(), &name)?;
         wallet.sync(&cluster.client(&node)?).with_context(|| format!("wallet of {name}"))?;
         let balance = wallet.balance();
-        rows.push((name, node, wallet.address()?.to_string(), balance));
+        rows.push(Account {
+            address: wallet.address()?.to_string(),
+            confirmed: coins(balance.confirmed)?,
+            pending: coins(balance.pending)?,
+            immature: coins(balance.immature)?,
+            spendable: coins(balance.spendable)?,
+            name,
+            node,
+        });
     }
-    let coins = |amount: Amount| serde_json::value::RawValue::from_string(amount.to_string());
     if common.json {
-        let accounts = rows
-            .iter()
-            .map(|(name, node, address, balance)| {
-                Ok(json!({
-                    "name": name, "node": node, "address": address,
-                    "confirmed": coins(balance.confirmed)?, "pending": coins(balance.pending)?,
-                    "immature": coins(balance.immature)?, "spendable": coins(balance.spendable)?,
-                }))
-            })
-            .collect::<Result<Vec<Value>>>()?;
-        println!("{}", json!({ "accounts": accounts }));
-    } else {
-        println!("{:<10} {:>18} {:>14} {:>14}  {:<36} node", "account", "confirmed", "pending", "immature", "address");
-        for (name, node, address, balance) in rows {
-            let (confirmed, pending, immature) = (balance.confirmed.to_string(), balance.pending.to_string(), balance.immature.to_string());
-            println!("{name:<10} {confirmed:>18} {pending:>14} {immature:>14}  {address:<36} {node}");
-        }
+        println!("{}", serde_json::to_string(&Accounts { accounts: rows })?);
+        return Ok(());
+    }
+    println!("{:<10} {:>18} {:>14} {:>14}  {:<36} asks", "account", "confirmed", "pending", "immature", "address");
+    for row in rows {
+        let (confirmed, pending, immature) = (row.confirmed.get(), row.pending.get(), row.immature.get());
+        println!("{:<10} {confirmed:>18} {pending:>14} {immature:>14}  {:<36} {}", row.name, row.address, row.node);
     }
     Ok(())
 }
@@ -204,7 +224,9 @@ pub fn down(common: &Common) -> Result<()> {
     let killed = cluster.stop()?;
     drop(lock);
     if attended && !wait_until(|| !directory.has_launcher(), LAUNCHER_END_MS) {
-        bail!("the nodes have ended, but the `testoon up` that showed them has not; end it with Ctrl-C in its terminal");
+        bail!(
+            "the nodes have ended, but the `testoon up` that showed them has not; end it with Ctrl-C in its terminal"
+        );
     }
     if common.json {
         println!("{}", json!({"ended": running, "killed": killed}));
@@ -236,7 +258,8 @@ pub fn add(common: &Common, arguments: &AddArgs) -> Result<()> {
     let _lock = directory.lock()?;
     let mut cluster = Cluster::open_running(directory.clone())?;
     let plan = &cluster.state().plan;
-    let next = || (0..).map(|number| format!("node{number}")).find(|name| plan.node(name).is_none()).unwrap_or_default();
+    let next =
+        || (0..).map(|number| format!("node{number}")).find(|name| plan.node(name).is_none()).unwrap_or_default();
     let name = arguments.name.clone().unwrap_or_else(next);
     let mut peers: Vec<String> = arguments.peers.iter().map(|peer| net::resolve(plan, peer)).collect::<Result<_>>()?;
     if peers.is_empty() {
@@ -336,13 +359,19 @@ pub fn net(common: &Common, command: &NetCommand) -> Result<()> {
         NetCommand::Snapshot { name } => {
             let copied = snapshot::take(&cluster, name)?;
             let megabytes = copied.bytes as f64 / 1e6;
-            let text = format!("Snapshot {name}: {} files, {megabytes:.1} MB; bring it back with `testoon net restore {name}`.", copied.files);
+            let text = format!(
+                "Snapshot {name}: {} files, {megabytes:.1} MB; bring it back with `testoon net restore {name}`.",
+                copied.files
+            );
             (json!({"snapshot": name, "files": copied.files, "bytes": copied.bytes}), text)
         }
         NetCommand::Restore { name } => {
             snapshot::restore(&mut cluster, name)?;
             let running = cluster.alive().len();
-            (json!({"restored": name, "running": running}), format!("The network is as it was at snapshot {name}; {running} nodes run."))
+            (
+                json!({"restored": name, "running": running}),
+                format!("The network is as it was at snapshot {name}; {running} nodes run."),
+            )
         }
     };
     if common.json {

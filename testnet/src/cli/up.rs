@@ -114,7 +114,10 @@ fn end(mut cluster: Cluster, ended: Result<Ended>, quiet: bool) -> Result<()> {
     cluster.reap();
     let ended = ended?;
     if !quiet {
-        println!("{}", if ended == Ended::TakenDown { "The network was taken down." } else { "The network has ended." });
+        println!(
+            "{}",
+            if ended == Ended::TakenDown { "The network was taken down." } else { "The network has ended." }
+        );
     }
     Ok(())
 }
@@ -137,7 +140,8 @@ impl Wanted {
         let here = std::env::current_dir().context("the current directory is gone")?;
         let mut wanted = Wanted { chain: arguments.chain.clone(), chain_base: here, file: None };
         if let Some(path) = &arguments.file {
-            let text = std::fs::read_to_string(path).map_err(|error| usage(format!("cannot read {}: {error}", path.display())))?;
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| usage(format!("cannot read {}: {error}", path.display())))?;
             let file = NetworkFile::parse(&text).map_err(|error| usage(format!("{}: {error}", path.display())))?;
             if wanted.chain.is_none() && file.chain.is_some() {
                 wanted.chain = file.chain.clone();
@@ -199,13 +203,22 @@ fn intro(cluster: &Cluster, seconds: f64, program: &str) -> Vec<String> {
     let count = state.plan.nodes.len();
     let nodes = if count == 1 { "node" } else { "nodes" };
     let mut lines = vec![
-        format!("{count} {nodes} of chain {} run and are connected after {seconds:.2} s; {}", state.chain_name, directory.path().display()),
+        format!(
+            "{count} {nodes} of chain {} run and are connected after {seconds:.2} s; {}",
+            state.chain_name,
+            directory.path().display()
+        ),
         String::new(),
     ];
     let width = state.plan.nodes.iter().map(|node| node.name.len()).max().unwrap_or(0);
     for node in &state.plan.nodes {
         let rpc = state.nodes.get(&node.name).map_or("", |record| record.rpc.as_str());
-        lines.push(format!("  {:width$}  {:5}  RPC {rpc}  log {}", node.name, node.role, directory.log(&node.name).display()));
+        lines.push(format!(
+            "  {:width$}  {:5}  RPC {rpc}  log {}",
+            node.name,
+            node.role,
+            directory.log(&node.name).display()
+        ));
     }
     let elsewhere = if state.detached { "Next:" } else { "Next, in another terminal:" };
     lines.extend([String::new(), elsewhere.to_owned()]);
@@ -214,7 +227,8 @@ fn intro(cluster: &Cluster, seconds: f64, program: &str) -> Vec<String> {
         [first, ..] => (first.name.as_str(), None),
         [] => ("", None),
     };
-    let mut hint = |command: String, what: &str| lines.push(format!("  {:<48} {what}", format!("{program} {command}{flag}")));
+    let mut hint =
+        |command: String, what: &str| lines.push(format!("  {:<48} {what}", format!("{program} {command}{flag}")));
     hint("pay alice bob 12.5 --wait 1".into(), "a payment, mined");
     hint("accounts".into(), "who has what");
     hint("status".into(), "what every node sees");

@@ -27,7 +27,7 @@ impl Cluster {
         for (a, b) in &self.state.plan.edges {
             let concerned = names.contains(a) || names.contains(b);
             if concerned && alive.contains(a) && alive.contains(b) {
-                for address in self.state.nodes[b].p2p.first() {
+                if let Some(address) = self.state.nodes[b].p2p.first() {
                     calls.entry(a.clone()).or_default().push(("addnode", json!([address, "add"])));
                 }
             }
@@ -46,7 +46,10 @@ impl Cluster {
         for a in &alive {
             for b in plan.nodes.iter().map(|node| &node.name).filter(|b| *b != a) {
                 let (now, then) = (wish(plan, a, b), before.map_or(perfect, |before| wish(before, a, b)));
-                let Some(peer) = self.state.nodes.get(b).and_then(|record| record.peer_id()).filter(|_| now != then) else { continue };
+                let Some(peer) = self.state.nodes.get(b).and_then(|record| record.peer_id()).filter(|_| now != then)
+                else {
+                    continue;
+                };
                 let (link, blocked) = now;
                 let parameters = json!({
                     "peer": peer,
@@ -73,12 +76,17 @@ impl Cluster {
                     let client = &clients[name];
                     scope.spawn(move || {
                         calls.iter().try_for_each(|(method, parameters)| {
-                            client.call(method, parameters.clone()).map(drop).with_context(|| format!("{method} at {name}"))
+                            client
+                                .call(method, parameters.clone())
+                                .map(drop)
+                                .with_context(|| format!("{method} at {name}"))
                         })
                     })
                 })
                 .collect();
-            workers.into_iter().try_for_each(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            workers
+                .into_iter()
+                .try_for_each(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         })
     }
 
@@ -89,7 +97,8 @@ impl Cluster {
         let mut missing: Vec<(&String, Client, usize)> = Vec::new();
         for name in names.iter().filter(|name| alive.contains(name)) {
             let neighbours = self.state.plan.neighbours(name);
-            let reachable = neighbours.filter(|other| alive.iter().any(|alive| alive == other) && !self.state.plan.separated(name, other));
+            let reachable = neighbours
+                .filter(|other| alive.iter().any(|alive| alive == other) && !self.state.plan.separated(name, other));
             missing.push((name, self.client(name)?, reachable.count()));
         }
         loop {

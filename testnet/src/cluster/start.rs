@@ -94,7 +94,11 @@ impl Cluster {
                 }
                 Err(_) if interrupt.is_some_and(Interrupt::is_set) => bail!("interrupted"),
                 Err(_) if waiting.elapsed() > Duration::from_millis(READY_WAIT_MS) => {
-                    bail!("{missing} of {} nodes were not ready after {} s; see `testoon logs`", names.len(), READY_WAIT_MS / 1000)
+                    bail!(
+                        "{missing} of {} nodes were not ready after {} s; see `testoon logs`",
+                        names.len(),
+                        READY_WAIT_MS / 1000
+                    )
                 }
                 Err(_) => {}
             }
@@ -107,18 +111,22 @@ impl Cluster {
         let datadir = self.directory.node(name);
         std::fs::create_dir_all(&datadir).with_context(|| format!("cannot create {}", datadir.display()))?;
         let console_path = self.directory.console(name);
-        let console = File::create(&console_path).with_context(|| format!("cannot write {}", console_path.display()))?;
+        let console =
+            File::create(&console_path).with_context(|| format!("cannot write {}", console_path.display()))?;
         let mut command = Command::new(&self.program);
         command.args(self.arguments(name)?);
         // Its own process group: the terminal's Ctrl-C is for the launcher, which ends the nodes in order.
         command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(console);
-        VARIABLES_REMOVED.iter().for_each(|variable| drop(command.env_remove(variable)));
+        for variable in VARIABLES_REMOVED {
+            command.env_remove(variable);
+        }
         if self.state.detached {
             command.env_remove(LAUNCHER_LOCK_VARIABLE);
         } else {
             command.env(LAUNCHER_LOCK_VARIABLE, self.directory.launcher());
         }
-        let mut child = command.spawn().with_context(|| format!("cannot start {} as {name}", self.program.display()))?;
+        let mut child =
+            command.spawn().with_context(|| format!("cannot start {} as {name}", self.program.display()))?;
         let stdout = child.stdout.take().ok_or_else(|| anyhow!("{name} has no standard output"))?;
         self.record(name).process = ProcessId::of(child.id());
         self.children.push(child);
@@ -131,13 +139,15 @@ impl Cluster {
         let rpc_port = free_port(record.rpc.rsplit_once(':').map(|(_, port)| port));
         let p2p_port = free_port(record.p2p.first().and_then(|address| address.split('/').nth(4)));
         let datadir = self.directory.node(name).display().to_string();
-        let mut arguments: Vec<String> = ["node", "--chain", &self.state.chain, "--datadir", &datadir, "--no-discover"].map(Into::into).into();
+        let mut arguments: Vec<String> =
+            ["node", "--chain", &self.state.chain, "--datadir", &datadir, "--no-discover"].map(Into::into).into();
         arguments.extend(["--rpc-listen".into(), format!("127.0.0.1:{rpc_port}")]);
         arguments.extend(["--p2p-listen".into(), format!("127.0.0.1:{p2p_port}")]);
         if plan.share > 0.0 {
             let payout = record.payout.as_ref().ok_or_else(|| anyhow!("{name} has no address to mine to"))?;
             let hashrate = (plan.share * self.state.plan.hashrate).round().max(1.0);
-            let flags = ["--mine", payout, "--threads", &plan.threads.to_string(), "--hashrate", &format!("{hashrate:.0}")];
+            let flags =
+                ["--mine", payout, "--threads", &plan.threads.to_string(), "--hashrate", &format!("{hashrate:.0}")];
             arguments.extend(flags.map(Into::into));
         }
         arguments.extend(plan.arguments.iter().cloned());

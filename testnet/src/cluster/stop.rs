@@ -43,7 +43,8 @@ impl Cluster {
                 let client = self.state.nodes.get(name).and_then(|record| self.rpc(name, record).ok());
                 scope.spawn(move || {
                     process.signal(Signal::Continue);
-                    let asked = client.is_some_and(|client| client.call_within("stop", json!([]), STOP_CALL_MS).is_ok());
+                    let asked =
+                        client.is_some_and(|client| client.call_within("stop", json!([]), STOP_CALL_MS).is_ok());
                     if !asked {
                         process.signal(Signal::Terminate);
                     }

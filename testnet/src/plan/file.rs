@@ -185,7 +185,9 @@ fn connect(lines: &Lines<'_>, table: &TopologyTable, plan: &mut Plan) -> Result<
             0 => return Err(lines.error(peers.span(), "k: a node needs at least 1 peer")),
             peers => *k = peers,
         },
-        (other, Some(peers)) => return Err(lines.error(peers.span(), format!("k: topology {other} has no k; use random-k"))),
+        (other, Some(peers)) => {
+            return Err(lines.error(peers.span(), format!("k: topology {other} has no k; use random-k")));
+        }
         (_, None) => {}
     }
     if let (Topology::RandomK { seed, .. }, Some(given)) = (&mut topology, table.seed) {
@@ -256,7 +258,10 @@ mod tests {
             (format!("{node}[topology]\npreset = \"torus\"\n"), "line 6: preset: no topology \"torus\""),
             (format!("{node}[topology]\npreset = \"ring\"\nk = 3\n"), "line 7: k: topology ring has no k"),
             (format!("{node}[topology]\nedges = [[\"a\", \"z\"]]\n"), "line 6: edges: no node is called \"z\""),
-            (format!("{node}[[link]]\nbetween = [\"a\", \"b\"]\ndelay = \"200\"\n"), "line 7: delay: \"200\" is not a time"),
+            (
+                format!("{node}[[link]]\nbetween = [\"a\", \"b\"]\ndelay = \"200\"\n"),
+                "line 7: delay: \"200\" is not a time",
+            ),
             (format!("{node}[[link]]\nbetween = [\"a\", \"z\"]\n"), "line 5: no node is called \"z\""),
             (format!("partition = [[\"a\"], [\"a\"]]\n{node}"), "line 1: \"a\" is in two groups"),
             ("[[node]]\nname = \n".to_owned(), "line 2: "),
