@@ -149,7 +149,7 @@ impl Keyring {
         let failed = |_| KeyError::Derivation(format!("m/44'/{coin_type}'/0'"));
         let hardened = |index| ChildNumber::new(index, true).map_err(failed);
         let seed = words.seed(passphrase);
-        let account = XPrv::new(seed.as_ref())
+        let account = XPrv::new(&*seed)
             .and_then(|root| root.derive_child(ChildNumber::new(44, true)?))
             .map_err(failed)?
             .derive_child(hardened(coin_type)?)
