@@ -8,6 +8,8 @@ use k256::ecdsa::{Signature, SigningKey, VerifyingKey};
 use std::fmt;
 
 pub(crate) use der::is_strict_der;
+#[cfg(test)]
+pub(crate) use der::mirrored;
 
 /// Byte after a WIF secret that asks for a compressed public key.
 const WIF_COMPRESSED: u8 = 1;

@@ -39,3 +39,12 @@ fn scalar(integer: &[u8]) -> Option<[u8; 32]> {
     bytes[32_usize.checked_sub(digits.len())?..].copy_from_slice(digits);
     Some(bytes)
 }
+
+/// The other signature of the same key and digest: S replaced by the group's order less S. Wallets never make it, since their
+/// peers relay low S only; tests do.
+#[cfg(test)]
+pub(crate) fn mirrored(bytes: &[u8]) -> Vec<u8> {
+    let signature = parse(bytes).unwrap();
+    let (r, s) = signature.split_scalars();
+    Signature::from_scalars(r, -*s).unwrap().to_der().as_bytes().to_vec()
+}

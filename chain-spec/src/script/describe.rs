@@ -1,7 +1,6 @@
 //! Scripts in words: Core's `asm` text and its names for the templates of its time before SegWit.
 use super::instruction::{Instruction, next};
 use super::{Script, opcode};
-use std::fmt::Write;
 
 /// Longest push that Core's `asm` shows as a number, bytes.
 const NUMBER_LEN_MAX: usize = 4;
@@ -127,7 +126,9 @@ fn hash_type_name(data: &[u8]) -> Option<&'static str> {
     })
 }
 
-/// Names from `OP_1NEGATE` (0x4f) on, as Core prints them.
+/// `OP_1NEGATE`, the first opcode that is no push of bytes.
+const FIRST_NAMED: usize = 0x4f;
+/// Names from [`FIRST_NAMED`] on, as Core prints them.
 const NAMES: [&str; 107] = [
     "-1",
     "OP_RESERVED",
@@ -239,13 +240,6 @@ const NAMES: [&str; 107] = [
 ];
 
 fn opcode_name(opcode: u8) -> String {
-    match usize::from(opcode).checked_sub(0x4f).and_then(|index| NAMES.get(index)) {
-        Some(name) => (*name).to_owned(),
-        None => {
-            let mut name = String::new();
-            // 0xff is a value that Core names; everything else has none.
-            let _ = write!(name, "{}", if opcode == 0xff { "OP_INVALIDOPCODE" } else { "OP_UNKNOWN" });
-            name
-        }
-    }
+    let name = usize::from(opcode).checked_sub(FIRST_NAMED).and_then(|index| NAMES.get(index));
+    name.copied().unwrap_or(if opcode == 0xff { "OP_INVALIDOPCODE" } else { "OP_UNKNOWN" }).to_owned()
 }
