@@ -29,6 +29,8 @@ pub enum Role {
     Relay,
     /// A relay that the account `shop` asks about its payments.
     Shop,
+    /// Mines by a strategy of its own.
+    Attacker,
 }
 
 impl fmt::Display for Role {
@@ -37,6 +39,7 @@ impl fmt::Display for Role {
             Role::Miner => "miner",
             Role::Relay => "relay",
             Role::Shop => "shop",
+            Role::Attacker => "attacker",
         })
     }
 }
@@ -55,12 +58,16 @@ pub struct NodePlan {
     /// More arguments for the node's command line.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub arguments: Vec<String>,
+    /// The strategy that steers the node, and its parameters; empty for an honest node.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub strategy: Vec<String>,
 }
 
 impl NodePlan {
     /// A node that does not mine.
     pub fn relay(name: impl Into<String>) -> NodePlan {
-        NodePlan { name: name.into(), role: Role::Relay, share: 0.0, threads: 1, arguments: Vec::new() }
+        let (arguments, strategy) = (Vec::new(), Vec::new());
+        NodePlan { name: name.into(), role: Role::Relay, share: 0.0, threads: 1, arguments, strategy }
     }
 
     /// A node that mines with one thread at `share` of the network's hash rate.

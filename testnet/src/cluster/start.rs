@@ -139,8 +139,11 @@ impl Cluster {
         let rpc_port = free_port(record.rpc.rsplit_once(':').map(|(_, port)| port));
         let p2p_port = free_port(record.p2p.first().and_then(|address| address.split('/').nth(4)));
         let datadir = self.directory.node(name).display().to_string();
-        let mut arguments: Vec<String> =
-            ["node", "--chain", &self.state.chain, "--datadir", &datadir, "--no-discover"].map(Into::into).into();
+        let mut arguments = match plan.strategy.as_slice() {
+            [] => vec!["node".to_owned()],
+            strategy => [&["strategy-node".to_owned()], strategy, &["--".to_owned()]].concat(),
+        };
+        arguments.extend(["--chain", &self.state.chain, "--datadir", &datadir, "--no-discover"].map(Into::into));
         arguments.extend(["--rpc-listen".into(), format!("127.0.0.1:{rpc_port}")]);
         arguments.extend(["--p2p-listen".into(), format!("127.0.0.1:{p2p_port}")]);
         if plan.share > 0.0 {

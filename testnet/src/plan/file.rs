@@ -51,6 +51,8 @@ struct NodeTable {
     threads: Option<Spanned<usize>>,
     #[serde(default)]
     arguments: Vec<String>,
+    #[serde(default)]
+    strategy: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -159,7 +161,8 @@ fn add_nodes(lines: &Lines<'_>, table: &Spanned<NodeTable>, plan: &mut Plan) -> 
     let role = table.role.unwrap_or(if share > 0.0 { Role::Miner } else { Role::Relay });
     let threads = table.threads.as_ref().map_or(1, |threads| *threads.get_ref());
     let mut push = |name: String, share: f64| {
-        plan.nodes.push(NodePlan { name, role, share, threads, arguments: table.arguments.clone() });
+        let (arguments, strategy) = (table.arguments.clone(), table.strategy.clone());
+        plan.nodes.push(NodePlan { name, role, share, threads, arguments, strategy });
     };
     let name = table.name.get_ref();
     match &table.count {
