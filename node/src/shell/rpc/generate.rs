@@ -1,0 +1,157 @@
+//! `generatetoaddress` and its relatives: blocks mined at once, on a thread of their own.
+
+use super::arguments::{Arguments, bad_address, decode_hex};
+use super::context::Context;
+use super::descriptor;
+use super::error::{RpcError, VERIFY_ERROR, rejection};
+use super::methods::Reply;
+use super::rawtransaction::pooled_spends;
+use crate::core::Core;
+use crate::miner;
+use crate::shell::clock;
+use crate::shell::core_loop::CoreHandle;
+use chain_spec::{Address, Amount, Block, Encode, Script, Transaction, Txid};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// `generatetoaddress`.
+pub async fn generatetoaddress(context: Arc<Context>, arguments: Arguments) -> Reply {
+    let address = Address::parse(arguments.text(1)?, &context.spec).map_err(|error| bad_address(&error))?;
+    generate(context, &arguments, address.script()).await
+}
+
+/// `generatetodescriptor`.
+pub async fn generatetodescriptor(context: Arc<Context>, arguments: Arguments) -> Reply {
+    let script = descriptor::parse(arguments.text(1)?, &context.spec).map_err(RpcError::not_found)?;
+    generate(context, &arguments, script).await
+}
+
+async fn generate(context: Arc<Context>, arguments: &Arguments, payout: Script) -> Reply {
+    let blocks = arguments.integer(0)?.max(0);
+    let tries_max = arguments.number(2)?;
+    let core = context.core.clone();
+    let hashes = on_own_thread(&context, move |cancel| {
+        let runtime = tokio::runtime::Handle::current();
+        let mut hashes = Vec::new();
+        for _ in 0..blocks {
+            let payout = payout.clone();
+            let read = core.read(move |core| core.template(&payout, clock::now()).block);
+            let template = runtime.block_on(read)?;
+            refuse_if_too_hard(&template, tries_max)?;
+            let Some(block) = miner::solve(template, cancel) else { break };
+            hashes.push(json!(block.hash().to_string()));
+            runtime.block_on(submit(&core, block))?;
+        }
+        Ok(hashes)
+    });
+    Ok(Value::Array(hashes.await?))
+}
+
+/// Runs something that hashes on a blocking thread; it is cancelled when the node stops or the caller hangs up.
+async fn on_own_thread<T: Send + 'static>(
+    context: &Context,
+    work: impl FnOnce(&AtomicBool) -> Result<T, RpcError> + Send + 'static,
+) -> Result<T, RpcError> {
+    struct CancelOnDrop(Arc<AtomicBool>);
+    impl Drop for CancelOnDrop {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    let guard = CancelOnDrop(Arc::new(AtomicBool::new(false)));
+    let cancel = Arc::clone(&guard.0);
+    let mut task = tokio::task::spawn_blocking(move || work(&cancel));
+    let finished = tokio::select! {
+        finished = &mut task => finished,
+        () = context.stopping() => {
+            drop(guard);
+            task.await
+        }
+    };
+    finished.map_err(|error| RpcError::new(super::error::INTERNAL_ERROR, format!("mining thread: {error}")))?
+}
+
+/// A caller who bounds the tries does not want to wait for a block that is expected to take more.
+fn refuse_if_too_hard(template: &Block, tries_max: Option<f64>) -> Result<(), RpcError> {
+    let expected = template.header.bits.to_target().map_or(f64::INFINITY, |target| target.work().to_f64());
+    match tries_max {
+        Some(tries_max) if expected > tries_max => Err(RpcError::misc(format!(
+            "a block takes about {expected:.0} hashes at the present target, more than maxtries ({tries_max:.0})"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+async fn submit(core: &CoreHandle, block: Block) -> Result<(), RpcError> {
+    match core.submit_block(Arc::new(block)).await? {
+        Ok(_) => Ok(()),
+        Err(rejected) => Err(rejection(VERIFY_ERROR, &rejected)),
+    }
+}
+
+/// `generateblock`.
+pub async fn generateblock(context: Arc<Context>, arguments: Arguments) -> Reply {
+    let output = arguments.text(0)?;
+    let payout = match Address::parse(output, &context.spec) {
+        Ok(address) => address.script(),
+        Err(error) => descriptor::parse(output, &context.spec)
+            .map_err(|_| RpcError::not_found(format!("Invalid address or descriptor: {error}")))?,
+    };
+    let chosen = arguments.list(1)?.iter().map(chosen_transaction).collect::<Result<Vec<_>, _>>()?;
+    let wants_submit = arguments.boolean_or(2, true)?;
+    let template = context.core.read(move |core| template_of(core, &payout, &chosen)).await??;
+    let solved = on_own_thread(&context, move |cancel| {
+        miner::solve(template, cancel).ok_or_else(|| RpcError::misc("the node is shutting down"))
+    });
+    let block = solved.await?;
+    let mut reply = json!({"hash": block.hash().to_string()});
+    if wants_submit {
+        submit(&context.core, block).await?;
+    } else {
+        reply["hex"] = json!(hex::encode(block.to_bytes()));
+    }
+    Ok(reply)
+}
+
+/// A transaction named by id or given whole.
+enum Chosen {
+    Pooled(Txid),
+    Given(Arc<Transaction>),
+}
+
+fn chosen_transaction(value: &Value) -> Result<Chosen, RpcError> {
+    let text = value
+        .as_str()
+        .ok_or_else(|| RpcError::new(super::error::TYPE_ERROR, "transactions: every element must be a string"))?;
+    match text.parse::<Txid>() {
+        Ok(txid) => Ok(Chosen::Pooled(txid)),
+        Err(_) => decode_hex(text, "Transaction").map(|transaction| Chosen::Given(Arc::new(transaction))),
+    }
+}
+
+fn template_of(core: &Core, payout: &Script, chosen: &[Chosen]) -> Result<Block, RpcError> {
+    let mut transactions = Vec::with_capacity(chosen.len());
+    for choice in chosen {
+        let (transaction, fee) = match choice {
+            Chosen::Pooled(txid) => {
+                let missing = || RpcError::not_found(format!("Transaction {txid} not in mempool."));
+                let entry = core.mempool().get(txid).ok_or_else(missing)?;
+                (Arc::clone(entry.transaction.transaction()), entry.fee)
+            }
+            Chosen::Given(transaction) => (Arc::clone(transaction), fee(core, transaction)?),
+        };
+        transactions.push((transaction, fee));
+    }
+    let template = core.template_on(&core.tip().hash, payout, &transactions, clock::now());
+    let template = template.ok_or_else(|| RpcError::misc("the tip changed while the block was made; try again"))?;
+    Ok(template.block)
+}
+
+/// The fee of a transaction whose coins are known; nothing is claimed otherwise, and the block's rules will say more.
+fn fee(core: &Core, transaction: &Transaction) -> Result<Amount, RpcError> {
+    let Some(coins) = pooled_spends(core, transaction)? else { return Ok(Amount::ZERO) };
+    let inputs = Amount::checked_sum(coins.iter().map(|coin| coin.output.value));
+    let outputs = Amount::checked_sum(transaction.outputs.iter().map(|output| output.value));
+    Ok(inputs.zip(outputs).and_then(|(inputs, outputs)| inputs.checked_sub(outputs)).unwrap_or(Amount::ZERO))
+}
