@@ -1,5 +1,139 @@
-//! The node's command line.
-/// Parses `arguments` (the first is the program's name), runs the node until it is told to stop, and gives the exit code.
-pub fn run(_arguments: impl IntoIterator<Item = std::ffi::OsString>) -> std::process::ExitCode {
-    todo!()
+//! The command line of a node: options in, exit code out. `testoon-node` and `testoon node` are both this.
+//!
+//! Exit codes: 0 after a clean stop, 1 when the node cannot start or go on, 2 for wrong usage; each with one line on
+//! standard error. Standard output carries one line only, the JSON of `ready.json`, when RPC answers.
+
+pub mod logging;
+pub mod options;
+pub mod settings;
+
+use crate::shell::{Node, NodeError, Settings, progress};
+use clap::Parser;
+use options::Options;
+use std::ffi::OsString;
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+
+/// Exit code of wrong usage.
+const USAGE: u8 = 2;
+/// Exit code of everything else that fails.
+const FAILURE: u8 = 1;
+/// Exit code when a second signal cuts a stop short (128 + SIGINT, as shells count).
+const INTERRUPTED: i32 = 130;
+/// Threads of the runtime: sockets and RPC; the core, the miner and signature checks have their own.
+const RUNTIME_THREADS: usize = 2;
+/// Threads for blocking work at most (opening the store, `generatetoaddress`, name resolution).
+const BLOCKING_THREADS_MAX: usize = 16;
+
+/// A Testoon node.
+#[derive(Parser)]
+#[command(name = "testoon-node", version, about = "A Testoon node: keeps the chain, talks to peers, mines, answers JSON-RPC")]
+struct Cli {
+    /// Configuration file (TOML): the options below without their dashes, e.g. rpc-listen = "127.0.0.1:18443"
+    #[arg(long, env = "TESTOON_CONF", value_name = "FILE")]
+    conf: Option<PathBuf>,
+    #[command(flatten)]
+    options: Options,
+}
+
+/// Runs a node until it is stopped. The first argument is the program's name.
+pub fn run(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are "errors" too, with code 0 and standard output. A closed pipe is nobody's problem.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE));
+        }
+    };
+    match prepare(cli) {
+        Ok((settings, log_level)) => match live(settings, &log_level) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => complain(&error.to_string(), FAILURE),
+        },
+        Err(error) => complain(&error.to_string(), USAGE),
+    }
+}
+
+fn complain(message: &str, code: u8) -> ExitCode {
+    eprintln!("error: {message}");
+    ExitCode::from(code)
+}
+
+fn prepare(cli: Cli) -> Result<(Settings, String), settings::UsageError> {
+    let file = cli.conf.as_deref().map(settings::read_file).transpose()?.unwrap_or_default();
+    let options = cli.options.or(file);
+    let log_level = options.log_level.clone().unwrap_or_else(|| "info".into());
+    logging::check(&log_level).map_err(|error| settings::UsageError(format!("--log-level {log_level}: {error}")))?;
+    Ok((settings::settings(options)?, log_level))
+}
+
+fn live(settings: Settings, log_level: &str) -> Result<(), NodeError> {
+    let datadir = settings.datadir.clone();
+    let failed = |error| NodeError::Datadir { path: datadir.clone(), error };
+    std::fs::create_dir_all(&datadir).map_err(failed)?;
+    logging::start(&datadir, log_level).map_err(failed)?;
+    if std::io::stderr().is_terminal() {
+        progress::enable_bar();
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(RUNTIME_THREADS)
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .enable_all()
+        .build()
+        .map_err(|error| NodeError::Internal(format!("cannot start the runtime: {error}")))?;
+    let ended = runtime.block_on(until_stopped(settings));
+    // What still blocks (a name being resolved) has nothing left to do.
+    runtime.shutdown_background();
+    ended
+}
+
+async fn until_stopped(settings: Settings) -> Result<(), NodeError> {
+    let mut signals = Signals::listen()?;
+    let node = tokio::select! {
+        node = Node::start(settings) => node?,
+        // Opening a large chain takes a while. Nothing has been promised to anybody yet, and the store takes any end.
+        () = signals.next() => return Ok(()),
+    };
+    announce(&node);
+    tokio::spawn(signals.stop(node.stopper()));
+    node.run().await
+}
+
+/// The one line of standard output: tests and launchers wait for it.
+fn announce(node: &Node) {
+    if let Ok(line) = serde_json::to_string(node.ready()) {
+        // Nobody needs to read it.
+        let _ = writeln!(std::io::stdout(), "{line}");
+    }
+}
+
+/// SIGINT and SIGTERM.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Signals, NodeError> {
+        let listen = |kind| signal(kind).map_err(|error| NodeError::Internal(format!("cannot listen for signals: {error}")));
+        Ok(Signals { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+    /// The first signal stops the node, the second does not wait for it.
+    async fn stop(mut self, stop: watch::Sender<bool>) {
+        self.next().await;
+        stop.send_replace(true);
+        self.next().await;
+        eprintln!("stopping at once; the next start rolls forward what was not flushed");
+        std::process::exit(INTERRUPTED);
+    }
 }

@@ -1,5 +1,311 @@
 //! The thin part of a node: everything that touches a clock, a disk, a socket or a terminal.
+//!
+//! [`Node::start`] puts the parts together and [`Node::run`] takes them apart again:
+//! [`store`] keeps what the core commits, [`network`] talks to peers, [`rpc`] to clients, [`mining`] to the miner, and
+//! [`core_loop`] is the one thread that feeds the [`core`](crate::core) and performs what it asks for, in order.
+//! Nothing here decides what is valid.
 
 pub mod clock;
+pub mod core_loop;
+pub mod metrics;
+pub mod mining;
 pub mod network;
+pub mod progress;
+pub mod rpc;
 pub mod store;
+
+pub use crate::core::mind::Mind;
+
+use crate::core::store::StoreError;
+use crate::core::{Config, Core};
+use crate::miner::{MinerConfig, MinerError};
+use chain_spec::{Address, ChainSpec};
+use core_loop::CoreLoop;
+use metrics::Counters;
+use mining::Mining;
+use network::{NetworkConfig, NetworkError, NetworkHandle};
+use progress::Progress;
+use rpc::auth::Credentials;
+use rpc::context::{Context, RunningCalls};
+use rpc::server::Server;
+use serde::Serialize;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use store::{DiskStore, StoreConfig};
+use tokio::net::TcpListener;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+use tracing::info;
+
+/// The file that says where a running node is.
+pub const READY_FILE: &str = "ready.json";
+/// How long RPC calls may take to end after a stop before they are cut off.
+const RPC_GOODBYE: Duration = Duration::from_millis(500);
+
+/// Puts something around the core: the attack lab's strategies.
+pub type Wrap = Box<dyn FnOnce(Core) -> Box<dyn Mind> + Send>;
+
+/// What a node is started with.
+pub struct Settings {
+    /// The chain.
+    pub spec: ChainSpec,
+    /// Where everything is kept. Made if it is not there.
+    pub datadir: PathBuf,
+    /// `HOST:PORT` of JSON-RPC; port 0 picks a free one.
+    pub rpc_listen: String,
+    /// A user and password accepted besides the cookie.
+    pub rpc_user: Option<(String, String)>,
+    /// Accepted in `Host:` headers besides addresses and `localhost`.
+    pub rpc_host_names: Vec<String>,
+    /// The network's settings.
+    pub network: NetworkConfig,
+    /// Who is paid for mining; `None` does not mine.
+    pub payout: Option<Address>,
+    /// How to mine.
+    pub miner: MinerConfig,
+    /// The store's settings.
+    pub store: StoreConfig,
+    /// The core's settings.
+    pub core: Config,
+    /// Around the core, if anything.
+    pub wrap: Option<Wrap>,
+}
+
+/// Why a node could not start, or had to end. One line each, with the remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The data directory cannot be made or written to.
+    #[error("cannot use data directory {}: {error}; choose another with --datadir", path.display())]
+    Datadir {
+        /** which */
+        path: PathBuf,
+        /** why */
+        error: std::io::Error,
+    },
+    /// The RPC port cannot be had.
+    #[error("cannot listen for RPC on {address}: {error}; choose another with --rpc-listen (port 0 picks a free one)")]
+    RpcListen {
+        /** where */
+        address: String,
+        /** why */
+        error: std::io::Error,
+    },
+    /// A file in the data directory cannot be written.
+    #[error("cannot write {}: {error}; check the directory's owner, mode and free space", path.display())]
+    File {
+        /** which */
+        path: PathBuf,
+        /** why */
+        error: std::io::Error,
+    },
+    /// The disk failed, or is another chain's or another node's.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The network could not start.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// The miner could not start.
+    #[error("cannot mine: {0}")]
+    Miner(#[from] MinerError),
+    /// A bug of ours.
+    #[error("internal error: {0}; the log has the details, please report it")]
+    Internal(String),
+}
+
+/// Where a running node is: the content of [`READY_FILE`].
+#[derive(Clone, Debug, Serialize)]
+pub struct Ready {
+    /// Its process.
+    pub pid: u32,
+    /// Its chain's name.
+    pub chain: String,
+    /// Its RPC.
+    pub rpc: String,
+    /// Where peers dial it, with `/p2p/ID`.
+    pub p2p: Vec<String>,
+    /// Its cookie file.
+    pub cookie: PathBuf,
+}
+
+/// How the core's thread ended.
+type Ending = Result<(), NodeError>;
+
+/// A running node.
+pub struct Node {
+    context: Arc<Context>,
+    ready: Ready,
+    server: Arc<Server>,
+    serving: JoinHandle<()>,
+    ending: oneshot::Receiver<Ending>,
+}
+
+impl Node {
+    /// Starts everything; the node answers RPC when this returns.
+    pub async fn start(settings: Settings) -> Result<Node, NodeError> {
+        let datadir = settings.datadir.clone();
+        let datadir_error = |error| NodeError::Datadir { path: datadir.clone(), error };
+        std::fs::create_dir_all(&datadir).map_err(datadir_error)?;
+        let datadir = datadir.canonicalize().map_err(datadir_error)?;
+        let (listener, rpc_address) = listen(&settings.rpc_listen).await?;
+
+        let spec = Arc::new(settings.spec);
+        let opened = open_store(&datadir, &spec, settings.store).await?;
+        // The directory is ours from here on: its cookie and ready file are too.
+        let user = settings.rpc_user.as_ref().map(|(name, password)| (name.as_str(), password.as_str()));
+        let cookie_error = |error| NodeError::File { path: datadir.join(rpc::auth::COOKIE_FILE), error };
+        let credentials = Credentials::create(&datadir, user).map_err(cookie_error)?;
+        remove_ready(&datadir);
+        let stop = watch::Sender::new(false);
+        let server = Server::new(credentials, settings.rpc_host_names);
+        let serving = tokio::spawn(Arc::clone(&server).serve(listener, stop.subscribe()));
+
+        let counters = Arc::new(Counters::default());
+        let (core, inputs, core_loop) = core_loop::channels(Arc::clone(&counters), Progress::default());
+        let opened = open_core(Arc::clone(&spec), settings.core, opened, settings.wrap, core_loop).await?;
+        let network = network::start(settings.network, inputs).await?;
+        let ending = run_core(opened, network.clone())?;
+        let mining = Mining::start(settings.payout, settings.miner, core.clone())?;
+
+        let info = network.info().await?;
+        let ready = Ready {
+            pid: std::process::id(),
+            chain: spec.name.clone(),
+            rpc: format!("http://{rpc_address}"),
+            p2p: info.listen.iter().map(ToString::to_string).collect(),
+            cookie: server.cookie_path().to_owned(),
+        };
+        let context = Arc::new(Context {
+            core,
+            network,
+            mining,
+            spec,
+            datadir,
+            started: clock::now(),
+            stop,
+            counters,
+            calls: RunningCalls::default(),
+        });
+        server.ready(Arc::clone(&context));
+        write_ready(&context.datadir, &ready)?;
+        info!("ready chain={} rpc={} p2p={:?}", ready.chain, ready.rpc, ready.p2p);
+        Ok(Node { context, ready, server, serving, ending })
+    }
+
+    /// Where it is.
+    pub fn ready(&self) -> &Ready {
+        &self.ready
+    }
+    /// The handles that RPC methods work with, for a program that holds a node in process.
+    pub fn context(&self) -> &Arc<Context> {
+        &self.context
+    }
+    /// Set to true, it stops the node.
+    pub fn stopper(&self) -> watch::Sender<bool> {
+        self.context.stop.clone()
+    }
+
+    /// Runs until it is told to stop or cannot go on, then ends cleanly: everything flushed, no file left that says it runs.
+    pub async fn run(mut self) -> Result<(), NodeError> {
+        let early = tokio::select! {
+            () = self.context.stopping() => None,
+            ending = &mut self.ending => Some(ending),
+        };
+        self.context.stop.send_replace(true);
+        info!("stopping");
+        self.context.network.shutdown().await;
+        self.context.core.stop().await;
+        let ending = match early {
+            Some(ending) => ending,
+            None => self.ending.await,
+        };
+        if tokio::time::timeout(RPC_GOODBYE, &mut self.serving).await.is_err() {
+            self.serving.abort();
+        }
+        remove_ready(&self.context.datadir);
+        // Its cookie goes with it.
+        drop(self.server);
+        info!("stopped");
+        ending.unwrap_or_else(|_| Err(NodeError::Internal("the core's thread ended without saying why".into())))
+    }
+}
+
+async fn listen(address: &str) -> Result<(TcpListener, SocketAddr), NodeError> {
+    let failed = |error| NodeError::RpcListen { address: address.to_owned(), error };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+/// What opening the store gives.
+type OpenedStore = (DiskStore, Box<dyn crate::core::store::Store>, crate::core::store::Loaded);
+
+async fn open_store(datadir: &Path, spec: &Arc<ChainSpec>, config: StoreConfig) -> Result<OpenedStore, NodeError> {
+    let (datadir, spec) = (datadir.to_owned(), Arc::clone(spec));
+    let open = move || DiskStore::open(&datadir, &spec, &config);
+    let opened = tokio::task::spawn_blocking(open).await.map_err(|error| NodeError::Internal(error.to_string()))?;
+    Ok(opened?)
+}
+
+/// A core that is ready to be fed.
+struct OpenedCore {
+    mind: Box<dyn Mind>,
+    store: DiskStore,
+    core_loop: CoreLoop,
+}
+
+/// Opens the core and performs what that asks for. Rolling forward over many blocks takes a while.
+async fn open_core(
+    spec: Arc<ChainSpec>,
+    config: Config,
+    (mut store, reads, loaded): OpenedStore,
+    wrap: Option<Wrap>,
+    mut core_loop: CoreLoop,
+) -> Result<OpenedCore, NodeError> {
+    let open = move || -> Result<OpenedCore, NodeError> {
+        let (core, outputs) = Core::open(spec, config, reads, loaded, clock::now())?;
+        let mind = match wrap {
+            Some(wrap) => wrap(core),
+            None => Box::new(core),
+        };
+        core_loop.begin(mind.as_ref(), &mut store, outputs)?;
+        Ok(OpenedCore { mind, store, core_loop })
+    };
+    tokio::task::spawn_blocking(open).await.map_err(|error| NodeError::Internal(error.to_string()))?
+}
+
+/// Starts the core's thread. A panic there is reported like any other end: the node must not go on without its core.
+fn run_core(opened: OpenedCore, network: NetworkHandle) -> Result<oneshot::Receiver<Ending>, NodeError> {
+    let (report, ending) = oneshot::channel();
+    let runtime = tokio::runtime::Handle::current();
+    let run = move || {
+        let OpenedCore { mind, store, core_loop } = opened;
+        let run = std::panic::AssertUnwindSafe(|| core_loop.run(&runtime, mind, store, Some(network)));
+        let ending = match std::panic::catch_unwind(run) {
+            Ok(ending) => ending.map_err(NodeError::from),
+            Err(_) => Err(NodeError::Internal("the core's thread panicked".into())),
+        };
+        // The node is gone already if nobody listens.
+        let _ = report.send(ending);
+    };
+    let spawned = std::thread::Builder::new().name("core".into()).spawn(run);
+    spawned.map_err(|error| NodeError::Internal(format!("cannot start the core's thread: {error}")))?;
+    Ok(ending)
+}
+
+/// Writes the ready file whole, so that a reader never sees half of it.
+fn write_ready(datadir: &Path, ready: &Ready) -> Result<(), NodeError> {
+    let path = datadir.join(READY_FILE);
+    let write = || -> std::io::Result<()> {
+        let fresh = path.with_extension("json.new");
+        std::fs::write(&fresh, serde_json::to_string(ready)? + "\n")?;
+        std::fs::rename(&fresh, &path)
+    };
+    write().map_err(|error| NodeError::File { path: path.clone(), error })
+}
+
+/// Removes the ready file; one that kill -9 left behind says nothing true.
+fn remove_ready(datadir: &Path) {
+    let _ = std::fs::remove_file(datadir.join(READY_FILE));
+}

@@ -9,39 +9,25 @@ use super::network::NetworkHandle;
 use super::progress::Progress;
 use super::store::DiskStore;
 use crate::core::Core;
-use crate::core::event::{Accepted, CallId, Input, Output, Rejected, Steer, Time};
+use crate::core::event::{Accepted, CallId, Input, Output, Rejected, Steer};
+use crate::core::mind::Mind;
 use crate::core::store::StoreError;
-use chain_spec::{Block, BlockHash, Header, Transaction};
+use crate::core::template::Template;
+use chain_spec::{Block, BlockHash, Header, Script, Transaction};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 
 /// Calls and reads that may wait for the core's thread; more callers wait at the channel.
 const CALLS_WAITING_MAX: usize = 256;
 /// Network inputs that may wait for the core's thread; the network waits beyond, and with it the peers.
 pub const NETWORK_INPUTS_WAITING_MAX: usize = 1_024;
-/// How soon after an input the core hears of the time again (requests may be pending).
+/// How often the core hears of the time while something waits for it.
 const TICK_ACTIVE_MS: u64 = 100;
 /// How often it hears of the time when nothing happens.
 const TICK_IDLE_MS: u64 = 1_000;
-
-/// What runs in the loop: a [`Core`], or a wrapper around one that filters its inputs and outputs (the attack lab's).
-pub trait Mind: Send {
-    /// The core inside, for reads.
-    fn core(&self) -> &Core;
-    /// As [`Core::handle`].
-    fn handle(&mut self, now: Time, input: Input) -> Result<Vec<Output>, StoreError>;
-}
-
-impl Mind for Core {
-    fn core(&self) -> &Core {
-        self
-    }
-    fn handle(&mut self, now: Time, input: Input) -> Result<Vec<Output>, StoreError> {
-        Core::handle(self, now, input)
-    }
-}
 
 /// The core's thread has ended: the node is going down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -62,7 +48,7 @@ pub type Judgement = Result<Accepted, Rejected>;
 
 enum Message {
     Submit { input: Box<dyn FnOnce(CallId) -> Input + Send>, answer: oneshot::Sender<Judgement> },
-    Read(Box<dyn FnOnce(&Core) + Send>),
+    Read(Box<dyn FnOnce(&dyn Mind) + Send>),
     Stop,
 }
 
@@ -93,10 +79,18 @@ impl CoreHandle {
     }
     /// Runs a closure on the core's thread and returns what it returns. Keep it short: the node waits meanwhile.
     pub async fn read<T: Send + 'static>(&self, read: impl FnOnce(&Core) -> T + Send + 'static) -> Result<T, Stopped> {
+        self.ask(move |mind| read(mind.core())).await
+    }
+    /// What to mine next, paying `payout`.
+    pub async fn template(&self, payout: Script) -> Result<Template, Stopped> {
+        self.ask(move |mind| mind.template(&payout, clock::now())).await
+    }
+
+    async fn ask<T: Send + 'static>(&self, ask: impl FnOnce(&dyn Mind) -> T + Send + 'static) -> Result<T, Stopped> {
         let (answer, answered) = oneshot::channel();
-        let run = Box::new(move |core: &Core| {
+        let run = Box::new(move |mind: &dyn Mind| {
             // The caller may have hung up; then nobody needs the answer.
-            let _ = answer.send(read(core));
+            let _ = answer.send(ask(mind));
         });
         self.messages.send(Message::Read(run)).await.map_err(|_| Stopped)?;
         answered.await.map_err(|_| Stopped)
@@ -182,13 +176,12 @@ impl CoreLoop {
     }
 
     async fn feed(&mut self, mind: &mut dyn Mind, store: &mut DiskStore) -> Result<(), StoreError> {
-        let mut ticks_idle = true;
-        let mut next_tick = tokio::time::Instant::now();
+        let mut next_tick = Instant::now();
         loop {
             let input = tokio::select! {
                 message = self.messages.recv() => match message {
                     Some(Message::Read(read)) => {
-                        read(mind.core());
+                        read(mind);
                         continue;
                     }
                     Some(Message::Submit { input, answer }) => {
@@ -203,13 +196,6 @@ impl CoreLoop {
                 () = tokio::time::sleep_until(next_tick) => Input::Tick,
             };
             let (is_stop, is_tick) = (matches!(input, Input::Stop), matches!(input, Input::Tick));
-            if is_tick {
-                next_tick = tokio::time::Instant::now() + Duration::from_millis(TICK_IDLE_MS);
-                ticks_idle = true;
-            } else if ticks_idle {
-                next_tick = tokio::time::Instant::now() + Duration::from_millis(TICK_ACTIVE_MS);
-                ticks_idle = false;
-            }
             let outputs = mind.handle(clock::now(), input)?;
             self.perform(mind.core(), store, outputs)?;
             if is_stop {
@@ -218,6 +204,7 @@ impl CoreLoop {
             if is_tick {
                 self.progress.tick(mind.core());
             }
+            next_tick = next_tick_after(next_tick, is_tick, mind.wants_tick());
         }
     }
 
@@ -255,4 +242,11 @@ impl CoreLoop {
         }
         Ok(())
     }
+}
+
+/// A tick pushes the next one away; anything else may only bring it nearer.
+fn next_tick_after(planned: Instant, was_tick: bool, wants_tick: bool) -> Instant {
+    let wait = Duration::from_millis(if wants_tick { TICK_ACTIVE_MS } else { TICK_IDLE_MS });
+    let soonest = Instant::now() + wait;
+    if was_tick { soonest } else { planned.min(soonest) }
 }

@@ -70,12 +70,12 @@ async fn chain(context: &Context, registry: &mut Registry) -> Result<(), Stopped
 }
 
 async fn network(context: &Context, registry: &mut Registry) {
-    let peers = context.network.peers().await;
-    let inbound = peers.iter().filter(|peer| peer.inbound).count() as u64;
-    let outbound = peers.len() as u64 - inbound;
+    // A network that has stopped has nothing to show.
+    let Ok(info) = context.network.info().await else { return };
+    let inbound = info.peers_inbound as u64;
+    let outbound = info.peers.saturating_sub(info.peers_inbound) as u64;
     registry.register("peers_inbound", "Peers that dialled us", ConstGauge::new(inbound));
     registry.register("peers_outbound", "Peers that we dialled", ConstGauge::new(outbound));
-    let info = context.network.info().await;
     let (received, sent) = (info.bytes_received, info.bytes_sent);
     registry.register("network_received_bytes", "Received from peers", ConstCounter::new(received));
     registry.register("network_sent_bytes", "Sent to peers", ConstCounter::new(sent));

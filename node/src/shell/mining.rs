@@ -5,7 +5,6 @@
 
 use super::clock;
 use super::core_loop::{CoreHandle, Stopped};
-use crate::core::Core;
 use crate::miner::{Meter, Miner, MinerConfig, MinerError};
 use chain_spec::{Address, Block, Script};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -149,7 +148,7 @@ impl Mining {
             mempool.mark_unchanged();
             let renewed = Instant::now();
             let job = match self.script() {
-                Some(script) => core.read(move |core| job(core, &script)).await?,
+                Some(script) => job(core, script).await?,
                 None => None,
             };
             self.set_job(job);
@@ -178,9 +177,11 @@ async fn mempool_renewal(mempool: &mut tokio::sync::watch::Receiver<u64>, renewe
 }
 
 /// What to mine now, if mining makes sense.
-fn job(core: &Core, script: &Script) -> Option<Block> {
-    let now = clock::now();
-    (!core.progress(now).initial_block_download).then(|| core.template(script, now).block)
+async fn job(core: &CoreHandle, payout: Script) -> Result<Option<Block>, Stopped> {
+    if core.read(|core| core.progress(clock::now()).initial_block_download).await? {
+        return Ok(None);
+    }
+    Ok(Some(core.template(payout).await?.block))
 }
 
 async fn submit(core: &CoreHandle, block: Block) -> Result<(), Stopped> {

@@ -21,6 +21,7 @@ pub mod rawtransaction;
 pub mod server;
 pub mod steering;
 pub mod template;
+pub mod trial;
 pub mod util;
 pub mod utxo;
 pub mod verify;

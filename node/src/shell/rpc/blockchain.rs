@@ -130,21 +130,10 @@ async fn getblockchaininfo(context: Arc<Context>, _: Arguments) -> Reply {
         "verificationprogress": progress.verification_progress,
         "initialblockdownload": progress.initial_block_download,
         "chainwork": tip.work.to_string(),
-        "size_on_disk": directory_bytes(&context.datadir),
+        "size_on_disk": context.size_on_disk(),
         "pruned": false,
         "warnings": Value::Array(Vec::new()),
     }))
-}
-
-/// Bytes of all files below a directory; what cannot be read counts as nothing.
-fn directory_bytes(directory: &std::path::Path) -> u64 {
-    let Ok(entries) = std::fs::read_dir(directory) else { return 0 };
-    let sizes = entries.flatten().map(|entry| match entry.metadata() {
-        Ok(metadata) if metadata.is_dir() => directory_bytes(&entry.path()),
-        Ok(metadata) => metadata.len(),
-        Err(_) => 0,
-    });
-    sizes.sum()
 }
 
 async fn getchaintips(context: Arc<Context>, _: Arguments) -> Reply {

@@ -6,7 +6,7 @@ use crate::shell::metrics::Counters;
 use crate::shell::mining::Mining;
 use crate::shell::network::NetworkHandle;
 use chain_spec::ChainSpec;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
@@ -33,6 +33,10 @@ pub struct Context {
 }
 
 impl Context {
+    /// Bytes of everything in the data directory; what cannot be read counts as nothing.
+    pub fn size_on_disk(&self) -> u64 {
+        directory_bytes(&self.datadir)
+    }
     /// Waits until the node is asked to stop.
     pub async fn stopping(&self) {
         // `stop` lives in `self`, so the channel cannot be closed.
@@ -72,4 +76,14 @@ impl Drop for RunningCall<'_> {
         let mut calls = self.calls.0.lock().unwrap_or_else(PoisonError::into_inner);
         calls.retain(|(number, ..)| *number != self.number);
     }
+}
+
+fn directory_bytes(directory: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(directory) else { return 0 };
+    let sizes = entries.flatten().map(|entry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => directory_bytes(&entry.path()),
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    });
+    sizes.sum()
 }

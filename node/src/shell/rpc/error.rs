@@ -23,6 +23,8 @@ pub const INVALID_ADDRESS_OR_KEY: i32 = -5;
 pub const INVALID_PARAMETER: i32 = -8;
 /// No peers to work with.
 pub const CLIENT_NOT_CONNECTED: i32 = -9;
+/// The node is catching up.
+pub const CLIENT_IN_INITIAL_DOWNLOAD: i32 = -10;
 /// A block, transaction or header could not be read from its hex.
 pub const DESERIALIZATION_ERROR: i32 = -22;
 /// The node was already added with `addnode`.

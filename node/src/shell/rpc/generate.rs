@@ -35,9 +35,7 @@ async fn generate(context: Arc<Context>, arguments: &Arguments, payout: Script) 
         let runtime = tokio::runtime::Handle::current();
         let mut hashes = Vec::new();
         for _ in 0..blocks {
-            let payout = payout.clone();
-            let read = core.read(move |core| core.template(&payout, clock::now()).block);
-            let template = runtime.block_on(read)?;
+            let template = runtime.block_on(core.template(payout.clone()))?.block;
             refuse_if_too_hard(&template, tries_max)?;
             let Some(block) = miner::solve(template, cancel) else { break };
             hashes.push(json!(block.hash().to_string()));

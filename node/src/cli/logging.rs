@@ -1,0 +1,112 @@
+//! The log: one line per event to standard error and to `debug.log` in the data directory, which is bounded.
+
+use crate::shell::progress::above_bar;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, fmt};
+
+/// The log file's name in the data directory.
+pub const LOG_FILE: &str = "debug.log";
+/// The log file is renamed to `debug.log.1`, replacing the last one, when it reaches this many bytes.
+const LOG_FILE_BYTES_MAX: u64 = 32 * 1024 * 1024;
+/// Libraries whose messages mean little to a node's operator; a `--log-level` that names them brings them back.
+const QUIET: &str = "sled=off,libp2p=warn,libp2p_mdns=off,netlink_proto=off,quinn=off,quinn_proto=off,yamux=off,multistream_select=off";
+
+/// Whether a text can be a log level.
+pub fn check(level: &str) -> Result<(), String> {
+    let what = "expected error, warn, info, debug or trace, or a list such as info,node::core=debug";
+    EnvFilter::try_new(level).map(drop).map_err(|error| format!("{error}; {what}"))
+}
+
+/// Starts logging. `level` is a level or tracing's `target=level` list.
+pub fn start(datadir: &Path, level: &str) -> io::Result<()> {
+    let filter = EnvFilter::try_new(format!("{QUIET},{level}")).map_err(io::Error::other)?;
+    let file = BoundedFile::open(datadir.join(LOG_FILE))?;
+    let to_file = fmt::layer().with_ansi(false).with_target(false).with_writer(move || file.clone());
+    let color = io::IsTerminal::is_terminal(&io::stderr());
+    let to_terminal = fmt::layer().with_ansi(color).with_target(false).with_writer(|| AboveBar);
+    // In a test process the first node's log is everybody's.
+    let _ = tracing_subscriber::registry().with(filter).with(to_file).with(to_terminal).try_init();
+    log_panics();
+    Ok(())
+}
+
+/// A panic is a bug of ours: one line in the log, where it will be found, instead of a backtrace on the terminal.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let message = panic.payload_as_str().unwrap_or("no message");
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!("internal error at {place}: {message}; please report it with {LOG_FILE}");
+    }));
+}
+
+/// Standard error, above the progress bar.
+struct AboveBar;
+
+impl Write for AboveBar {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        above_bar(|| io::stderr().write(line))
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+/// A log file that starts anew when it is full, keeping one older part.
+#[derive(Clone)]
+struct BoundedFile(Arc<Mutex<Inner>>);
+
+struct Inner {
+    path: PathBuf,
+    file: File,
+    bytes: u64,
+}
+
+impl BoundedFile {
+    fn open(path: PathBuf) -> io::Result<BoundedFile> {
+        let file = OpenOptions::new().create(true).append(true).open(&path)?;
+        let bytes = file.metadata()?.len();
+        Ok(BoundedFile(Arc::new(Mutex::new(Inner { path, file, bytes }))))
+    }
+}
+
+impl Write for BoundedFile {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if inner.bytes >= LOG_FILE_BYTES_MAX {
+            std::fs::rename(&inner.path, inner.path.with_extension("log.1"))?;
+            inner.file = OpenOptions::new().create(true).append(true).open(&inner.path)?;
+            inner.bytes = 0;
+        }
+        let written = inner.file.write(line)?;
+        inner.bytes += written as u64;
+        Ok(written)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).file.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_log_starts_anew_and_keeps_one_older_part() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(LOG_FILE);
+        let mut file = BoundedFile::open(path.clone()).unwrap();
+        file.write_all(b"old\n").unwrap();
+        file.0.lock().unwrap().bytes = LOG_FILE_BYTES_MAX;
+        file.write_all(b"new\n").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"new\n");
+        assert_eq!(std::fs::read(dir.path().join("debug.log.1")).unwrap(), b"old\n");
+        drop(file);
+        let again = BoundedFile::open(path).unwrap();
+        assert_eq!(again.0.lock().unwrap().bytes, 4, "an existing log counts");
+    }
+}

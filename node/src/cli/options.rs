@@ -1,0 +1,109 @@
+//! The options of a node: the same set from the command line, the environment and the configuration file.
+
+use clap::Args;
+use serde::Deserialize;
+use std::path::PathBuf;
+
+/// Options; what is absent has a default. In a configuration file the names are the flags' without the dashes.
+#[derive(Args, Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Options {
+    /// Chain: local, testnet, main, bitcoin-regtest, bitcoin-main, or the path of a chain spec (TOML) [default: local]
+    #[arg(long, env = "TESTOON_CHAIN", value_name = "NAME|PATH")]
+    pub chain: Option<String>,
+    /// Directory for blocks, coins, keys, cookie and log [default: ~/.testoon/node-CHAIN]
+    #[arg(long, env = "TESTOON_DATADIR", value_name = "DIR")]
+    pub datadir: Option<PathBuf>,
+
+    /// Where JSON-RPC listens; port 0 picks a free one [default: 127.0.0.1 and the chain's port]
+    #[arg(long, env = "TESTOON_RPC_LISTEN", value_name = "HOST:PORT")]
+    pub rpc_listen: Option<String>,
+    /// User name accepted besides the cookie (needs --rpc-password)
+    #[arg(long, env = "TESTOON_RPC_USER", value_name = "NAME")]
+    pub rpc_user: Option<String>,
+    /// Password of --rpc-user
+    #[arg(long, env = "TESTOON_RPC_PASSWORD", value_name = "TEXT", hide_env_values = true)]
+    pub rpc_password: Option<String>,
+    /// Host names accepted in HTTP requests besides IP addresses and localhost (repeatable)
+    #[arg(long, env = "TESTOON_RPC_HOST", value_name = "NAME", value_delimiter = ',')]
+    pub rpc_host: Vec<String>,
+
+    /// Where peers connect to (repeatable); port 0 picks a free one [default: all interfaces and the chain's port]
+    #[arg(long, env = "TESTOON_P2P_LISTEN", value_name = "HOST:PORT|MULTIADDR", value_delimiter = ',')]
+    pub p2p_listen: Vec<String>,
+    /// Peer to stay connected to (repeatable)
+    #[arg(long, env = "TESTOON_CONNECT", value_name = "HOST:PORT|MULTIADDR", value_delimiter = ',')]
+    pub connect: Vec<String>,
+    /// Do not look for peers by mDNS and Kademlia: only --connect, addnode and those who dial us
+    #[arg(long, env = "TESTOON_NO_DISCOVER", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    pub no_discover: Option<bool>,
+    /// Most peers that dialled us
+    #[arg(long, env = "TESTOON_MAX_INBOUND", value_name = "N")]
+    pub max_inbound: Option<usize>,
+    /// Most peers that we dial by ourselves
+    #[arg(long, env = "TESTOON_MAX_OUTBOUND", value_name = "N")]
+    pub max_outbound: Option<usize>,
+
+    /// Mine, paying this address
+    #[arg(long, env = "TESTOON_MINE", value_name = "ADDRESS")]
+    pub mine: Option<String>,
+    /// Mining threads [default: all cores]
+    #[arg(long, env = "TESTOON_THREADS", value_name = "N")]
+    pub threads: Option<usize>,
+    /// Mining limit over all threads, hashes per second [default: none]
+    #[arg(long, env = "TESTOON_HASHRATE", value_name = "H/S")]
+    pub hashrate: Option<u64>,
+    /// Mining kernel: scalar, sha-ni, avx2 or avx512 [default: the fastest here]
+    #[arg(long, env = "TESTOON_KERNEL", value_name = "NAME")]
+    pub kernel: Option<String>,
+
+    /// Coin cache, MiB [default: 64]
+    #[arg(long, env = "TESTOON_DBCACHE", value_name = "MIB")]
+    pub dbcache: Option<u64>,
+    /// Mempool bound, MB [default: 300]
+    #[arg(long, env = "TESTOON_MAXMEMPOOL", value_name = "MB")]
+    pub maxmempool: Option<u64>,
+    /// Lowest fee rate relayed, coins per 1,000 bytes [default: 0.00001]
+    #[arg(long, env = "TESTOON_MINRELAYTXFEE", value_name = "AMOUNT")]
+    pub minrelaytxfee: Option<String>,
+    /// Keep an index of all transactions for getrawtransaction
+    #[arg(long, env = "TESTOON_TXINDEX", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    pub txindex: Option<bool>,
+    /// Rebuild coins and indexes from the stored blocks
+    #[arg(long, env = "TESTOON_REINDEX", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    pub reindex: Option<bool>,
+
+    /// Log level (error, warn, info, debug, trace), or tracing's target=level list [default: info]
+    #[arg(long, env = "TESTOON_LOG_LEVEL", value_name = "LEVEL")]
+    pub log_level: Option<String>,
+}
+
+impl Options {
+    /// These options, and `file`'s where these say nothing.
+    pub fn or(self, file: Options) -> Options {
+        let list = |own: Vec<String>, file: Vec<String>| if own.is_empty() { file } else { own };
+        Options {
+            chain: self.chain.or(file.chain),
+            datadir: self.datadir.or(file.datadir),
+            rpc_listen: self.rpc_listen.or(file.rpc_listen),
+            rpc_user: self.rpc_user.or(file.rpc_user),
+            rpc_password: self.rpc_password.or(file.rpc_password),
+            rpc_host: list(self.rpc_host, file.rpc_host),
+            p2p_listen: list(self.p2p_listen, file.p2p_listen),
+            connect: list(self.connect, file.connect),
+            no_discover: self.no_discover.or(file.no_discover),
+            max_inbound: self.max_inbound.or(file.max_inbound),
+            max_outbound: self.max_outbound.or(file.max_outbound),
+            mine: self.mine.or(file.mine),
+            threads: self.threads.or(file.threads),
+            hashrate: self.hashrate.or(file.hashrate),
+            kernel: self.kernel.or(file.kernel),
+            dbcache: self.dbcache.or(file.dbcache),
+            maxmempool: self.maxmempool.or(file.maxmempool),
+            minrelaytxfee: self.minrelaytxfee.or(file.minrelaytxfee),
+            txindex: self.txindex.or(file.txindex),
+            reindex: self.reindex.or(file.reindex),
+            log_level: self.log_level.or(file.log_level),
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! From options to [`Settings`]: every wrong value is refused here, with one line that names the flag.
+
+use super::options::Options;
+use crate::core::Config;
+use crate::miner::{MinerConfig, kernel::KernelName};
+use crate::shell::Settings;
+use crate::shell::network::NetworkConfig;
+use crate::shell::store::StoreConfig;
+use chain_spec::{Address, Amount, ChainSpec};
+use std::path::{Path, PathBuf};
+
+/// Largest `--dbcache`, MiB.
+const DBCACHE_MIB_MAX: u64 = 1024 * 1024;
+/// Largest `--maxmempool`, MB.
+const MAXMEMPOOL_MB_MAX: u64 = 1_000_000;
+/// Largest `--threads`.
+const THREADS_MAX: usize = 1_024;
+
+/// A wrong option: what is wrong and what would be right, in one line.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct UsageError(pub String);
+
+/// Reads a configuration file.
+pub fn read_file(path: &Path) -> Result<Options, UsageError> {
+    let name = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| UsageError(format!("cannot read configuration file {name}: {error}; check --conf")))?;
+    toml::from_str(&text).map_err(|error| {
+        let line = error.span().map(|span| text[..span.start.min(text.len())].lines().count().max(1));
+        let place = line.map(|line| format!("line {line}: ")).unwrap_or_default();
+        UsageError(format!("configuration file {name}: {place}{}", error.message().replace('\n', " ")))
+    })
+}
+
+/// Checks all options and fills in the defaults.
+pub fn settings(options: Options) -> Result<Settings, UsageError> {
+    let spec = chain(options.chain.as_deref().unwrap_or("local"))?;
+    let datadir = datadir(&options, &spec)?;
+    let rpc_user = rpc_user(&options)?;
+    let payout = options.mine.as_deref().map(|text| payout(text, &spec)).transpose()?;
+    let network = network(&options, &spec, &datadir);
+    let rpc_listen = options.rpc_listen.clone().unwrap_or_else(|| format!("127.0.0.1:{}", spec.default_rpc_port));
+    Ok(Settings {
+        rpc_listen,
+        rpc_user,
+        rpc_host_names: options.rpc_host.clone(),
+        network,
+        payout,
+        miner: miner(&options)?,
+        store: StoreConfig {
+            txindex: options.txindex.unwrap_or(false),
+            reindex: options.reindex.unwrap_or(false),
+            ..StoreConfig::default()
+        },
+        core: core(&options)?,
+        wrap: None,
+        datadir,
+        spec,
+    })
+}
+
+/// A built-in chain, or a spec file.
+pub fn chain(name: &str) -> Result<ChainSpec, UsageError> {
+    if let Some(spec) = ChainSpec::builtin(name) {
+        return Ok(spec);
+    }
+    let is_path = name.contains(['/', '\\', '.']);
+    if !is_path {
+        let known = ChainSpec::BUILTIN.join(", ");
+        return Err(UsageError(format!("--chain {name}: no such chain; there are {known}, or give a spec file's path")));
+    }
+    let text = std::fs::read_to_string(name)
+        .map_err(|error| UsageError(format!("--chain {name}: cannot read the chain spec: {error}")))?;
+    ChainSpec::from_toml(&text).map_err(|error| UsageError(format!("--chain {name}: {error}")))
+}
+
+fn datadir(options: &Options, spec: &ChainSpec) -> Result<PathBuf, UsageError> {
+    if let Some(datadir) = &options.datadir {
+        return Ok(datadir.clone());
+    }
+    let home = std::env::home_dir().ok_or_else(|| UsageError("no home directory is known; give --datadir".into()))?;
+    Ok(home.join(".testoon").join(format!("node-{}", spec.name)))
+}
+
+fn rpc_user(options: &Options) -> Result<Option<(String, String)>, UsageError> {
+    match (&options.rpc_user, &options.rpc_password) {
+        (None, None) => Ok(None),
+        (Some(user), Some(_)) if user.is_empty() || user.contains(':') => {
+            Err(UsageError(format!("--rpc-user {user:?}: a name must not be empty or hold a colon")))
+        }
+        (Some(_), Some(password)) if password.is_empty() => Err(UsageError("--rpc-password must not be empty".into())),
+        (Some(user), Some(password)) => Ok(Some((user.clone(), password.clone()))),
+        (Some(_), None) => Err(UsageError("--rpc-user needs --rpc-password".into())),
+        (None, Some(_)) => Err(UsageError("--rpc-password needs --rpc-user".into())),
+    }
+}
+
+fn payout(text: &str, spec: &ChainSpec) -> Result<Address, UsageError> {
+    Address::parse(text, spec).map_err(|error| UsageError(format!("--mine {text}: {error}")))
+}
+
+fn miner(options: &Options) -> Result<MinerConfig, UsageError> {
+    let mut config = MinerConfig { hashrate_max: options.hashrate, ..MinerConfig::default() };
+    if let Some(threads) = options.threads {
+        if !(1..=THREADS_MAX).contains(&threads) {
+            return Err(UsageError(format!("--threads {threads}: must be between 1 and {THREADS_MAX}")));
+        }
+        config.threads = threads;
+    }
+    if let Some(name) = &options.kernel {
+        let kernel: KernelName = name.parse().map_err(|error| UsageError(format!("--kernel {name}: {error}")))?;
+        config.kernel = Some(kernel);
+    }
+    Ok(config)
+}
+
+fn network(options: &Options, spec: &ChainSpec, datadir: &Path) -> NetworkConfig {
+    let mut config = NetworkConfig::new(spec.id(), spec.name.clone(), datadir);
+    config.block_bytes_max = spec.block_size_max;
+    config.discover = !options.no_discover.unwrap_or(false);
+    config.connect = options.connect.clone();
+    config.listen = if options.p2p_listen.is_empty() {
+        vec![format!("0.0.0.0:{}", spec.default_p2p_port)]
+    } else {
+        options.p2p_listen.clone()
+    };
+    config.inbound_max = options.max_inbound.unwrap_or(config.inbound_max);
+    config.outbound_max = options.max_outbound.unwrap_or(config.outbound_max);
+    config
+}
+
+fn core(options: &Options) -> Result<Config, UsageError> {
+    let mut config = Config { seed: seed()?, ..Config::default() };
+    if let Some(mib) = options.dbcache {
+        let bytes = Some(mib).filter(|mib| (1..=DBCACHE_MIB_MAX).contains(mib));
+        let bytes = bytes.ok_or_else(|| UsageError(format!("--dbcache {mib}: must be 1 to {DBCACHE_MIB_MAX} MiB")))?;
+        config.coin_cache_bytes_max = usize::try_from(bytes * 1024 * 1024).unwrap_or(usize::MAX);
+    }
+    if let Some(mb) = options.maxmempool {
+        let bytes = Some(mb).filter(|mb| (1..=MAXMEMPOOL_MB_MAX).contains(mb));
+        let bytes = bytes.ok_or_else(|| UsageError(format!("--maxmempool {mb}: must be 1 to {MAXMEMPOOL_MB_MAX} MB")))?;
+        config.mempool_bytes_max = usize::try_from(bytes * 1_000_000).unwrap_or(usize::MAX);
+    }
+    if let Some(text) = &options.minrelaytxfee {
+        let rate: Amount = text
+            .parse()
+            .map_err(|error| UsageError(format!("--minrelaytxfee {text}: not an amount of coins: {error}")))?;
+        config.fee_rate_min = rate.units();
+    }
+    Ok(config)
+}
+
+/// What peers must not be able to guess (short-id keys) starts from here.
+fn seed() -> Result<u64, UsageError> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| UsageError(format!("the operating system gives no random numbers: {error}")))?;
+    Ok(u64::from_le_bytes(bytes))
+}

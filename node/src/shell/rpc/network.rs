@@ -1,0 +1,280 @@
+//! Peers: who is connected, who should be, who must not be, and how links behave on purpose.
+
+use super::arguments::Arguments;
+use super::context::Context;
+use super::error::{
+    CLIENT_INVALID_IP_OR_SUBNET, CLIENT_NODE_ALREADY_ADDED, CLIENT_NODE_NOT_ADDED, CLIENT_NODE_NOT_CONNECTED, RpcError,
+};
+use super::methods::{Method, Reply};
+use super::view;
+use crate::core::view::PeerState;
+use crate::shell::clock;
+use crate::shell::network::{Ban, LinkConditions, NetworkError, PeerInfo};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// The group's table.
+pub const METHODS: &[Method] = &[
+    Method::new(
+        "addnode",
+        &["node", "command", "v2transport?"],
+        "add: stay connected to a peer; remove: no longer; onetry: dial once. HOST:PORT or multiaddr.",
+        |c, a| Box::pin(addnode(c, a)),
+    ),
+    Method::new("clearbanned", &[], "Lifts every ban.", |c, a| Box::pin(clearbanned(c, a))),
+    Method::new(
+        "disconnectnode",
+        &["address?", "nodeid?"],
+        "Disconnects a peer, by address (or peer id) or by the id of getpeerinfo.",
+        |c, a| Box::pin(disconnectnode(c, a)),
+    ),
+    Method::new("getaddednodeinfo", &["node?"], "Peers that addnode and --connect named.", |c, a| {
+        Box::pin(getaddednodeinfo(c, a))
+    }),
+    Method::new("getconnectioncount", &[], "Connected peers.", |c, a| Box::pin(getconnectioncount(c, a))),
+    Method::new("getlinks", &[], "The link conditions that setlink made.", |c, a| Box::pin(getlinks(c, a))),
+    Method::new("getnettotals", &[], "Bytes over all peers.", |c, a| Box::pin(getnettotals(c, a))),
+    Method::new("getnetworkinfo", &[], "The node's own side of the network.", |c, a| Box::pin(getnetworkinfo(c, a))),
+    Method::new("getpeerinfo", &[], "Every connected peer.", |c, a| Box::pin(getpeerinfo(c, a))),
+    Method::new("listbanned", &[], "Who is kept out.", |c, a| Box::pin(listbanned(c, a))),
+    Method::new(
+        "setban",
+        &["subnet", "command", "bantime?", "absolute?"],
+        "add or remove a ban of an address, a subnet or a peer id; bantime in seconds (a day), or Unix time if absolute.",
+        |c, a| Box::pin(setban(c, a)),
+    ),
+    Method::new(
+        "setlink",
+        &["peer", "delay_ms?", "jitter_ms?", "loss?", "bandwidth?", "blocked?"],
+        "Replaces the conditions of the link to a peer id (* is every link without its own); bandwidth in bytes per second, 0 is no limit.",
+        |c, a| Box::pin(setlink(c, a)),
+    ),
+];
+
+/// How long a ban lasts when nothing is said, seconds (Core's).
+const BAN_TIME_DEFAULT_S: u64 = 24 * 60 * 60;
+/// What our software is called to clients: BIP14's form.
+const USER_AGENT: &str = concat!("/Testoon:", env!("CARGO_PKG_VERSION"), "/");
+/// The peer protocol's version; there has been one.
+const PROTOCOL_VERSION: u32 = 1;
+
+/// Our version as Core counts: 0.1.0 is 100.
+fn client_version() -> u64 {
+    let mut parts = env!("CARGO_PKG_VERSION").split('.').map(|part| part.parse::<u64>().unwrap_or(0));
+    let mut next = || parts.next().unwrap_or(0);
+    next() * 10_000 + next() * 100 + next()
+}
+
+/// A network error with the code that fits the call.
+fn refused(error: &NetworkError, not_found: i32) -> RpcError {
+    let code = match error {
+        NetworkError::NotFound(_) => not_found,
+        NetworkError::Already(_) => CLIENT_NODE_ALREADY_ADDED,
+        NetworkError::Address(_) | NetworkError::Subject(_) => CLIENT_INVALID_IP_OR_SUBNET,
+        _ => super::error::MISC_ERROR,
+    };
+    RpcError::new(code, error.to_string())
+}
+
+async fn addnode(context: Arc<Context>, arguments: Arguments) -> Reply {
+    let (node, network) = (arguments.text(0)?, &context.network);
+    let done = match arguments.text(1)? {
+        "add" => network.add_node(node).await,
+        "remove" => network.remove_node(node).await,
+        "onetry" => network.try_node_once(node).await,
+        other => return Err(RpcError::misc(format!("'{other}' is not a command: add, remove or onetry"))),
+    };
+    done.map(|()| Value::Null).map_err(|error| refused(&error, CLIENT_NODE_NOT_ADDED))
+}
+
+async fn disconnectnode(context: Arc<Context>, arguments: Arguments) -> Reply {
+    let by_id = arguments.get(1).map(|_| arguments.integer(1)).transpose()?;
+    let node = match (arguments.optional_text(0)?.filter(|text| !text.is_empty()), by_id) {
+        (Some(address), None) => address.to_owned(),
+        (None, Some(id)) => id.to_string(),
+        _ => return Err(RpcError::parameter("Only one of address and nodeid should be provided.")),
+    };
+    let done = context.network.disconnect_node(&node).await;
+    done.map(|()| Value::Null).map_err(|error| refused(&error, CLIENT_NODE_NOT_CONNECTED))
+}
+
+async fn getaddednodeinfo(context: Arc<Context>, arguments: Arguments) -> Reply {
+    let wanted = arguments.optional_text(0)?;
+    let info = context.network.info().await.map_err(|error| refused(&error, CLIENT_NODE_NOT_ADDED))?;
+    let mut nodes = info.explicit.iter().filter(|(address, _)| wanted.is_none_or(|wanted| wanted == address)).peekable();
+    if wanted.is_some() && nodes.peek().is_none() {
+        return Err(RpcError::new(CLIENT_NODE_NOT_ADDED, "Error: Node has not been added."));
+    }
+    let views = nodes.map(|(address, connected)| {
+        let addresses = if *connected { json!([{"address": address, "connected": "outbound"}]) } else { json!([]) };
+        json!({"addednode": address, "connected": connected, "addresses": addresses})
+    });
+    Ok(views.collect())
+}
+
+async fn getconnectioncount(context: Arc<Context>, _: Arguments) -> Reply {
+    Ok(json!(context.network.peers().await.len()))
+}
+
+async fn getnettotals(context: Arc<Context>, _: Arguments) -> Reply {
+    let info = context.network.info().await.map_err(|error| refused(&error, super::error::MISC_ERROR))?;
+    Ok(json!({
+        "totalbytesrecv": info.bytes_received,
+        "totalbytessent": info.bytes_sent,
+        "timemillis": clock::now().0,
+    }))
+}
+
+async fn getnetworkinfo(context: Arc<Context>, _: Arguments) -> Reply {
+    let info = context.network.info().await.map_err(|error| refused(&error, super::error::MISC_ERROR))?;
+    let relay_fee = context.core.read(|core| core.config().fee_rate_min).await?;
+    let reachable = |name: &str| {
+        json!({"name": name, "limited": false, "reachable": true, "proxy": "", "proxy_randomize_credentials": false})
+    };
+    Ok(json!({
+        "version": client_version(),
+        "subversion": USER_AGENT,
+        "protocolversion": PROTOCOL_VERSION,
+        "localservices": "0000000000000001",
+        "localservicesnames": ["NETWORK"],
+        "localrelay": true,
+        "timeoffset": 0,
+        "networkactive": true,
+        "connections": info.peers,
+        "connections_in": info.peers_inbound,
+        "connections_out": info.peers.saturating_sub(info.peers_inbound),
+        "networks": [reachable("ipv4"), reachable("ipv6")],
+        "relayfee": view::fee_rate(relay_fee),
+        "incrementalfee": view::fee_rate(relay_fee),
+        "localaddresses": Value::Array(Vec::new()),
+        "warnings": Value::Array(Vec::new()),
+        // Ours: libp2p's name for this node and where to dial it.
+        "peerid": info.peer_id,
+        "listen": info.listen.iter().map(|address| json!(address.to_string())).collect::<Value>(),
+        "known_peers": info.known_peers,
+    }))
+}
+
+async fn getpeerinfo(context: Arc<Context>, _: Arguments) -> Reply {
+    let peers = context.network.peers().await;
+    let keys = peers.iter().map(|peer| peer.key).collect::<Vec<_>>();
+    let states = context.core.read(move |core| keys.into_iter().map(|key| core.peer(key)).collect::<Vec<_>>()).await?;
+    Ok(peers.iter().zip(&states).map(|(peer, state)| describe(peer, state.as_ref())).collect())
+}
+
+fn describe(peer: &PeerInfo, state: Option<&PeerState>) -> Value {
+    let height = |height: Option<u32>| height.map_or(-1, i64::from);
+    let mut view = json!({
+        "id": peer.key.0,
+        "addr": peer.address,
+        "network": if peer.address.starts_with('[') || peer.address.starts_with("/ip6") { "ipv6" } else { "ipv4" },
+        "services": "0000000000000001",
+        "servicesnames": ["NETWORK"],
+        "relaytxes": true,
+        "bytessent": peer.bytes_sent,
+        "bytesrecv": peer.bytes_received,
+        "conntime": peer.connected_since.0 / 1_000,
+        "timeoffset": 0,
+        "version": PROTOCOL_VERSION,
+        "subver": peer.agent,
+        "inbound": peer.inbound,
+        "startingheight": height(state.and_then(|state| state.starting_height)),
+        "synced_headers": height(state.and_then(|state| state.best_header.map(|(_, height)| height))),
+        "synced_blocks": height(state.and_then(|state| state.common_height)),
+        "inflight": state.map(|state| state.in_flight.clone()).unwrap_or_default(),
+        "connection_type": connection_type(peer),
+        "transport_protocol_type": "libp2p",
+        // Ours.
+        "peerid": peer.peer_id,
+        "score": peer.score,
+        "gossip_score": peer.gossip_score,
+        "offences": peer.offences,
+    });
+    // Core leaves these out until there has been a round trip; seconds.
+    if let Some(ping_ms) = peer.ping_ms {
+        view["pingtime"] = json!(ping_ms / 1_000.0);
+    }
+    if let Some(ping_ms) = peer.ping_min_ms {
+        view["minping"] = json!(ping_ms / 1_000.0);
+    }
+    view
+}
+
+/// Core's word for how the connection came about.
+fn connection_type(peer: &PeerInfo) -> &'static str {
+    match (peer.inbound, peer.explicit) {
+        (true, _) => "inbound",
+        (false, true) => "manual",
+        (false, false) => "outbound-full-relay",
+    }
+}
+
+async fn setban(context: Arc<Context>, arguments: Arguments) -> Reply {
+    let (subject, network) = (arguments.text(0)?, &context.network);
+    let done = match arguments.text(1)? {
+        "add" => {
+            let time = u64::try_from(arguments.integer_or(2, 0)?)
+                .map_err(|_| RpcError::parameter("bantime must not be negative"))?;
+            let now_s = clock::now_s();
+            let until_s = match (arguments.boolean_or(3, false)?, time) {
+                (true, until_s) if until_s <= now_s => {
+                    return Err(RpcError::parameter("Error: Absolute timestamp is in the past"));
+                }
+                (true, until_s) => until_s,
+                (false, 0) => now_s + BAN_TIME_DEFAULT_S,
+                (false, time) => now_s.saturating_add(time),
+            };
+            network.set_ban(subject, until_s, "manually added").await
+        }
+        "remove" => network.remove_ban(subject).await,
+        other => return Err(RpcError::misc(format!("'{other}' is not a command: add or remove"))),
+    };
+    done.map(|()| Value::Null).map_err(|error| refused(&error, CLIENT_INVALID_IP_OR_SUBNET))
+}
+
+async fn listbanned(context: Arc<Context>, _: Arguments) -> Reply {
+    let now_s = clock::now_s();
+    let describe = |ban: &Ban| {
+        json!({
+            "address": ban.subject.to_string(),
+            "ban_created": ban.created_s,
+            "banned_until": ban.until_s,
+            "ban_duration": ban.until_s.saturating_sub(ban.created_s),
+            "time_remaining": ban.until_s.saturating_sub(now_s),
+            "ban_reason": ban.reason,
+        })
+    };
+    Ok(context.network.list_banned().await.iter().map(describe).collect())
+}
+
+async fn clearbanned(context: Arc<Context>, _: Arguments) -> Reply {
+    let done = context.network.clear_banned().await;
+    done.map(|()| Value::Null).map_err(|error| refused(&error, super::error::MISC_ERROR))
+}
+
+async fn setlink(context: Arc<Context>, arguments: Arguments) -> Reply {
+    let conditions = LinkConditions {
+        delay_ms: arguments.bounded_or(1, 0, u32::MAX)?,
+        jitter_ms: arguments.bounded_or(2, 0, u32::MAX)?,
+        loss: arguments.number(3)?.unwrap_or(0.0),
+        bandwidth_bytes_per_s: u64::try_from(arguments.integer_or(4, 0)?)
+            .map_err(|_| RpcError::parameter("bandwidth must be 0 (no limit) or bytes per second"))?,
+        blocked: arguments.boolean_or(5, false)?,
+    };
+    let done = context.network.set_link(arguments.text(0)?, conditions).await;
+    done.map(|()| Value::Null).map_err(|error| refused(&error, super::error::INVALID_PARAMETER))
+}
+
+async fn getlinks(context: Arc<Context>, _: Arguments) -> Reply {
+    let describe = |(peer, conditions): (Option<String>, LinkConditions)| {
+        json!({
+            "peer": peer.unwrap_or_else(|| "*".into()),
+            "delay_ms": conditions.delay_ms,
+            "jitter_ms": conditions.jitter_ms,
+            "loss": conditions.loss,
+            "bandwidth": conditions.bandwidth_bytes_per_s,
+            "blocked": conditions.blocked,
+        })
+    };
+    Ok(context.network.links().into_iter().map(describe).collect())
+}

@@ -1,0 +1,137 @@
+//! `getblocktemplate` (BIP22, BIP23, BIP9's fields empty): templates for stock miners, long polling, proposals.
+//!
+//! Miners always claim `"rules":["segwit"]`; this chain has none, so claims are accepted and nothing is listed back.
+
+use super::arguments::{Arguments, decode_hex};
+use super::context::Context;
+use super::error::{DESERIALIZATION_ERROR, RpcError, TYPE_ERROR};
+use super::methods::Reply;
+use super::{trial, view};
+use crate::core::Core;
+use crate::core::store::Status;
+use crate::core::template::{Template, TemplateTransaction};
+use crate::shell::clock;
+use chain_spec::rules::block::BYTES_PER_SIGNATURE_OPERATION;
+use chain_spec::{Block, ChainSpec, Encode, Script};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A long poll is not answered sooner than this for a mere change of the mempool.
+const LONG_POLL_MEMPOOL_INTERVAL: Duration = Duration::from_secs(1);
+/// A long poll is answered at the latest after this, so that miners see that time passes.
+const LONG_POLL_MAX: Duration = Duration::from_secs(60);
+/// What a miner may change in a template.
+const MUTABLE: [&str; 4] = ["time", "transactions", "prevblock", "version/force"];
+
+/// `getblocktemplate`.
+pub async fn getblocktemplate(context: Arc<Context>, arguments: Arguments) -> Reply {
+    let empty = Map::new();
+    let request = arguments.object(0)?.unwrap_or(&empty);
+    match request.get("mode").map(|mode| mode.as_str()) {
+        None | Some(Some("template")) => {}
+        Some(Some("proposal")) => return propose(&context, request).await,
+        Some(_) => return Err(RpcError::parameter("Invalid mode")),
+    }
+    if context.core.read(|core| core.progress(clock::now()).initial_block_download).await? {
+        let message = "the node is in initial sync and waiting for blocks...";
+        return Err(RpcError::new(super::error::CLIENT_IN_INITIAL_DOWNLOAD, message));
+    }
+    match request.get("longpollid") {
+        None | Some(Value::Null) => {}
+        Some(Value::String(id)) => wait_for_change(&context, id).await?,
+        Some(_) => return Err(RpcError::new(TYPE_ERROR, "longpollid must be a string")),
+    }
+    let template = context.core.template(Script::default()).await?;
+    let version = *context.core.mempool_version().borrow();
+    Ok(describe(&context.spec, &template, version))
+}
+
+/// The template's answer; `mempool_version` goes into the id a long poll comes back with.
+fn describe(spec: &ChainSpec, template: &Template, mempool_version: u64) -> Value {
+    let header = &template.block.header;
+    let transactions = template.transactions.iter().map(transaction).collect::<Value>();
+    json!({
+        "capabilities": ["proposal"],
+        "version": header.version,
+        "rules": [],
+        "vbavailable": {},
+        "vbrequired": 0,
+        "previousblockhash": header.previous.to_string(),
+        "transactions": transactions,
+        "coinbaseaux": {},
+        "coinbasevalue": template.coinbase_value.units(),
+        "longpollid": long_poll_id(&header.previous.to_string(), mempool_version),
+        "target": view::target(template.bits),
+        "mintime": template.min_time_s,
+        "mutable": MUTABLE,
+        "noncerange": "00000000ffffffff",
+        "sigoplimit": spec.block_size_max / BYTES_PER_SIGNATURE_OPERATION,
+        "sizelimit": spec.block_size_max,
+        "curtime": header.time,
+        "bits": template.bits.to_string(),
+        "height": template.height,
+    })
+}
+
+fn transaction(entry: &TemplateTransaction) -> Value {
+    let checked = &entry.transaction;
+    let txid = checked.txid().to_string();
+    json!({
+        "data": hex::encode(checked.transaction().to_bytes()),
+        "txid": txid,
+        "hash": txid,
+        "depends": entry.depends,
+        "fee": entry.fee.units(),
+        "sigops": entry.signature_operations,
+        "weight": checked.size() * 4,
+    })
+}
+
+/// The parent and a count of mempool changes (Core's form).
+fn long_poll_id(parent: &str, mempool_version: u64) -> String {
+    format!("{parent}{mempool_version}")
+}
+
+/// Returns when the tip is another than the id's, or the mempool has changed since, or the time is up.
+async fn wait_for_change(context: &Context, id: &str) -> Result<(), RpcError> {
+    let (mut tip, mut mempool) = (context.core.tip(), context.core.mempool_version());
+    let (seen_tip, seen_version) = id.split_at_checked(64).unwrap_or((id, ""));
+    let seen_version = seen_version.parse::<u64>().unwrap_or_else(|_| *mempool.borrow());
+    let mempool_changed = async {
+        tokio::time::sleep(LONG_POLL_MEMPOOL_INTERVAL).await;
+        // An error means that the core is gone, and the tip's channel with it.
+        let _ = mempool.wait_for(|version| *version != seen_version).await;
+    };
+    tokio::select! {
+        _ = tip.wait_for(|tip| tip.hash.to_string() != seen_tip) => {}
+        () = mempool_changed => {}
+        () = tokio::time::sleep(LONG_POLL_MAX) => {}
+        () = context.stopping() => return Err(crate::shell::core_loop::Stopped.into()),
+    }
+    Ok(())
+}
+
+/// BIP23's proposal: would this block be valid, its proof of work aside?
+async fn propose(context: &Context, request: &Map<String, Value>) -> Reply {
+    let data = request.get("data").and_then(Value::as_str);
+    let data = data.ok_or_else(|| RpcError::new(TYPE_ERROR, "Missing data String key for proposal"))?;
+    let block: Block = decode_hex(data, "Block").map_err(|error| RpcError::new(DESERIALIZATION_ERROR, error.message))?;
+    let judge = move |core: &Core| -> Reply {
+        if let Some(known) = core.summary(&block.hash()) {
+            return Ok(json!(match known.status {
+                Status::Valid => "duplicate",
+                Status::Invalid | Status::InvalidAncestor => "duplicate-invalid",
+                Status::Header | Status::Stored => "duplicate-inconclusive",
+            }));
+        }
+        if block.header.previous != core.tip().hash {
+            return Ok(json!("inconclusive-not-best-prevblk"));
+        }
+        Ok(match trial::on_tip(core, Arc::new(block), clock::now())? {
+            Ok(()) => Value::Null,
+            Err(reason) => json!(reason),
+        })
+    };
+    context.core.read(judge).await?
+}

@@ -1,0 +1,161 @@
+//! Judging blocks without accepting them: proposals (BIP23) and `verifychain`.
+//!
+//! An [`Overlay`] holds coins as they were at some block of the active chain, on top of the core's; nothing is written.
+
+use crate::core::Core;
+use crate::core::event::Time;
+use crate::core::store::StoreError;
+use crate::core::view::Summary;
+use chain_spec::retarget::Ancestors;
+use chain_spec::rules::Reject;
+use chain_spec::rules::block::check_block;
+use chain_spec::rules::header::check_header;
+use chain_spec::rules::spend::{Coins, Place, check_unlock, connect_block};
+use chain_spec::{Block, BlockHash, BlockUndo, CheckedBlock, Coin, CompactTarget, Outpoint};
+use rustc_hash::FxHashMap;
+use std::sync::Arc;
+
+/// The rule a block breaks, as Core names it.
+pub type Verdict = Result<(), &'static str>;
+
+/// Whether a block whose parent is the active tip would be valid, its proof of work aside.
+pub fn on_tip(core: &Core, block: Arc<Block>, now: Time) -> Result<Verdict, StoreError> {
+    let parent = core.tip();
+    let checked = match check_block(block, core.spec()) {
+        Ok(checked) => checked,
+        Err(error) => return Ok(Err(error.reason())),
+    };
+    let ancestors = ActiveChain { core, height: parent.height };
+    if let Err(error) = check_header(checked.header(), core.spec(), &ancestors, now.0 / 1_000) {
+        return Ok(Err(error.reason()));
+    }
+    Overlay::new(core).connect(&checked, &parent)
+}
+
+/// The active chain up to a height, as header rules ask about it.
+struct ActiveChain<'a> {
+    core: &'a Core,
+    height: u32,
+}
+
+impl Ancestors for ActiveChain<'_> {
+    fn height(&self) -> u32 {
+        self.height
+    }
+    fn at(&self, height: u32) -> (u32, CompactTarget) {
+        let block = self.core.active_hash(height).and_then(|hash| self.core.summary(&hash));
+        block.map_or_else(Default::default, |block| (block.header.time, block.header.bits))
+    }
+}
+
+/// Coins that differ from the core's.
+pub struct Overlay<'a> {
+    core: &'a Core,
+    /// `None` is a coin that is not there.
+    coins: FxHashMap<Outpoint, Option<Coin>>,
+}
+
+impl Coins for Overlay<'_> {
+    fn coin(&self, outpoint: &Outpoint) -> Option<&Coin> {
+        self.coins.get(outpoint)?.as_ref()
+    }
+    fn median_time_past_before(&self, height: u32) -> u32 {
+        let before = height.checked_sub(1).and_then(|height| self.core.active_hash(height));
+        before.and_then(|hash| self.core.summary(&hash)).map_or(0, |block| block.median_time_past_s)
+    }
+}
+
+impl<'a> Overlay<'a> {
+    /// The coins of the active tip.
+    pub fn new(core: &'a Core) -> Overlay<'a> {
+        Overlay { core, coins: FxHashMap::default() }
+    }
+
+    /// Makes the core's coin visible to [`Coins`], unless the overlay has its own idea of it.
+    fn fetch(&mut self, outpoint: Outpoint) -> Result<(), StoreError> {
+        if let std::collections::hash_map::Entry::Vacant(place) = self.coins.entry(outpoint) {
+            place.insert(self.core.coin(&outpoint, false)?);
+        }
+        Ok(())
+    }
+
+    /// Undoes the block at the top. The sentence says how block, undo data and coins disagree.
+    pub fn disconnect(&mut self, block: &CheckedBlock, undo: &BlockUndo, height: u32) -> Result<Result<(), String>, StoreError> {
+        let transactions = &block.block().transactions;
+        if undo.spent.len() + 1 != transactions.len() {
+            return Ok(Err("its undo data is for another number of transactions".into()));
+        }
+        for (position, transaction) in transactions.iter().enumerate().rev() {
+            let txid = block.txids()[position];
+            for (index, output) in (0u32..).zip(&transaction.outputs) {
+                if output.script.is_unspendable() {
+                    continue;
+                }
+                let outpoint = Outpoint { txid, index };
+                self.fetch(outpoint)?;
+                let made = Coin { output: output.clone(), height, is_coinbase: position == 0 };
+                if self.coins.insert(outpoint, None) != Some(Some(made)) {
+                    return Ok(Err(format!("its output {outpoint} is not among the coins as it should be")));
+                }
+            }
+            let Some(spent) = position.checked_sub(1).and_then(|place| undo.spent.get(place)) else { continue };
+            if spent.len() != transaction.inputs.len() {
+                return Ok(Err(format!("its undo data has another number of inputs for transaction {txid}")));
+            }
+            for (input, coin) in transaction.inputs.iter().zip(spent) {
+                self.coins.insert(input.outpoint, Some(coin.clone()));
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// Connects a block by all rules, signatures included.
+    pub fn connect(&mut self, block: &CheckedBlock, parent: &Summary) -> Result<Verdict, StoreError> {
+        let transactions = &block.block().transactions;
+        for (transaction, &txid) in transactions.iter().zip(block.txids()) {
+            for input in transaction.inputs.iter().filter(|input| !input.outpoint.is_null()) {
+                self.fetch(input.outpoint)?;
+            }
+            for index in 0..transaction.outputs.len() as u32 {
+                self.fetch(Outpoint { txid, index })?;
+            }
+        }
+        let place = Place {
+            height: parent.height + 1,
+            median_time_past_s: parent.median_time_past_s,
+            block_time_s: block.header().time,
+        };
+        let connected = match connect_block(block, self.core.spec(), place, self) {
+            Ok(connected) => connected,
+            Err(error) => return Ok(Err(error.reason())),
+        };
+        for (transaction, spent) in transactions.iter().skip(1).zip(&connected.undo.spent) {
+            for (index, coin) in spent.iter().enumerate() {
+                if let Err(error) = check_unlock(transaction, index, coin) {
+                    return Ok(Err(error.reason()));
+                }
+            }
+        }
+        self.apply(block, place.height);
+        Ok(Ok(()))
+    }
+
+    fn apply(&mut self, block: &CheckedBlock, height: u32) {
+        for (position, transaction) in block.block().transactions.iter().enumerate() {
+            for input in transaction.inputs.iter().filter(|_| position > 0) {
+                self.coins.insert(input.outpoint, None);
+            }
+            for (index, output) in (0u32..).zip(&transaction.outputs) {
+                if !output.script.is_unspendable() {
+                    let coin = Coin { output: output.clone(), height, is_coinbase: position == 0 };
+                    self.coins.insert(Outpoint { txid: block.txids()[position], index }, Some(coin));
+                }
+            }
+        }
+    }
+}
+
+/// A block of the active chain by hash, read back from the store and checked again.
+pub fn stored(core: &Core, hash: &BlockHash) -> Result<Option<CheckedBlock>, StoreError> {
+    Ok(core.block(hash)?.and_then(|block| check_block(block, core.spec()).ok()))
+}

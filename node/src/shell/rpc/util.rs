@@ -1,0 +1,59 @@
+//! Things that need no chain: addresses and descriptors.
+
+use super::arguments::Arguments;
+use super::context::Context;
+use super::descriptor;
+use super::error::RpcError;
+use super::methods::{Method, Reply};
+use chain_spec::Address;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// The group's table.
+pub const METHODS: &[Method] = &[
+    Method::new("deriveaddresses", &["descriptor"], "The address of an addr(ADDRESS) descriptor.", |c, a| {
+        Box::pin(deriveaddresses(c, a))
+    }),
+    Method::new("getdescriptorinfo", &["descriptor"], "A descriptor with its checksum.", |c, a| {
+        Box::pin(getdescriptorinfo(c, a))
+    }),
+    Method::new("validateaddress", &["address"], "Whether a text is an address of this chain.", |c, a| {
+        Box::pin(validateaddress(c, a))
+    }),
+];
+
+async fn validateaddress(context: Arc<Context>, arguments: Arguments) -> Reply {
+    Ok(match Address::parse(arguments.text(0)?, &context.spec) {
+        Ok(address) => json!({
+            "isvalid": true,
+            "address": address.to_string(),
+            "scriptPubKey": hex::encode(address.script().as_bytes()),
+            "isscript": false,
+            "iswitness": false,
+        }),
+        Err(error) => json!({
+            "isvalid": false,
+            "error_locations": Value::Array(Vec::new()),
+            "error": error.to_string(),
+        }),
+    })
+}
+
+async fn getdescriptorinfo(context: Arc<Context>, arguments: Arguments) -> Reply {
+    let script = descriptor::parse(arguments.text(0)?, &context.spec).map_err(RpcError::not_found)?;
+    let canonical = descriptor::of_script(&script, Address::from_script(&script, &context.spec).as_ref());
+    Ok(json!({
+        "descriptor": canonical,
+        "checksum": canonical.rsplit_once('#').map(|(_, checksum)| checksum),
+        "isrange": false,
+        "issolvable": false,
+        "hasprivatekeys": false,
+    }))
+}
+
+async fn deriveaddresses(context: Arc<Context>, arguments: Arguments) -> Reply {
+    let script = descriptor::parse(arguments.text(0)?, &context.spec).map_err(RpcError::not_found)?;
+    let address = Address::from_script(&script, &context.spec);
+    let address = address.ok_or_else(|| RpcError::not_found("Descriptor does not have a corresponding address"))?;
+    Ok(json!([address.to_string()]))
+}

@@ -1,0 +1,170 @@
+//! Coins: one (`gettxout`), all (`gettxoutsetinfo`), those of a script (`scantxoutset`).
+
+use super::arguments::Arguments;
+use super::context::Context;
+use super::error::{INVALID_ADDRESS_OR_KEY, RpcError};
+use super::methods::{Method, Reply};
+use super::{descriptor, view};
+use crate::core::Core;
+use chain_spec::{Address, Amount, Coin, Encode, Outpoint, Script, Txid};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The group's table.
+pub const METHODS: &[Method] = &[
+    Method::new("gettxout", &["txid", "n", "include_mempool?"], "An unspent coin, or null.", |c, a| {
+        Box::pin(gettxout(c, a))
+    }),
+    Method::new(
+        "gettxoutsetinfo",
+        &["hash_type?"],
+        "Counts all coins and hashes them (hash_serialized_3, or none): equal hashes are equal coin sets.",
+        |c, a| Box::pin(gettxoutsetinfo(c, a)),
+    ),
+    Method::new(
+        "scantxoutset",
+        &["action", "scanobjects?"],
+        "start: finds all coins of addr(ADDRESS) and raw(HEX) descriptors; status and abort: a scan is never left running.",
+        |c, a| Box::pin(scantxoutset(c, a)),
+    ),
+];
+
+/// Most descriptors in one scan.
+const SCAN_OBJECTS_MAX: usize = 10_000;
+
+async fn gettxout(context: Arc<Context>, arguments: Arguments) -> Reply {
+    let txid: Txid = arguments.hash(0)?;
+    let index = u32::try_from(arguments.integer(1)?).map_err(|_| RpcError::parameter("n must not be negative"))?;
+    let include_mempool = arguments.boolean_or(2, true)?;
+    let found = context.core.read(move |core| -> Result<_, RpcError> {
+        let outpoint = Outpoint { txid, index };
+        let is_pooled = include_mempool && core.mempool().get(&txid).is_some();
+        Ok((core.coin(&outpoint, include_mempool)?, core.tip(), is_pooled))
+    });
+    let (coin, tip, is_pooled) = found.await??;
+    let Some(coin) = coin else { return Ok(Value::Null) };
+    let confirmations = if is_pooled { 0 } else { (tip.height + 1).saturating_sub(coin.height) };
+    Ok(json!({
+        "bestblock": tip.hash.to_string(),
+        "confirmations": confirmations,
+        "value": view::amount(coin.output.value),
+        "scriptPubKey": view::script(&context.spec, &coin.output.script),
+        "coinbase": coin.is_coinbase,
+    }))
+}
+
+/// What one walk over all coins counts.
+#[derive(Default)]
+struct Totals {
+    coins: u64,
+    transactions: u64,
+    bogosize: u64,
+    amount: u128,
+    last_txid: Option<Txid>,
+    hasher: Sha256,
+}
+
+impl Totals {
+    fn add(&mut self, outpoint: &Outpoint, coin: &Coin, scratch: &mut Vec<u8>) {
+        self.coins += 1;
+        self.amount += u128::from(coin.output.value.units());
+        // Core's database-independent size: txid, index, height and coinbase, amount, script length, script.
+        self.bogosize += 32 + 4 + 4 + 8 + 2 + coin.output.script.as_bytes().len() as u64;
+        if self.last_txid != Some(outpoint.txid) {
+            self.transactions += 1;
+            self.last_txid = Some(outpoint.txid);
+        }
+        scratch.clear();
+        outpoint.encode(scratch);
+        scratch.extend_from_slice(&(coin.height * 2 + u32::from(coin.is_coinbase)).to_le_bytes());
+        coin.output.encode(scratch);
+        self.hasher.update(&*scratch);
+    }
+}
+
+async fn gettxoutsetinfo(context: Arc<Context>, arguments: Arguments) -> Reply {
+    let hash_type = arguments.optional_text(0)?.unwrap_or("hash_serialized_3").to_owned();
+    if !matches!(hash_type.as_str(), "hash_serialized_3" | "none") {
+        return Err(RpcError::parameter(format!("'{hash_type}' is not hash_serialized_3 or none, the hashes this node knows")));
+    }
+    let walk = |core: &Core| -> Result<_, RpcError> {
+        let (mut totals, mut scratch) = (Totals::default(), Vec::new());
+        core.for_each_coin(&mut |outpoint, coin| totals.add(&outpoint, &coin, &mut scratch))?;
+        Ok((totals, core.tip()))
+    };
+    let (totals, tip) = context.core.read(walk).await??;
+    let mut info = json!({
+        "height": tip.height,
+        "bestblock": tip.hash.to_string(),
+        "txouts": totals.coins,
+        "bogosize": totals.bogosize,
+    });
+    if hash_type == "hash_serialized_3" {
+        let hash: [u8; 32] = Sha256::digest(totals.hasher.finalize()).into();
+        info["hash_serialized_3"] = json!(Txid::from_bytes(hash).to_string());
+    }
+    let amount = u64::try_from(totals.amount).map_or(Amount::MAX_MONEY, Amount::from_units);
+    info["total_amount"] = view::amount(amount);
+    info["transactions"] = json!(totals.transactions);
+    info["disk_size"] = json!(context.size_on_disk());
+    Ok(info)
+}
+
+async fn scantxoutset(context: Arc<Context>, arguments: Arguments) -> Reply {
+    match arguments.text(0)? {
+        "start" => {}
+        // Scans run to their end inside their call, so there is never one to report on or to stop.
+        "status" => return Ok(Value::Null),
+        "abort" => return Ok(json!(false)),
+        other => return Err(RpcError::parameter(format!("Invalid action '{other}'"))),
+    }
+    let objects = arguments.list(1)?;
+    if objects.len() > SCAN_OBJECTS_MAX {
+        return Err(RpcError::parameter(format!("at most {SCAN_OBJECTS_MAX} scan objects")));
+    }
+    let mut wanted: HashMap<Script, String> = HashMap::new();
+    for object in objects {
+        let text = object.as_str().or_else(|| object.get("desc")?.as_str());
+        let text = text.ok_or_else(|| RpcError::parameter("Scan object needs to be either a string or an object"))?;
+        let script = descriptor::parse(text, &context.spec)
+            .map_err(|error| RpcError::new(INVALID_ADDRESS_OR_KEY, format!("{text}: {error}")))?;
+        let canonical = descriptor::of_script(&script, Address::from_script(&script, &context.spec).as_ref());
+        wanted.insert(script, canonical);
+    }
+    let scan = move |core: &Core| -> Result<_, RpcError> {
+        let (mut scanned, mut unspents) = (0u64, Vec::new());
+        core.for_each_coin(&mut |outpoint, coin| {
+            scanned += 1;
+            if let Some(descriptor) = wanted.get(&coin.output.script) {
+                unspents.push((outpoint, coin, descriptor.clone()));
+            }
+        })?;
+        let hashes = unspents.iter().map(|(_, coin, _)| core.active_hash(coin.height)).collect::<Vec<_>>();
+        Ok((scanned, unspents, hashes, core.tip()))
+    };
+    let (scanned, unspents, hashes, tip) = context.core.read(scan).await??;
+    let total = Amount::checked_sum(unspents.iter().map(|(_, coin, _)| coin.output.value)).unwrap_or(Amount::MAX_MONEY);
+    let list = unspents.iter().zip(hashes).map(|((outpoint, coin, descriptor), hash)| {
+        json!({
+            "txid": outpoint.txid.to_string(),
+            "vout": outpoint.index,
+            "scriptPubKey": hex::encode(coin.output.script.as_bytes()),
+            "desc": descriptor,
+            "amount": view::amount(coin.output.value),
+            "coinbase": coin.is_coinbase,
+            "height": coin.height,
+            "blockhash": hash.map(|hash| hash.to_string()),
+            "confirmations": (tip.height + 1).saturating_sub(coin.height),
+        })
+    });
+    Ok(json!({
+        "success": true,
+        "txouts": scanned,
+        "height": tip.height,
+        "bestblock": tip.hash.to_string(),
+        "unspents": list.collect::<Value>(),
+        "total_amount": view::amount(total),
+    }))
+}
