@@ -7,7 +7,8 @@ pub mod logging;
 pub mod options;
 pub mod settings;
 
-use crate::shell::{Node, NodeError, Settings, progress};
+use crate::core::Core;
+use crate::shell::{Mind, Node, NodeError, Settings, Wrap, progress};
 use clap::Parser;
 use options::Options;
 use std::ffi::OsString;
@@ -41,6 +42,18 @@ struct Cli {
 
 /// Runs a node until it is stopped. The first argument is the program's name.
 pub fn run(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitCode {
+    run_with(args, None)
+}
+
+/// The same with something around the core: how a strategy of the attack lab runs as a process.
+pub fn run_wrapped(
+    args: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+    wrap: impl FnOnce(Core) -> Box<dyn Mind> + Send + 'static,
+) -> ExitCode {
+    run_with(args, Some(Box::new(wrap)))
+}
+
+fn run_with(args: impl IntoIterator<Item = impl Into<OsString> + Clone>, wrap: Option<Wrap>) -> ExitCode {
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
@@ -50,7 +63,7 @@ pub fn run(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitC
         }
     };
     match prepare(cli) {
-        Ok((settings, log_level)) => match live(settings, &log_level) {
+        Ok((settings, log_level)) => match live(Settings { wrap, ..settings }, &log_level) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => complain(&error.to_string(), FAILURE),
         },

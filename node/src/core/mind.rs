@@ -23,6 +23,10 @@ pub trait Mind: Send {
     fn wants_tick(&self) -> bool {
         self.core().wants_tick()
     }
+    /// Whether work is left over: then the next tick comes at once.
+    fn has_pending(&self) -> bool {
+        self.core().has_pending()
+    }
 }
 
 impl Mind for Core {

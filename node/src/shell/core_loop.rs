@@ -204,7 +204,7 @@ impl CoreLoop {
             if is_tick {
                 self.progress.tick(mind.core());
             }
-            next_tick = next_tick_after(next_tick, is_tick, mind.wants_tick());
+            next_tick = next_tick_after(next_tick, is_tick, mind);
         }
     }
 
@@ -245,8 +245,12 @@ impl CoreLoop {
 }
 
 /// A tick pushes the next one away; anything else may only bring it nearer.
-fn next_tick_after(planned: Instant, was_tick: bool, wants_tick: bool) -> Instant {
-    let wait = Duration::from_millis(if wants_tick { TICK_ACTIVE_MS } else { TICK_IDLE_MS });
-    let soonest = Instant::now() + wait;
+fn next_tick_after(planned: Instant, was_tick: bool, mind: &dyn Mind) -> Instant {
+    let wait_ms = match (mind.has_pending(), mind.wants_tick()) {
+        (true, _) => 0,
+        (false, true) => TICK_ACTIVE_MS,
+        (false, false) => TICK_IDLE_MS,
+    };
+    let soonest = Instant::now() + Duration::from_millis(wait_ms);
     if was_tick { soonest } else { planned.min(soonest) }
 }

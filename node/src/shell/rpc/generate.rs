@@ -5,12 +5,13 @@ use super::context::Context;
 use super::descriptor;
 use super::error::{RpcError, VERIFY_ERROR, rejection};
 use super::methods::Reply;
-use super::rawtransaction::pooled_spends;
 use crate::core::Core;
 use crate::miner;
 use crate::shell::clock;
 use crate::shell::core_loop::CoreHandle;
-use chain_spec::{Address, Amount, Block, Encode, Script, Transaction, Txid};
+use chain_spec::rules::Reject;
+use chain_spec::rules::transaction::check_transaction;
+use chain_spec::{Address, Block, CheckedTransaction, Encode, Script, Transaction, Txid};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -98,7 +99,7 @@ pub async fn generateblock(context: Arc<Context>, arguments: Arguments) -> Reply
     };
     let chosen = arguments.list(1)?.iter().map(chosen_transaction).collect::<Result<Vec<_>, _>>()?;
     let wants_submit = arguments.boolean_or(2, true)?;
-    let template = context.core.read(move |core| template_of(core, &payout, &chosen)).await??;
+    let template = context.core.read(move |core| template_of(core, &payout, chosen)).await??;
     let solved = on_own_thread(&context, move |cancel| {
         miner::solve(template, cancel).ok_or_else(|| RpcError::misc("the node is shutting down"))
     });
@@ -115,7 +116,7 @@ pub async fn generateblock(context: Arc<Context>, arguments: Arguments) -> Reply
 /// A transaction named by id or given whole.
 enum Chosen {
     Pooled(Txid),
-    Given(Arc<Transaction>),
+    Given(Arc<CheckedTransaction>),
 }
 
 fn chosen_transaction(value: &Value) -> Result<Chosen, RpcError> {
@@ -124,32 +125,27 @@ fn chosen_transaction(value: &Value) -> Result<Chosen, RpcError> {
         .ok_or_else(|| RpcError::new(super::error::TYPE_ERROR, "transactions: every element must be a string"))?;
     match text.parse::<Txid>() {
         Ok(txid) => Ok(Chosen::Pooled(txid)),
-        Err(_) => decode_hex(text, "Transaction").map(|transaction| Chosen::Given(Arc::new(transaction))),
+        Err(_) => {
+            let transaction: Transaction = decode_hex(text, "Transaction")?;
+            check_transaction(Arc::new(transaction))
+                .map(|checked| Chosen::Given(Arc::new(checked)))
+                .map_err(|error| RpcError::new(VERIFY_ERROR, format!("{}: {error}", error.reason())))
+        }
     }
 }
 
-fn template_of(core: &Core, payout: &Script, chosen: &[Chosen]) -> Result<Block, RpcError> {
+fn template_of(core: &Core, payout: &Script, chosen: Vec<Chosen>) -> Result<Block, RpcError> {
     let mut transactions = Vec::with_capacity(chosen.len());
     for choice in chosen {
-        let (transaction, fee) = match choice {
+        transactions.push(match choice {
             Chosen::Pooled(txid) => {
                 let missing = || RpcError::not_found(format!("Transaction {txid} not in mempool."));
-                let entry = core.mempool().get(txid).ok_or_else(missing)?;
-                (Arc::clone(entry.transaction.transaction()), entry.fee)
+                Arc::clone(&core.mempool().get(&txid).ok_or_else(missing)?.transaction)
             }
-            Chosen::Given(transaction) => (Arc::clone(transaction), fee(core, transaction)?),
-        };
-        transactions.push((transaction, fee));
+            Chosen::Given(transaction) => transaction,
+        });
     }
     let template = core.template_on(&core.tip().hash, payout, &transactions, clock::now());
     let template = template.ok_or_else(|| RpcError::misc("the tip changed while the block was made; try again"))?;
     Ok(template.block)
-}
-
-/// The fee of a transaction whose coins are known; nothing is claimed otherwise, and the block's rules will say more.
-fn fee(core: &Core, transaction: &Transaction) -> Result<Amount, RpcError> {
-    let Some(coins) = pooled_spends(core, transaction)? else { return Ok(Amount::ZERO) };
-    let inputs = Amount::checked_sum(coins.iter().map(|coin| coin.output.value));
-    let outputs = Amount::checked_sum(transaction.outputs.iter().map(|output| output.value));
-    Ok(inputs.zip(outputs).and_then(|(inputs, outputs)| inputs.checked_sub(outputs)).unwrap_or(Amount::ZERO))
 }

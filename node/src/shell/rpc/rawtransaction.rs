@@ -108,7 +108,7 @@ fn find(core: &Core, txid: &Txid, block: Option<BlockHash>, with_coins: bool) ->
 }
 
 /// The coins a pooled transaction spends: confirmed ones, or outputs of other pooled transactions.
-pub fn pooled_spends(core: &Core, transaction: &Transaction) -> Result<Option<Vec<Coin>>, RpcError> {
+fn pooled_spends(core: &Core, transaction: &Transaction) -> Result<Option<Vec<Coin>>, RpcError> {
     let mut spent = Vec::with_capacity(transaction.inputs.len());
     for input in &transaction.inputs {
         let Some(coin) = pooled_coin(core, &input.outpoint)? else { return Ok(None) };

@@ -116,7 +116,9 @@ impl<'a> Overlay<'a> {
             for input in transaction.inputs.iter().filter(|input| !input.outpoint.is_null()) {
                 self.fetch(input.outpoint)?;
             }
-            for index in 0..transaction.outputs.len() as u32 {
+            // Where ids can repeat, the rules ask whether an output exists already (BIP30).
+            let outputs = if self.core.spec().ids_are_unique() { 0 } else { transaction.outputs.len() as u32 };
+            for index in 0..outputs {
                 self.fetch(Outpoint { txid, index })?;
             }
         }

@@ -119,7 +119,7 @@ pub fn transaction(
         let mut view = json!({
             "txid": input.outpoint.txid.to_string(),
             "vout": input.outpoint.index,
-            "scriptSig": {"asm": input.script.to_asm(), "hex": hex::encode(input.script.as_bytes())},
+            "scriptSig": {"asm": input.script.to_unlock_asm(), "hex": hex::encode(input.script.as_bytes())},
         });
         if let Some(coin) = spent.filter(|_| prevouts).and_then(|coins| coins.get(index)) {
             view["prevout"] = json!({
