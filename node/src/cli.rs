@@ -31,7 +31,11 @@ const BLOCKING_THREADS_MAX: usize = 16;
 
 /// A Testoon node.
 #[derive(Parser)]
-#[command(name = "testoon-node", version, about = "A Testoon node: keeps the chain, talks to peers, mines, answers JSON-RPC")]
+#[command(
+    name = "testoon-node",
+    version,
+    about = "A Testoon node: keeps the chain, talks to peers, mines, answers JSON-RPC"
+)]
 struct Cli {
     /// Configuration file (TOML): the options below without their dashes, e.g. rpc-listen = "127.0.0.1:18443"
     #[arg(long, env = "TESTOON_CONF", value_name = "FILE")]
@@ -132,7 +136,8 @@ struct Signals {
 
 impl Signals {
     fn listen() -> Result<Signals, NodeError> {
-        let listen = |kind| signal(kind).map_err(|error| NodeError::Internal(format!("cannot listen for signals: {error}")));
+        let listen =
+            |kind| signal(kind).map_err(|error| NodeError::Internal(format!("cannot listen for signals: {error}")));
         Ok(Signals { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
     }
     async fn next(&mut self) {

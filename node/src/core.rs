@@ -9,6 +9,7 @@
 pub mod event;
 pub mod mempool;
 pub mod message;
+pub mod mind;
 pub mod store;
 pub mod template;
 pub mod view;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use store::{Loaded, Store, StoreError};
 
 /// Bounds and options of a core.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Config {
     /// Coin cache before it is flushed, bytes (`--dbcache`).
     pub coin_cache_bytes_max: usize,
@@ -36,6 +37,18 @@ pub struct Core {
 }
 
 impl Core {
+    /// Bounds and options.
+    pub fn config(&self) -> &Config {
+        todo!()
+    }
+    /// Work is left over.
+    pub fn has_pending(&self) -> bool {
+        todo!()
+    }
+    /// Something waits for time.
+    pub fn wants_tick(&self) -> bool {
+        todo!()
+    }
     /// Starts from what a store holds, rolling forward over stored blocks that its coins have not seen.
     /// The outputs must be performed like any others.
     pub fn open(

@@ -68,7 +68,9 @@ pub fn chain(name: &str) -> Result<ChainSpec, UsageError> {
     let is_path = name.contains(['/', '\\', '.']);
     if !is_path {
         let known = ChainSpec::BUILTIN.join(", ");
-        return Err(UsageError(format!("--chain {name}: no such chain; there are {known}, or give a spec file's path")));
+        return Err(UsageError(format!(
+            "--chain {name}: no such chain; there are {known}, or give a spec file's path"
+        )));
     }
     let text = std::fs::read_to_string(name)
         .map_err(|error| UsageError(format!("--chain {name}: cannot read the chain spec: {error}")))?;
@@ -139,7 +141,8 @@ fn core(options: &Options) -> Result<Config, UsageError> {
     }
     if let Some(mb) = options.maxmempool {
         let bytes = Some(mb).filter(|mb| (1..=MAXMEMPOOL_MB_MAX).contains(mb));
-        let bytes = bytes.ok_or_else(|| UsageError(format!("--maxmempool {mb}: must be 1 to {MAXMEMPOOL_MB_MAX} MB")))?;
+        let bytes =
+            bytes.ok_or_else(|| UsageError(format!("--maxmempool {mb}: must be 1 to {MAXMEMPOOL_MB_MAX} MB")))?;
         config.mempool_bytes_max = usize::try_from(bytes * 1_000_000).unwrap_or(usize::MAX);
     }
     if let Some(text) = &options.minrelaytxfee {

@@ -180,7 +180,7 @@ impl Core {
         &self,
         _parent: &BlockHash,
         _payout: &Script,
-        _transactions: &[(Arc<Transaction>, Amount)],
+        _transactions: &[Arc<chain_spec::CheckedTransaction>],
         _now: Time,
     ) -> Option<Template> {
         todo!()

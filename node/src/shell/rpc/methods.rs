@@ -27,12 +27,7 @@ pub struct Method {
 
 impl Method {
     /// A row of a table.
-    pub const fn new(
-        name: &'static str,
-        arguments: &'static [&'static str],
-        help: &'static str,
-        call: Call,
-    ) -> Method {
+    pub const fn new(name: &'static str, arguments: &'static [&'static str], help: &'static str, call: Call) -> Method {
         Method { name, arguments, help, call }
     }
     /// How many arguments must be given.

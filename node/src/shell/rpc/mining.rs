@@ -54,9 +54,12 @@ pub const METHODS: &[Method] = &[
         "Pauses or resumes the node's miner, limits it (hashes per second, 0 is no limit), pays another address.",
         |c, a| Box::pin(setmining(c, a)),
     ),
-    Method::new("submitblock", &["hexdata", "dummy?"], "Submits a block; null is accepted, else BIP22's word.", |c, a| {
-        Box::pin(submitblock(c, a))
-    }),
+    Method::new(
+        "submitblock",
+        &["hexdata", "dummy?"],
+        "Submits a block; null is accepted, else BIP22's word.",
+        |c, a| Box::pin(submitblock(c, a)),
+    ),
     Method::new("submitheader", &["hexdata"], "Submits a header.", |c, a| Box::pin(submitheader(c, a))),
 ];
 
@@ -174,8 +177,9 @@ async fn setmining(context: Arc<Context>, arguments: Arguments) -> Reply {
         change.paused = Some(arguments.boolean_or(0, false)?);
     }
     if arguments.get(1).is_some() {
-        let rate = u64::try_from(arguments.integer(1)?)
-            .map_err(|_| RpcError::parameter("hashrate must be 0 (no limit) or a positive number of hashes per second"))?;
+        let rate = u64::try_from(arguments.integer(1)?).map_err(|_| {
+            RpcError::parameter("hashrate must be 0 (no limit) or a positive number of hashes per second")
+        })?;
         change.hashrate_max = Some((rate > 0).then_some(rate));
     }
     if let Some(text) = arguments.optional_text(2)? {

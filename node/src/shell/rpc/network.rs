@@ -101,7 +101,8 @@ async fn disconnectnode(context: Arc<Context>, arguments: Arguments) -> Reply {
 async fn getaddednodeinfo(context: Arc<Context>, arguments: Arguments) -> Reply {
     let wanted = arguments.optional_text(0)?;
     let info = context.network.info().await.map_err(|error| refused(&error, CLIENT_NODE_NOT_ADDED))?;
-    let mut nodes = info.explicit.iter().filter(|(address, _)| wanted.is_none_or(|wanted| wanted == address)).peekable();
+    let mut nodes =
+        info.explicit.iter().filter(|(address, _)| wanted.is_none_or(|wanted| wanted == address)).peekable();
     if wanted.is_some() && nodes.peek().is_none() {
         return Err(RpcError::new(CLIENT_NODE_NOT_ADDED, "Error: Node has not been added."));
     }
@@ -128,9 +129,7 @@ async fn getnettotals(context: Arc<Context>, _: Arguments) -> Reply {
 async fn getnetworkinfo(context: Arc<Context>, _: Arguments) -> Reply {
     let info = context.network.info().await.map_err(|error| refused(&error, super::error::MISC_ERROR))?;
     let relay_fee = context.core.read(|core| core.config().fee_rate_min).await?;
-    let reachable = |name: &str| {
-        json!({"name": name, "limited": false, "reachable": true, "proxy": "", "proxy_randomize_credentials": false})
-    };
+    let reachable = |name: &str| json!({"name": name, "limited": false, "reachable": true, "proxy": "", "proxy_randomize_credentials": false});
     Ok(json!({
         "version": client_version(),
         "subversion": USER_AGENT,

@@ -76,9 +76,7 @@ impl Request {
         };
         let id = members.remove("id");
         match dialect(&members) {
-            Err(error) => {
-                Request { dialect: Dialect::Legacy, id: Some(id.unwrap_or(Value::Null)), method: Err(error) }
-            }
+            Err(error) => Request { dialect: Dialect::Legacy, id: Some(id.unwrap_or(Value::Null)), method: Err(error) },
             Ok(dialect) => {
                 let id = if dialect == Dialect::Legacy { Some(id.unwrap_or(Value::Null)) } else { id };
                 Request { dialect, id, method: method(members) }

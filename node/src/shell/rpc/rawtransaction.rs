@@ -2,9 +2,7 @@
 
 use super::arguments::{Arguments, decode_hex};
 use super::context::Context;
-use super::error::{
-    RpcError, VERIFY_ALREADY_IN_UTXO_SET, VERIFY_ERROR, VERIFY_REJECTED, rejection,
-};
+use super::error::{RpcError, VERIFY_ALREADY_IN_UTXO_SET, VERIFY_ERROR, VERIFY_REJECTED, rejection};
 use super::methods::{Method, Reply};
 use super::view;
 use crate::core::Core;
@@ -160,9 +158,7 @@ async fn sendrawtransaction(context: Arc<Context>, arguments: Arguments) -> Repl
     match context.core.submit_transaction(transaction).await? {
         Ok(Accepted::Transaction(txid)) => Ok(json!(txid.to_string())),
         Ok(_) => Ok(json!(txid.to_string())),
-        Err(_) if is_mined => {
-            Err(RpcError::new(VERIFY_ALREADY_IN_UTXO_SET, "Transaction outputs already in utxo set"))
-        }
+        Err(_) if is_mined => Err(RpcError::new(VERIFY_ALREADY_IN_UTXO_SET, "Transaction outputs already in utxo set")),
         Err(rejected) => Err(refusal(&rejected)),
     }
 }

@@ -116,7 +116,8 @@ async fn wait_for_change(context: &Context, id: &str) -> Result<(), RpcError> {
 async fn propose(context: &Context, request: &Map<String, Value>) -> Reply {
     let data = request.get("data").and_then(Value::as_str);
     let data = data.ok_or_else(|| RpcError::new(TYPE_ERROR, "Missing data String key for proposal"))?;
-    let block: Block = decode_hex(data, "Block").map_err(|error| RpcError::new(DESERIALIZATION_ERROR, error.message))?;
+    let block: Block =
+        decode_hex(data, "Block").map_err(|error| RpcError::new(DESERIALIZATION_ERROR, error.message))?;
     let judge = move |core: &Core| -> Reply {
         if let Some(known) = core.summary(&block.hash()) {
             return Ok(json!(match known.status {

@@ -80,7 +80,12 @@ impl<'a> Overlay<'a> {
     }
 
     /// Undoes the block at the top. The sentence says how block, undo data and coins disagree.
-    pub fn disconnect(&mut self, block: &CheckedBlock, undo: &BlockUndo, height: u32) -> Result<Result<(), String>, StoreError> {
+    pub fn disconnect(
+        &mut self,
+        block: &CheckedBlock,
+        undo: &BlockUndo,
+        height: u32,
+    ) -> Result<Result<(), String>, StoreError> {
         let transactions = &block.block().transactions;
         if undo.spent.len() + 1 != transactions.len() {
             return Ok(Err("its undo data is for another number of transactions".into()));

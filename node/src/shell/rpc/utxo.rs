@@ -87,7 +87,9 @@ impl Totals {
 async fn gettxoutsetinfo(context: Arc<Context>, arguments: Arguments) -> Reply {
     let hash_type = arguments.optional_text(0)?.unwrap_or("hash_serialized_3").to_owned();
     if !matches!(hash_type.as_str(), "hash_serialized_3" | "none") {
-        return Err(RpcError::parameter(format!("'{hash_type}' is not hash_serialized_3 or none, the hashes this node knows")));
+        return Err(RpcError::parameter(format!(
+            "'{hash_type}' is not hash_serialized_3 or none, the hashes this node knows"
+        )));
     }
     let walk = |core: &Core| -> Result<_, RpcError> {
         let (mut totals, mut scratch) = (Totals::default(), Vec::new());

@@ -23,7 +23,8 @@ const BLOCKS_DEFAULT: u32 = 6;
 pub async fn verifychain(context: Arc<Context>, arguments: Arguments) -> Reply {
     let level = arguments.bounded_or(0, LEVEL_DEFAULT, LEVEL_MAX)?;
     let blocks = arguments.bounded_or(1, BLOCKS_DEFAULT, u32::MAX)?;
-    let verdict = context.core.read(move |core| verify(core, level, if blocks == 0 { u32::MAX } else { blocks })).await?;
+    let verdict =
+        context.core.read(move |core| verify(core, level, if blocks == 0 { u32::MAX } else { blocks })).await?;
     // A store that cannot even be read is the finding, not a failure of the call.
     match verdict.unwrap_or_else(|error| Err(error.to_string())) {
         Ok(()) => Ok(json!(true)),
