@@ -7,16 +7,18 @@
 //!         blocks/blk*.dat blocks, in the order they came (the log everything else can be rebuilt from)
 //!         blocks/rev*.dat undo data of connected blocks
 //!         state/          sled: coins, header index, where blocks are, --txindex
+//!         commit.dat      redo log of the commit that is being made
 //!         submitted.dat   locally submitted transactions that are not mined yet
 //! ```
 //!
 //! [`DiskStore::perform`] carries out the five store outputs in the order they are given. Blocks, undo data and submitted
 //! transactions are appended to their files with one write each before it returns; that survives the end of the process.
-//! A commit first syncs the files, then changes the coin database with one atomic batch and syncs that, so that it survives
-//! a power cut, and so that the database never knows of a record which the disk does not have. On
-//! [`open`](DiskStore::open), records that are newer than the last commit are found by a scan and returned with the index.
+//! A commit first syncs the files, then goes through a [redo log](redo) into the coin database, which is synced too: it is
+//! whole or absent after kill -9 and after a power cut, and the database never knows of a record which the disk does not
+//! have. On [`open`](DiskStore::open), records that are newer than the last commit are found by a scan and returned with the
+//! index.
 //!
-//! Every read from a file compares a checksum. Every failure names the file and the remedy; after one that happened while
+//! Every read from a file compares a checksum, and the coins as a whole have one. Every failure names the file and the remedy; after one that happened while
 //! writing, the store takes no further writes.
 //!
 //! Absent: judging (what is stored has been checked by [`chain_spec::rules`]), caching of coins (the core's), pruning.
@@ -30,6 +32,7 @@ mod keys;
 mod load;
 mod quiet;
 mod record;
+mod redo;
 mod scan;
 mod shared;
 mod state;
@@ -46,6 +49,7 @@ use files::{Appender, FileSet};
 use journal::Journal;
 use keys::{BlockPosition, IndexValue, Meta};
 use record::{Kind, frame};
+use redo::{Change, Redo};
 use scan::Damage;
 use shared::{Reader, Shared};
 use std::path::Path;
@@ -64,7 +68,7 @@ pub struct StoreConfig {
 
 impl Default for StoreConfig {
     fn default() -> StoreConfig {
-        StoreConfig { cache_bytes: 4 * 1024 * 1024, txindex: false, reindex: false }
+        StoreConfig { cache_bytes: 32 * 1024 * 1024, txindex: false, reindex: false }
     }
 }
 
@@ -76,6 +80,7 @@ pub struct DiskStore {
     blocks: Appender,
     undos: Appender,
     journal: Journal,
+    redo: Redo,
     meta: Meta,
     /// The first failed write; there is no second.
     failure: Option<String>,
@@ -106,7 +111,8 @@ impl DiskStore {
         let reindex = directory.begin_reindex(config.reindex, &undos, &disk)?;
         let state = load::open_state(&directory, config, reindex, &blocks, &disk)?;
         let shared = Arc::new(Shared::new(directory, state, blocks, undos, config.txindex));
-        let (mut meta, mut loaded) = load::load(&shared, spec, &disk, reindex)?;
+        let (redo, left) = Redo::open(&shared.directory.redo(), disk.clone())?;
+        let (mut meta, mut loaded) = load::load(&shared, spec, &disk, left, reindex)?;
         txindex::switch(&shared, &mut meta)?;
         let damage = if reindex { Damage::Skip } else { Damage::Refuse };
         let (journal, transactions) = Journal::open(&shared.directory.journal(), disk.clone(), damage)?;
@@ -117,7 +123,7 @@ impl DiskStore {
         let blocks = Appender::new(shared.blocks.clone(), disk.clone(), meta.blocks);
         let undos = Appender::new(shared.undos.clone(), disk, meta.undos);
         let reader = Box::new(Reader(shared.clone()));
-        Ok((DiskStore { shared, blocks, undos, journal, meta, failure: None }, reader, loaded))
+        Ok((DiskStore { shared, blocks, undos, journal, redo, meta, failure: None }, reader, loaded))
     }
 
     /// Carries out one of the five store outputs. Once it has returned, the effect survives kill -9; after a
@@ -159,7 +165,11 @@ impl DiskStore {
             let position = self.undos.append(&record.ok_or_else(|| too_long(hash))?)?;
             self.shared.pending_mut().undos.insert(*hash, position);
         }
-        if self.shared.txindex { txindex::add_pending(&self.shared, hash) } else { Ok(()) }
+        if self.shared.txindex {
+            let txids = txindex::txids(&self.shared, hash)?;
+            self.shared.pending_mut().transactions.extend(txids.into_iter().map(|txid| (txid, *hash)));
+        }
+        Ok(())
     }
 
     fn commit(&mut self, commit: &Commit) -> Result<(), StoreError> {
@@ -173,36 +183,48 @@ impl DiskStore {
         if commit.coins_tip.is_some() || commit.coins_between.is_some() {
             meta.coins_between = commit.coins_between.map(|(old, new)| (*old.as_bytes(), *new.as_bytes()));
         }
-        let mut batch = sled::Batch::default();
-        for (outpoint, coin) in &commit.coins {
-            let key = keys::coin_key(outpoint);
-            match coin {
-                Some(coin) => batch.insert(key, coin.to_bytes()),
-                None => batch.remove(key),
-            }
-        }
-        for entry in &commit.entries {
-            let key = keys::hash_key(keys::INDEX, entry.header.hash().as_bytes());
-            batch.insert(key.as_slice(), keys::encode(&IndexValue::from(entry))?);
-        }
-        {
-            let pending = self.shared.pending();
-            for (hash, position) in &pending.blocks {
-                batch.insert(keys::hash_key(keys::BLOCK, hash.as_bytes()).as_slice(), keys::encode(position)?);
-            }
-            for (hash, position) in &pending.undos {
-                batch.insert(keys::hash_key(keys::UNDO, hash.as_bytes()).as_slice(), keys::encode(position)?);
-            }
-            for (txid, hash) in &pending.transactions {
-                batch.insert(keys::hash_key(keys::TRANSACTION, txid.as_bytes()).as_slice(), hash.as_bytes().as_slice());
-            }
-        }
-        batch.insert(&keys::META, keys::encode(&meta)?);
-        self.shared.state.apply(batch)?;
+        meta.sequence += 1;
+        let changes = self.changes(commit)?;
+        self.redo.begin(&meta, &changes)?;
+        self.shared.state.set_meta(&Meta { applying: true, ..self.meta.clone() })?;
+        self.shared.state.apply(&changes, &mut meta.coins)?;
+        self.shared.state.set_meta(&meta)?;
+        self.shared.state.flush()?;
         self.shared.state.sync()?;
+        self.redo.finish(&meta)?;
         *self.shared.pending_mut() = shared::Pending::default();
         self.meta = meta;
         Ok(())
+    }
+
+    /// A commit as changes of the database, with the positions of what was stored since the last one.
+    fn changes(&self, commit: &Commit) -> Result<Vec<Change>, StoreError> {
+        let pending = self.shared.pending();
+        let mut changes = Vec::with_capacity(
+            commit.coins.len()
+                + commit.entries.len()
+                + pending.blocks.len()
+                + pending.undos.len()
+                + pending.transactions.len(),
+        );
+        changes.extend(commit.coins.iter().map(|(outpoint, coin)| Change {
+            key: keys::coin_key(outpoint),
+            value: coin.as_ref().map(Encode::to_bytes),
+        }));
+        for entry in &commit.entries {
+            let key = keys::hash_key(keys::INDEX, entry.header.hash().as_bytes());
+            changes.push(Change::set(key, keys::encode(&IndexValue::from(entry))?));
+        }
+        for (hash, position) in &pending.blocks {
+            changes.push(Change::set(keys::hash_key(keys::BLOCK, hash.as_bytes()), keys::encode(position)?));
+        }
+        for (hash, position) in &pending.undos {
+            changes.push(Change::set(keys::hash_key(keys::UNDO, hash.as_bytes()), keys::encode(position)?));
+        }
+        for (txid, hash) in &pending.transactions {
+            changes.push(Change::set(keys::hash_key(keys::TRANSACTION, txid.as_bytes()), hash.as_bytes().to_vec()));
+        }
+        Ok(changes)
     }
 }
 

@@ -50,6 +50,10 @@ impl Directory {
     pub(super) fn state(&self) -> PathBuf {
         self.path.join("state")
     }
+    /// The commit that is being made.
+    pub(super) fn redo(&self) -> PathBuf {
+        self.path.join("commit.dat")
+    }
     /// Kept transactions.
     pub(super) fn journal(&self) -> PathBuf {
         self.path.join("submitted.dat")
@@ -71,11 +75,16 @@ impl Directory {
         disk.step("remove undo files")?;
         undos.remove_all()?;
         disk.step("remove the database")?;
-        let state = self.state();
-        match std::fs::remove_dir_all(&state) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(io_error("remove", &state, &error)),
-            _ => disk.sync_directory(&self.path).map(|()| true),
+        for removed in [std::fs::remove_dir_all(self.state()), std::fs::remove_file(self.redo())] {
+            match removed {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(io_error("remove the old coin database", &self.state(), &error));
+                }
+                _ => {}
+            }
         }
+        disk.sync_directory(&self.path)?;
+        Ok(true)
     }
     /// The rebuild is complete.
     pub(super) fn end_reindex(&self, disk: &Disk) -> Result<(), StoreError> {

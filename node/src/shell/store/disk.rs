@@ -63,7 +63,7 @@ impl Disk {
         std::fs::rename(&scratch, path).map_err(|error| io_error("replace", path, &error))?;
         path.parent().map_or(Ok(()), |directory| self.sync_directory(directory))
     }
-    /// Called before a commit to the coin database, and again when it has been made.
+    /// Called after each change of the coin database and between the parts of a larger operation.
     pub(super) fn step(&self, _name: &'static str) -> Result<(), StoreError> {
         #[cfg(test)]
         if self.fault(_name)?.is_some() {

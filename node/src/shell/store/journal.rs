@@ -80,6 +80,11 @@ impl Journal {
         Ok((journal, transactions.into_values().collect()))
     }
 
+    #[cfg(test)]
+    pub(super) fn set_kept_bytes_max(&mut self, bytes: u64) {
+        self.kept_bytes_max = bytes;
+    }
+
     /// Keeps a transaction. Once this has returned it survives kill -9.
     pub(super) fn keep(&mut self, transaction: &CheckedTransaction) -> Result<(), StoreError> {
         let txid = transaction.txid();

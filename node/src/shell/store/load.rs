@@ -10,6 +10,7 @@ use super::disk::Disk;
 use super::error::{REINDEX, damaged, state_error};
 use super::files::{FileSet, Position};
 use super::keys::{self, BlockPosition, IndexValue, Meta};
+use super::redo::Left;
 use super::scan::Damage;
 use super::shared::Shared;
 use super::state::State;
@@ -20,8 +21,8 @@ use chain_spec::{Block, BlockHash, ChainSpec, Decode, Header};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::Arc;
 
-/// Most operations of one batch: larger ones take sled long and much memory.
-pub(super) const BATCH_OPERATIONS_MAX: usize = 10_000;
+/// Up to this many coins, their sum is compared on every start (some 20 ms); beyond, whenever all of them are read.
+const COINS_CHECKED_MAX: u64 = 20_000;
 
 /// Opens the coin database, or creates it where nothing can be lost by that.
 pub(super) fn open_state(
@@ -46,9 +47,8 @@ pub(super) fn open_state(
         None if has_blocks && !reindex => Err(state_error(&path, "what it says of itself is gone")),
         None => {
             let meta = Meta { format: keys::FORMAT, txindex: config.txindex, ..Meta::default() };
-            let mut batch = sled::Batch::default();
-            batch.insert(&keys::META, keys::encode(&meta)?);
-            state.apply(batch)?;
+            state.set_meta(&meta)?;
+            state.flush()?;
             state.sync()?;
             Ok(state)
         }
@@ -60,11 +60,10 @@ pub(super) fn load(
     shared: &Shared,
     spec: &ChainSpec,
     disk: &Disk,
+    left: Left,
     reindex: bool,
 ) -> Result<(Meta, Loaded), StoreError> {
-    let Some(mut meta) = shared.state.meta()? else {
-        return Err(state_error(&shared.directory.state(), "what it says of itself is gone"));
-    };
+    let mut meta = finish_commit(shared, left)?;
     let mut index = Index::read(shared, spec)?;
     let found = find(shared, spec, disk, &mut meta, reindex)?;
     let changed = index.add(spec, &found);
@@ -76,6 +75,36 @@ pub(super) fn load(
         transactions: Vec::new(),
     };
     Ok((meta, loaded))
+}
+
+/// Applies a commit that a crash interrupted, and checks that the database has every commit it was given.
+fn finish_commit(shared: &Shared, left: Left) -> Result<Meta, StoreError> {
+    let path = shared.directory.state();
+    let state = &shared.state;
+    let Some(mut meta) = state.meta()? else {
+        return Err(state_error(&path, "what it says of itself is gone"));
+    };
+    match left {
+        Left::Commit(committed, changes) if committed.sequence == meta.sequence + 1 => {
+            tracing::info!("finishing an interrupted commit of {} changes", changes.len());
+            state.apply(&changes, &mut meta.coins)?;
+            // Some of them had been made before, so what those replaced cannot be known any more: sum all coins.
+            meta = Meta { coins: state.sum_coins()?, ..committed };
+            state.set_meta(&meta)?;
+            state.flush()?;
+            state.sync()?;
+        }
+        Left::Commit(committed, _) | Left::Applied(committed) if committed.sequence > meta.sequence => {
+            let what = format_args!("it is at commit {}, but {} were made", meta.sequence, committed.sequence);
+            return Err(state_error(&path, what));
+        }
+        _ if meta.applying => return Err(state_error(&path, "a commit was interrupted and the redo log has lost it")),
+        _ => {}
+    }
+    if meta.coins.count <= COINS_CHECKED_MAX && state.sum_coins()? != meta.coins {
+        return Err(state_error(&path, "its coins are not the ones that were committed"));
+    }
+    Ok(meta)
 }
 
 /// The header index by hash.
@@ -267,47 +296,25 @@ fn persist(
     if found.blocks.is_empty() && found.undos.is_empty() {
         return Ok(());
     }
-    let mut writer = BatchWriter::new(shared);
+    let state = &shared.state;
     for block in &found.blocks {
-        writer.insert(&keys::hash_key(keys::BLOCK, block.hash.as_bytes()), keys::encode(&block.position)?)?;
+        state.set(&keys::hash_key(keys::BLOCK, block.hash.as_bytes()), keys::encode(&block.position)?)?;
     }
     for (hash, position) in &found.undos {
-        writer.insert(&keys::hash_key(keys::UNDO, hash.as_bytes()), keys::encode(position)?)?;
+        state.set(&keys::hash_key(keys::UNDO, hash.as_bytes()), keys::encode(position)?)?;
     }
     for hash in changed {
         if let Some(entry) = index.0.get(hash) {
-            writer.insert(&keys::hash_key(keys::INDEX, hash.as_bytes()), keys::encode(&IndexValue::from(entry))?)?;
+            state.set(&keys::hash_key(keys::INDEX, hash.as_bytes()), keys::encode(&IndexValue::from(entry))?)?;
         }
     }
-    writer.flush()?;
+    state.flush()?;
     if shared.txindex && meta.txindex {
         for (hash, _) in &found.undos {
-            txindex::add_stored(shared, &mut writer, hash)?;
+            txindex::add_stored(shared, hash)?;
         }
     }
-    writer.insert(&keys::META, keys::encode(meta)?)?;
-    writer.flush()?;
-    shared.state.sync()
-}
-
-/// Many writes as batches of a bounded size, for writes that may be repeated.
-pub(super) struct BatchWriter<'a> {
-    shared: &'a Shared,
-    batch: sled::Batch,
-    operations: usize,
-}
-
-impl<'a> BatchWriter<'a> {
-    pub(super) fn new(shared: &'a Shared) -> BatchWriter<'a> {
-        BatchWriter { shared, batch: sled::Batch::default(), operations: 0 }
-    }
-    pub(super) fn insert(&mut self, key: &[u8], value: impl Into<sled::IVec>) -> Result<(), StoreError> {
-        self.batch.insert(key, value);
-        self.operations += 1;
-        if self.operations >= BATCH_OPERATIONS_MAX { self.flush() } else { Ok(()) }
-    }
-    pub(super) fn flush(&mut self) -> Result<(), StoreError> {
-        self.operations = 0;
-        self.shared.state.apply(std::mem::take(&mut self.batch))
-    }
+    state.set_meta(meta)?;
+    state.flush()?;
+    state.sync()
 }

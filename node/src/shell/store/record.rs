@@ -1,4 +1,4 @@
-//! How records are framed in the block, undo and journal files: a fixed header, then the payload.
+//! How records are framed in the block, undo, journal and redo files: a fixed header, then the payload.
 //!
 //! The header has its own checksum, so that a length is never believed before it is known to be the one that was written;
 //! that is what lets a scan tell a write that was cut short from damage.
@@ -21,6 +21,12 @@ pub(super) enum Kind {
     Kept,
     /// Ids of transactions that need not be kept any more.
     Forgotten,
+    /// Changes of the database that belong to one commit.
+    CommitPart,
+    /// The end of a commit whose changes come before it.
+    CommitEnd,
+    /// The last commit is in the database.
+    CommitDone,
 }
 
 impl Kind {
@@ -30,10 +36,15 @@ impl Kind {
             Kind::Undo => *b"TsU\xd1",
             Kind::Kept => *b"TsK\xd1",
             Kind::Forgotten => *b"TsF\xd1",
+            Kind::CommitPart => *b"TsC\xd1",
+            Kind::CommitEnd => *b"TsE\xd1",
+            Kind::CommitDone => *b"TsD\xd1",
         }
     }
     fn from_magic(magic: [u8; 4]) -> Option<Kind> {
-        [Kind::Block, Kind::Undo, Kind::Kept, Kind::Forgotten].into_iter().find(|kind| kind.magic() == magic)
+        use Kind::{Block, CommitDone, CommitEnd, CommitPart, Forgotten, Kept, Undo};
+        const KINDS: [Kind; 7] = [Block, Undo, Kept, Forgotten, CommitPart, CommitEnd, CommitDone];
+        KINDS.into_iter().find(|kind| kind.magic() == magic)
     }
 }
 

@@ -1,19 +1,25 @@
-//! The coin database: one sled tree, changed by one atomic batch per commit.
+//! The coin database: one sled tree.
 //!
-//! sled keeps a batch whole across kill -9 and across a torn write of its log. Its `flush` starts the write-back but does not
-//! wait for the disk, so a commit also syncs the file. Where sled meets damage it may panic instead of returning an error:
-//! every call goes through [`State::run`], which turns either into a [`StoreError`] that names the database.
+//! sled's `flush` starts the write-back but does not wait for the disk, so the file is synced as well. What makes several
+//! changes one commit is in [`redo`](super::redo). Where sled meets damage it may panic instead of returning an error: every
+//! call goes through [`State::run`], which turns either into a [`StoreError`] that names the database.
 
 use super::disk::Disk;
 use super::error::{io_error, state_error};
-use super::keys::{self, Meta};
+use super::keys::{self, CoinSum, Meta};
 use super::quiet::catch_quietly;
+use super::redo::Change;
 use crate::core::store::StoreError;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Least cache sled is given, bytes; below this it re-reads its own index pages.
 const CACHE_BYTES_MIN: u64 = 1024 * 1024;
+
+/// How often and how fast opening is tried again while sled's own lock is held.
+const LOCK_ATTEMPTS_MAX: u32 = 1_000;
+const LOCK_RETRY: Duration = Duration::from_millis(2);
 
 /// The open database.
 #[derive(Debug)]
@@ -33,7 +39,18 @@ impl State {
             .cache_capacity(cache_bytes.max(CACHE_BYTES_MIN))
             .mode(sled::Mode::HighThroughput)
             .flush_every_ms(None);
-        let db = match catch_quietly(|| config.open()) {
+        let mut opened = catch_quietly(|| config.open());
+        for _ in 0..LOCK_ATTEMPTS_MAX {
+            if !matches!(&opened, Ok(Err(sled::Error::Io(error))) if error.to_string().contains("could not acquire lock"))
+            {
+                break;
+            }
+            // We hold the directory's lock, so this can only be a thread of sled's that has not yet let go of the file of a
+            // store this process closed a moment ago. sled offers no way to wait for it.
+            std::thread::sleep(LOCK_RETRY);
+            opened = catch_quietly(|| config.open());
+        }
+        let db = match opened {
             Ok(Ok(db)) => db,
             Ok(Err(sled::Error::Io(error))) => return Err(io_error("open the coin database", path, &error)),
             Ok(Err(error)) => return Err(state_error(path, error)),
@@ -85,15 +102,52 @@ impl State {
         Ok(())
     }
 
-    /// Applies a batch: all of it or nothing, even under kill -9 once it has returned.
-    pub(super) fn apply(&self, batch: sled::Batch) -> Result<(), StoreError> {
-        self.disk.step("batch")?;
-        self.run(|| self.db.apply_batch(batch))?;
-        self.run(|| self.db.flush())?;
-        self.disk.step("batch applied")
+    /// Makes changes one by one, in key order, which touches each of sled's pages once, and keeps the coins' sum.
+    /// Nothing is promised of what is on disk before [`State::flush`].
+    pub(super) fn apply(&self, changes: &[Change], coins: &mut CoinSum) -> Result<(), StoreError> {
+        let mut ordered: Vec<&Change> = changes.iter().collect();
+        // Stable: of two changes of one key the later one wins.
+        ordered.sort_by(|a, b| a.key.cmp(&b.key));
+        for change in ordered {
+            let old = match &change.value {
+                Some(value) => self.run(|| self.db.insert(&change.key, value.as_slice()))?,
+                None => self.run(|| self.db.remove(&change.key))?,
+            };
+            if change.key.first() == Some(&keys::COIN) {
+                old.inspect(|old| coins.remove(&change.key, old));
+                change.value.iter().for_each(|new| coins.add(&change.key, new));
+            }
+            self.disk.step("change")?;
+        }
+        Ok(())
     }
 
-    /// Makes what was applied survive a power cut.
+    pub(super) fn set(&self, key: &[u8], value: Vec<u8>) -> Result<(), StoreError> {
+        self.run(|| self.db.insert(key, value))?;
+        self.disk.step("change")
+    }
+
+    pub(super) fn set_meta(&self, meta: &Meta) -> Result<(), StoreError> {
+        self.set(&keys::META, keys::encode(meta)?)
+    }
+
+    /// Hands everything changed so far to the system, so that it survives kill -9.
+    pub(super) fn flush(&self) -> Result<(), StoreError> {
+        self.run(|| self.db.flush())?;
+        self.disk.step("flush")
+    }
+
+    /// Sums the coins that are there.
+    pub(super) fn sum_coins(&self) -> Result<CoinSum, StoreError> {
+        let mut sum = CoinSum::default();
+        self.for_each(keys::COIN, |key, value| {
+            sum.add(key, value);
+            Ok(())
+        })?;
+        Ok(sum)
+    }
+
+    /// Makes what was flushed survive a power cut.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
         self.disk.sync(&self.log.1, &self.log.0)
     }

@@ -4,7 +4,6 @@
 //! overwrite what they share with the old one, and the reader checks that a block is in the active chain.
 
 use super::keys::{self, IndexValue, Meta};
-use super::load::{BATCH_OPERATIONS_MAX, BatchWriter};
 use super::shared::Shared;
 use crate::core::store::StoreError;
 use chain_spec::{BlockHash, Txid};
@@ -20,28 +19,12 @@ pub(super) fn txids(shared: &Shared, hash: &BlockHash) -> Result<Vec<Txid>, Stor
     Ok(block.transactions.iter().map(|transaction| transaction.txid()).collect())
 }
 
-/// Writes a stored block's entries.
-pub(super) fn add_stored(shared: &Shared, writer: &mut BatchWriter<'_>, hash: &BlockHash) -> Result<(), StoreError> {
+/// Writes a stored block's entries. They are not part of a commit: one that is there too early does no harm.
+pub(super) fn add_stored(shared: &Shared, hash: &BlockHash) -> Result<(), StoreError> {
     for txid in txids(shared, hash)? {
-        writer.insert(&keys::hash_key(keys::TRANSACTION, txid.as_bytes()), hash.as_bytes().as_slice())?;
+        shared.state.set(&keys::hash_key(keys::TRANSACTION, txid.as_bytes()), hash.as_bytes().to_vec())?;
     }
     Ok(())
-}
-
-/// Adds a connected block's entries to the next commit; when they get many they are written at once, which is harmless
-/// since a connected block's undo data is found again and its entries with it.
-pub(super) fn add_pending(shared: &Shared, hash: &BlockHash) -> Result<(), StoreError> {
-    let txids = txids(shared, hash)?;
-    let mut pending = shared.pending_mut();
-    pending.transactions.extend(txids.into_iter().map(|txid| (txid, *hash)));
-    if pending.transactions.len() < BATCH_OPERATIONS_MAX / 2 {
-        return Ok(());
-    }
-    let mut writer = BatchWriter::new(shared);
-    for (txid, hash) in pending.transactions.drain() {
-        writer.insert(&keys::hash_key(keys::TRANSACTION, txid.as_bytes()), hash.as_bytes().as_slice())?;
-    }
-    writer.flush()
 }
 
 /// Builds the index over blocks that were connected while it was off, or notes that it is off from now on.
@@ -49,7 +32,6 @@ pub(super) fn switch(shared: &Shared, meta: &mut Meta) -> Result<(), StoreError>
     if shared.txindex == meta.txindex {
         return Ok(());
     }
-    let mut writer = BatchWriter::new(shared);
     if shared.txindex {
         tracing::info!("building the transaction index");
         let active = active_chain(shared, meta)?;
@@ -60,13 +42,13 @@ pub(super) fn switch(shared: &Shared, meta: &mut Meta) -> Result<(), StoreError>
         })?;
         // The active chain last: its blocks overwrite what abandoned ones share with them.
         for hash in connected.iter().filter(|hash| !active.contains(*hash)).chain(&active) {
-            add_stored(shared, &mut writer, hash)?;
+            add_stored(shared, hash)?;
         }
-        writer.flush()?;
+        shared.state.flush()?;
     }
     meta.txindex = shared.txindex;
-    writer.insert(&keys::META, keys::encode(meta)?)?;
-    writer.flush()?;
+    shared.state.set_meta(meta)?;
+    shared.state.flush()?;
     shared.state.sync()
 }
 
