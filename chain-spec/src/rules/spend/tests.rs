@@ -381,8 +381,8 @@ fn exactly_two_pushes_in_any_form() {
         assert_eq!(fault_of(&with_script(parts), &coin), ScriptFault::NotTwoPushes);
     }
     // Numbers are no pushes of bytes, and a push cut short is none.
-    assert_eq!(fault_of(&with_script(&[&[0x51], &second]), &coin), ScriptFault::NotTwoPushes);
-    assert_eq!(fault_of(&with_script(&[&first, &second[..33]]), &coin), ScriptFault::NotTwoPushes);
+    assert_eq!(fault_of(&with_script(&[&[0x51], second]), &coin), ScriptFault::NotTwoPushes);
+    assert_eq!(fault_of(&with_script(&[first, &second[..33]]), &coin), ScriptFault::NotTwoPushes);
 }
 
 #[test]
