@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use chain_spec::{Amount, Outpoint, Txid};
+use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand};
 
 use crate::client::ClientError;
@@ -54,13 +55,13 @@ struct Options {
     #[arg(long, global = true, value_name = "FILE", env = "TESTOON_WALLET_PASSWORD_FILE")]
     password_file: Option<PathBuf>,
     /// Make a wallet that whoever has the file can spend from (for tests)
-    #[arg(long, global = true, env = "TESTOON_WALLET_NO_PASSWORD", conflicts_with = "password_file")]
+    #[arg(long, global = true, env = "TESTOON_WALLET_NO_PASSWORD", conflicts_with = "password_file", value_parser = BoolishValueParser::new())]
     no_password: bool,
     /// Do not ask the node: answer from what the last sync found
-    #[arg(long, global = true, env = "TESTOON_WALLET_OFFLINE")]
+    #[arg(long, global = true, env = "TESTOON_WALLET_OFFLINE", value_parser = BoolishValueParser::new())]
     offline: bool,
     /// Print JSON
-    #[arg(long, global = true, env = "TESTOON_JSON")]
+    #[arg(long, global = true, env = "TESTOON_JSON", value_parser = BoolishValueParser::new())]
     json: bool,
 }
 
@@ -99,7 +100,7 @@ enum Command {
     /// List the addresses handed out or used
     Addresses {
         /// Also those used for change
-        #[arg(long, env = "TESTOON_WALLET_CHANGE")]
+        #[arg(long, env = "TESTOON_WALLET_CHANGE", value_parser = BoolishValueParser::new())]
         change: bool,
     },
     /// Show what the wallet has
@@ -123,7 +124,7 @@ enum Command {
         #[arg(long, value_name = "N", env = "TESTOON_FEE_RATE", default_value = "1")]
         fee_rate: FeeRate,
         /// Build and show the transaction, but do not send it
-        #[arg(long, env = "TESTOON_WALLET_DRY_RUN")]
+        #[arg(long, env = "TESTOON_WALLET_DRY_RUN", value_parser = BoolishValueParser::new())]
         dry_run: bool,
     },
     /// Give up an unconfirmed payment, so that its coins can be spent otherwise
@@ -136,7 +137,7 @@ enum Command {
     /// Show the words, which are the wallet's backup
     Words {
         /// Do not ask for confirmation
-        #[arg(long, env = "TESTOON_WALLET_YES")]
+        #[arg(long, env = "TESTOON_WALLET_YES", value_parser = BoolishValueParser::new())]
         yes: bool,
     },
 }
@@ -151,17 +152,17 @@ struct Send {
     #[arg(long, value_name = "N", env = "TESTOON_FEE_RATE", default_value = "1")]
     fee_rate: FeeRate,
     /// The receiver bears the fee
-    #[arg(long, env = "TESTOON_WALLET_SUBTRACT_FEE")]
+    #[arg(long, env = "TESTOON_WALLET_SUBTRACT_FEE", value_parser = BoolishValueParser::new())]
     subtract_fee: bool,
     /// Accept a fee above 0.1 coin or a tenth of the amount
-    #[arg(long, env = "TESTOON_WALLET_ALLOW_HIGH_FEE")]
+    #[arg(long, env = "TESTOON_WALLET_ALLOW_HIGH_FEE", value_parser = BoolishValueParser::new())]
     allow_high_fee: bool,
     /// Spend only these coins (txid:index, see `coins`); may be given several times
     #[arg(long = "coin", value_name = "TXID:INDEX", env = "TESTOON_WALLET_COINS", value_delimiter = ',',
           value_parser = parse_outpoint)]
     coins: Vec<Outpoint>,
     /// Build and show the transaction, but do not send it
-    #[arg(long, env = "TESTOON_WALLET_DRY_RUN")]
+    #[arg(long, env = "TESTOON_WALLET_DRY_RUN", value_parser = BoolishValueParser::new())]
     dry_run: bool,
     /// Wait until the payment has K confirmations
     #[arg(long, value_name = "K", env = "TESTOON_WALLET_WAIT", conflicts_with = "dry_run")]

@@ -96,14 +96,32 @@ impl std::fmt::Debug for Words {
     }
 }
 
-/// BIP39 words differ in their first four letters, so those find the intended word.
+/// The nearest word of the list, if it is near enough to be what was meant.
 fn spelling_hint(word: &str) -> String {
-    let prefix: String = word.chars().take(4).collect();
     let list = Language::English.word_list();
-    match list.iter().find(|known| !prefix.is_empty() && known.starts_with(&prefix)) {
-        Some(known) => format!(" (did you mean {known:?}?)"),
+    let nearest = list.iter().map(|known| (edit_distance(word, known), known)).min();
+    match nearest.filter(|(distance, _)| *distance <= EDITS_MAX) {
+        Some((_, known)) => format!(" (did you mean {known:?}?)"),
         None => String::new(),
     }
+}
+
+/// Slips of the pen within which a word is recognised.
+const EDITS_MAX: usize = 2;
+
+/// Letters to insert, delete or change to make one word the other (Levenshtein).
+fn edit_distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, letter) in one.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, counterpart) in other.iter().enumerate() {
+            let changed = diagonal + usize::from(letter != *counterpart);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[other.len()]
 }
 
 /// BIP44's two branches of an account.

@@ -21,6 +21,8 @@ const BATCH_MAX: usize = 256;
 const BATCH_FIRST: usize = 16;
 /// A batch of blocks is sized to bring about this much.
 const BATCH_BYTES: usize = 4 << 20;
+/// Core's `RPC_INVALID_ADDRESS_OR_KEY`.
+const NOT_FOUND: i64 = -5;
 /// Reorganisations during one sync after which it gives up.
 const REORGS_MAX: usize = 100;
 /// Mempool transactions looked at; a larger mempool's rest is seen once it is in a block.
@@ -190,7 +192,12 @@ impl Scan<'_> {
         let queries = hashes.iter().map(|hash| json!([hash.to_string(), 0])).collect();
         let (mut blocks, mut bytes) = (Vec::with_capacity(hashes.len()), 0);
         for (answer, hash) in self.client.batch("getblock", queries)?.into_iter().zip(&hashes) {
-            let value = answer.map_err(|error| ClientError::Rpc { method: "getblock".into(), error })?;
+            let value = match answer {
+                Ok(value) => value,
+                // Gone with a reorganisation, from a node that does not keep what it has left behind.
+                Err(error) if error.code == NOT_FOUND => break,
+                Err(error) => return Err(ClientError::Rpc { method: "getblock".into(), error }.into()),
+            };
             bytes += value.as_str().map_or(0, |text| text.len() / 2);
             let block: Block = self.decode("getblock", &value)?;
             if block.hash() != *hash {

@@ -108,6 +108,16 @@ fn wrong_words_are_named() {
 }
 
 #[test]
+fn edit_distances_count_letters() {
+    for (one, other, distance) in
+        [("", "", 0), ("", "abc", 3), ("kitten", "sitting", 3), ("parot", "parrot", 1), ("ü", "u", 1)]
+    {
+        assert_eq!((edit_distance(one, other), edit_distance(other, one)), (distance, distance));
+    }
+    assert_eq!(spelling_hint("xxxxxxxx"), "");
+}
+
+#[test]
 fn the_look_ahead_moves_with_use() {
     let spec = chain("local");
     let words = Words::parse(ABANDON).unwrap();

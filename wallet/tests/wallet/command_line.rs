@@ -1,0 +1,299 @@
+//! The command line as its users see it: output, exit codes, one line per error.
+
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::fake_node::FakeNode;
+use crate::{demo, local, words};
+
+const BOB: &str = "mghKdQzx6hVVEGJGEFU4AzRBTYsEhLqqa7";
+
+/// A directory with wallets, and a node to talk to.
+struct Desk {
+    directory: TempDir,
+    node: FakeNode,
+}
+
+struct Answer {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Desk {
+    fn new() -> Desk {
+        Desk { directory: tempfile::tempdir().unwrap(), node: FakeNode::local() }
+    }
+
+    /// A desk with alice's wallet on it.
+    fn with_alice() -> Desk {
+        let desk = Desk::new();
+        let made = desk.offline("alice", &["--no-password", "restore", "--words", &words("alice")]);
+        assert_eq!(made.code, 0, "{}", made.err);
+        desk
+    }
+
+    fn command(&self, wallet: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_testoon-wallet"));
+        command.env_clear().stdin(Stdio::null()).current_dir(self.directory.path()).args(["--wallet", wallet]);
+        command
+    }
+
+    fn offline(&self, wallet: &str, arguments: &[&str]) -> Answer {
+        run(self.command(wallet).args(arguments))
+    }
+
+    fn online(&self, wallet: &str, arguments: &[&str]) -> Answer {
+        run(self
+            .command(wallet)
+            .args(["--rpc", &self.node.url()])
+            .arg("--cookie")
+            .arg(self.node.cookie())
+            .args(arguments))
+    }
+
+    fn json(&self, wallet: &str, arguments: &[&str]) -> Value {
+        let answer = self.online(wallet, &[&["--json"], arguments].concat());
+        assert_eq!((answer.code, answer.err.as_str()), (0, ""), "{arguments:?}");
+        assert_eq!(answer.out.lines().count(), 1, "{}", answer.out);
+        serde_json::from_str(&answer.out).unwrap()
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.directory.path().join(name), text).unwrap();
+    }
+}
+
+fn run(command: &mut Command) -> Answer {
+    let output = command.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Answer { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+/// One line, and what it must hold.
+fn assert_error(answer: &Answer, code: i32, parts: &[&str]) {
+    assert_eq!((answer.code, answer.out.as_str()), (code, ""), "{}", answer.err);
+    assert_eq!(answer.err.lines().count(), 1, "{}", answer.err);
+    assert!(answer.err.starts_with("error: "), "{}", answer.err);
+    for part in parts {
+        assert!(answer.err.contains(part), "{part:?} is not in {}", answer.err);
+    }
+}
+
+#[test]
+fn a_payment_from_the_first_command_to_the_last() {
+    let desk = Desk::with_alice();
+    let balance = desk.json("alice", &["balance"]);
+    assert_eq!((balance["spendable"].as_f64(), balance["height"].as_u64()), (Some(395.0), Some(0)));
+
+    let dry = desk.json("alice", &["send", BOB, "12.5", "--dry-run"]);
+    assert_eq!((dry["sent"].as_bool(), dry["fee"].as_f64()), (Some(false), Some(0.000_002_26)));
+    assert!(dry["hex"].as_str().unwrap().len() > 2 * 220);
+    assert!(desk.node.chain().mempool.is_empty());
+
+    let sent = desk.json("alice", &["send", BOB, "12.5", "--fee-rate", "2"]);
+    let txid = sent["txid"].as_str().unwrap();
+    assert_eq!((sent["amount"].as_f64(), sent["fee"].as_f64()), (Some(12.5), Some(0.000_004_52)));
+    assert!(desk.node.chain().mempool.contains_key(&txid.parse().unwrap()));
+    assert_eq!(desk.json("alice", &["balance"])["pending"].as_f64(), sent["change"].as_f64());
+
+    desk.node.mine(2);
+    let history = desk.json("alice", &["history"]);
+    let newest = history["transactions"].as_array().unwrap().last().unwrap();
+    assert_eq!((newest["txid"].as_str(), newest["confirmations"].as_u64()), (Some(txid), Some(2)));
+    assert_eq!((newest["kind"].as_str(), newest["amount"].as_f64()), (Some("sent"), Some(-12.500_004_52)));
+    assert_eq!(newest["addresses"][0].as_str(), Some(BOB));
+    let text = desk.online("alice", &["history", "--limit", "1"]).out;
+    assert!(text.contains("-12.50000452") && text.contains("2 conf") && text.contains(txid), "{text}");
+    assert_eq!(text.lines().count(), 2);
+
+    let coins = desk.json("alice", &["coins"]);
+    assert_eq!(coins["coins"].as_array().unwrap().len(), 7);
+    let addresses = desk.json("alice", &["addresses"]);
+    assert_eq!(addresses["addresses"][0]["received"].as_f64(), Some(395.0));
+    assert_eq!(addresses["addresses"][0]["path"].as_str(), Some("m/44'/1'/0'/0/0"));
+}
+
+#[test]
+fn send_waits_for_confirmations() {
+    let desk = Desk::with_alice();
+    let child = desk
+        .command("alice")
+        .args(["--json", "--rpc", &desk.node.url(), "send", BOB, "1", "--wait", "2", "--cookie"])
+        .arg(desk.node.cookie())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The payment has arrived, and the wallet waits for a block: mine one, and again when it waits for the second.
+    for waits in 1..=2 {
+        desk.node.await_calls("waitfornewblock", waits);
+        desk.node.mine(1);
+    }
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let sent: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(sent["confirmations"].as_u64(), Some(2));
+    assert!(sent["seconds"].is_number());
+}
+
+#[test]
+fn a_wait_with_a_limit_ends() {
+    let desk = Desk::with_alice();
+    let answer = desk.online("alice", &["send", BOB, "1", "--wait", "1", "--wait-timeout", "0"]);
+    assert_error(&answer, 1, &["has not 1 confirmations yet"]);
+    assert_eq!(desk.node.chain().mempool.len(), 1);
+}
+
+#[test]
+fn create_shows_words_that_restore_the_wallet() {
+    let desk = Desk::new();
+    let made = desk.json("one", &["--no-password", "create", "--word-count", "24", "--passphrase", "é"]);
+    let words = made["words"].as_str().unwrap();
+    assert_eq!(words.split(' ').count(), 24);
+    let restored = desk.json("two", &["--no-password", "restore", "--words", words, "--passphrase", "e\u{301}"]);
+    assert_eq!(restored["address"], made["address"]);
+    assert_eq!(restored["synced"].as_bool(), Some(true));
+    assert_eq!(desk.json("two", &["words", "--yes"])["words"].as_str(), Some(words));
+    let first = desk.json("one", &["new-address"]);
+    assert_eq!(first["address"], made["address"]);
+    let second = desk.json("one", &["new-address"]);
+    assert_eq!(second["path"].as_str(), Some("m/44'/1'/0'/0/1"));
+    let again = desk.online("one", &["--no-password", "create"]);
+    assert_error(&again, 1, &["exists already"]);
+}
+
+#[test]
+fn words_come_from_standard_input_too() {
+    let desk = Desk::new();
+    desk.write("words", &words("bob"));
+    let file = std::fs::File::open(desk.directory.path().join("words")).unwrap();
+    let answer = run(desk.command("bob").args(["--no-password", "restore"]).stdin(file));
+    assert!(answer.out.contains(BOB), "{}", answer.err);
+}
+
+#[test]
+fn passwords_guard_the_file() {
+    let desk = Desk::new();
+    desk.write("right", "correct horse\nsecond line\n");
+    desk.write("wrong", "battery staple\n");
+    desk.write("empty", "\n");
+    let with = |file: &str, rest: &[&str]| desk.offline("w", &[&["--password-file", file], rest].concat());
+    assert_error(&with("empty", &["create"]), 2, &["the password is empty", "--no-password"]);
+    assert_eq!(with("right", &["create"]).code, 0);
+    assert_eq!(with("right", &["balance", "--offline"]).code, 0);
+    assert_error(&with("wrong", &["balance", "--offline"]), 1, &["wrong password for wallet", "/w"]);
+    assert_error(&with("none", &["balance", "--offline"]), 1, &["cannot read password file none"]);
+    let by_variable =
+        |password| run(desk.command("w").env("TESTOON_WALLET_PASSWORD", password).args(["balance", "--offline"])).code;
+    assert_eq!((by_variable("correct horse"), by_variable("x")), (0, 1));
+}
+
+#[test]
+fn damage_and_foreign_files_are_named() {
+    let desk = Desk::with_alice();
+    let path = desk.directory.path().join("alice");
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[100] ^= 1;
+    std::fs::write(&path, &bytes).unwrap();
+    assert_error(&desk.offline("alice", &["balance", "--offline"]), 1, &["is damaged", "restore"]);
+    desk.write("text", "hello");
+    assert_error(&desk.offline("text", &["balance", "--offline"]), 1, &["text is not a Testoon wallet file"]);
+    assert_error(&desk.offline("none", &["balance", "--offline"]), 1, &["no wallet at none", "create"]);
+    assert_error(&desk.offline(".", &["balance", "--offline"]), 1, &["cannot read ."]);
+}
+
+#[test]
+fn a_wallet_in_use_is_named() {
+    let desk = Desk::with_alice();
+    let path = desk.directory.path().join("alice");
+    let _held = wallet::Wallet::open(&path, &wallet::Password::None).unwrap();
+    assert_error(&desk.online("alice", &["balance"]), 1, &["alice is in use by another process"]);
+}
+
+#[test]
+fn wrong_arguments_exit_with_two() {
+    let desk = Desk::with_alice();
+    let main_address = "1LqBGSKuX5yYUonjxT5qGfpUsXKYYWeabA";
+    let send = |address: &str, amount: &str| desk.online("alice", &["send", address, amount]);
+    assert_error(&send(main_address, "1"), 2, &[main_address, "version 0", "\"local\"", "111"]);
+    assert_error(&send("mghKdQzx6hVVEGJGEFU4AzRBTYsEhLqqa8", "1"), 2, &["mghKdQzx6hVVEGJGEFU4AzRBTYsEhLqqa8"]);
+    for amount in ["", "0.123456789", "-1", "1e3", "21000001", "1,5", "0x1", "１"] {
+        assert_eq!(send(BOB, amount).code, 2, "{amount:?}");
+    }
+    assert_eq!(desk.online("alice", &["send", BOB, "1", "--fee-rate", "-1"]).code, 2);
+    assert_eq!(desk.online("alice", &["frobnicate"]).code, 2);
+    assert_eq!(run(Command::new(env!("CARGO_BIN_EXE_testoon-wallet")).env_clear().arg("coins")).code, 2);
+    assert_error(&desk.offline("alice", &["balance"]), 2, &["no credentials", "--cookie"]);
+    assert_error(
+        &desk.offline("x", &["--no-password", "create", "--chain", "nope"]),
+        2,
+        &["no chain \"nope\"", "testnet"],
+    );
+    let bad = words("alice").replace("parrot", "parot");
+    assert_error(
+        &desk.offline("x", &["--no-password", "restore", "--words", &bad]),
+        2,
+        &["word 2 (\"parot\")", "parrot"],
+    );
+    assert_error(&desk.offline("alice", &["words"]), 2, &["--yes"]);
+}
+
+#[test]
+fn failures_exit_with_one() {
+    let desk = Desk::with_alice();
+    assert_error(
+        &desk.online("alice", &["send", BOB, "1000"]),
+        1,
+        &["not enough funds", "1000.0", "395.00000000 available"],
+    );
+    assert_error(&desk.online("alice", &["send", BOB, "1", "--fee-rate", "60000"]), 1, &["--allow-high-fee"]);
+    assert_error(&desk.online("alice", &["abandon", &"00".repeat(32)]), 1, &["not an unconfirmed transaction"]);
+    desk.write("cookie", "__cookie__:wrong");
+    let url = desk.node.url();
+    let answer = desk.offline("alice", &["balance", "--rpc", &url, "--cookie", "cookie"]);
+    assert_error(&answer, 1, &["refuses our credentials", &url]);
+    let Desk { directory, node } = desk;
+    drop(node);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_testoon-wallet"));
+    command
+        .env_clear()
+        .current_dir(directory.path())
+        .args(["--wallet", "alice", "balance", "--cookie", "cookie", "--rpc", &url]);
+    assert_error(&run(&mut command), 1, &["no node answers at", &url, "--rpc"]);
+}
+
+#[test]
+fn every_flag_has_a_variable_that_works() {
+    let desk = Desk::with_alice();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_testoon-wallet"));
+    command.env_clear().arg("balance");
+    command.env("TESTOON_WALLET", desk.directory.path().join("alice")).env("TESTOON_JSON", "1");
+    command.env("TESTOON_RPC", desk.node.url()).env("TESTOON_COOKIE", desk.node.cookie());
+    let answer = run(&mut command);
+    assert_eq!(answer.code, 0, "{}", answer.err);
+    assert_eq!(serde_json::from_str::<Value>(&answer.out).unwrap()["total"].as_f64(), Some(395.0));
+}
+
+#[test]
+fn the_rest_of_the_commands() {
+    let desk = Desk::with_alice();
+    let key = chain_spec::PrivateKey::from_bytes(&[5; 32], true).unwrap();
+    desk.node.mine_to_address(1, &key.public_key().address(&local()));
+    desk.node.mine(1);
+    let swept = desk.json("alice", &["sweep", &key.to_wif(&local())]);
+    assert_eq!(swept["amount"].as_f64(), Some(49.999_998_08));
+    desk.node.mine(1);
+    let rescanned = desk.json("alice", &["rescan"]);
+    assert_eq!((rescanned["blocks"].as_u64(), rescanned["transactions"].as_u64()), (Some(4), Some(2)));
+
+    let sent = desk.json("alice", &["send", BOB, "1"]);
+    desk.node.chain().mempool.clear();
+    let txid = sent["txid"].as_str().unwrap();
+    assert_eq!(desk.json("alice", &["abandon", txid])["state"].as_str(), Some("abandoned"));
+    assert_eq!(desk.json("alice", &["balance"])["pending"].as_f64(), Some(0.0));
+    let help = desk.offline("alice", &["send", "--help"]);
+    assert!(help.out.contains("TESTOON_FEE_RATE") && help.out.contains("units (10⁻⁸ coin) per byte"), "{}", help.out);
+    assert!(demo("bob").address().unwrap().to_string() == BOB);
+}
