@@ -11,14 +11,22 @@ use search::Hits;
 pub use search::{LANES, Search};
 
 #[cfg(target_arch = "x86_64")]
+#[macro_use]
+mod unrolled;
+#[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod batches;
+mod constants;
 mod scalar;
 mod search;
 #[cfg(target_arch = "x86_64")]
 mod sha_ni;
 mod tune;
+#[cfg(target_arch = "x86_64")]
+mod vector;
 
 #[cfg(test)]
 mod tests;
@@ -125,7 +133,7 @@ impl Kernel {
     /// The fastest kernel by self-timing, which takes about 50 ms a kernel the first time in a process.
     pub fn fastest() -> Kernel {
         static FASTEST: OnceLock<Kernel> = OnceLock::new();
-        *FASTEST.get_or_init(|| tune::fastest(KernelName::available().into_iter().flat_map(Kernel::all_forms)))
+        *FASTEST.get_or_init(|| tune::fastest(KernelName::available().into_iter().flat_map(Kernel::forms)))
     }
 
     /// The kernel of this name in the form that is fastest here by self-timing.
@@ -134,16 +142,17 @@ impl Kernel {
         if name.variants().is_empty() {
             return Err(KernelError::Unsupported(name));
         }
-        Ok(*FASTEST[name as usize].get_or_init(|| tune::fastest(Kernel::all_forms(name))))
+        Ok(*FASTEST[name as usize].get_or_init(|| tune::fastest(Kernel::forms(name))))
     }
 
     /// The kernel expected to be fastest, without timing anything: for work too short to be worth it.
     pub fn untimed() -> Kernel {
-        let mut forms = KernelName::available().into_iter().rev().flat_map(Kernel::all_forms);
+        let mut forms = KernelName::available().into_iter().rev().flat_map(Kernel::forms);
         forms.next().expect("the scalar kernel runs everywhere")
     }
 
-    fn all_forms(name: KernelName) -> impl Iterator<Item = Kernel> {
+    /// The forms of one kernel that this processor can run; none if it lacks the instructions.
+    pub fn forms(name: KernelName) -> impl Iterator<Item = Kernel> {
         name.variants().iter().map(move |&variant| Kernel { name, variant })
     }
 

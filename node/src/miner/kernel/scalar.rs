@@ -5,7 +5,10 @@ use std::ops::Range;
 
 use sha2::block_api::compress256;
 
-use super::search::{Hits, INITIAL, LANES, Search};
+use super::{
+    constants::INITIAL,
+    search::{Hits, LANES, Search},
+};
 
 /// Looks through `range`.
 pub fn scan(search: &Search, range: Range<u64>, hits: &mut Hits) {

@@ -3,14 +3,10 @@
 use chain_spec::{BlockHash, Header, Target};
 use sha2::{Digest, Sha256, block_api::compress256};
 
-use super::super::VERSION_ROLLING_MASK;
+use super::{super::VERSION_ROLLING_MASK, constants::INITIAL};
 
 /// Versions of the header that share one nonce: what a 512-bit register holds.
 pub const LANES: usize = 16;
-
-/// SHA-256's initial state (FIPS 180-4 §5.3.3).
-pub const INITIAL: [u32; 8] =
-    [0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19];
 
 /// Candidates whose last digest word passed a kernel's test, as indices into the [`Search`].
 pub type Hits = Vec<u64>;
