@@ -27,6 +27,7 @@ mod directory;
 mod disk;
 mod error;
 mod files;
+mod inspect;
 mod journal;
 mod keys;
 mod load;
@@ -43,6 +44,8 @@ mod txindex;
 use crate::core::event::Output;
 use crate::core::store::{Commit, Loaded, Store, StoreError};
 use chain_spec::{BlockHash, BlockUndo, ChainSpec, CheckedBlock, Encode};
+pub use inspect::{Depth, Inspector};
+
 use directory::Directory;
 use disk::Disk;
 use files::{Appender, FileSet};
@@ -109,13 +112,14 @@ impl DiskStore {
         let blocks = FileSet::new(&directory.blocks(), Kind::Block);
         let undos = FileSet::new(&directory.blocks(), Kind::Undo);
         let reindex = directory.begin_reindex(config.reindex, &undos, &disk)?;
+        load::check_files(&directory, reindex, &blocks)?;
+        let damage = if reindex { Damage::Skip } else { Damage::Refuse };
+        let (journal, transactions) = Journal::open(&directory.journal(), disk.clone(), damage)?;
         let state = load::open_state(&directory, config, reindex, &blocks, &disk)?;
         let shared = Arc::new(Shared::new(directory, state, blocks, undos, config.txindex));
         let (redo, left) = Redo::open(&shared.directory.redo(), disk.clone())?;
         let (mut meta, mut loaded) = load::load(&shared, spec, &disk, left, reindex)?;
         txindex::switch(&shared, &mut meta)?;
-        let damage = if reindex { Damage::Skip } else { Damage::Refuse };
-        let (journal, transactions) = Journal::open(&shared.directory.journal(), disk.clone(), damage)?;
         loaded.transactions = transactions;
         if reindex {
             shared.directory.end_reindex(&disk)?;
@@ -124,6 +128,11 @@ impl DiskStore {
         let undos = Appender::new(shared.undos.clone(), disk, meta.undos);
         let reader = Box::new(Reader(shared.clone()));
         Ok((DiskStore { shared, blocks, undos, journal, redo, meta, failure: None }, reader, loaded))
+    }
+
+    /// A way to look after the store beside the core.
+    pub fn inspector(&self) -> Inspector {
+        Inspector(self.shared.clone())
     }
 
     /// Carries out one of the five store outputs. Once it has returned, the effect survives kill -9; after a
@@ -173,6 +182,7 @@ impl DiskStore {
     }
 
     fn commit(&mut self, commit: &Commit) -> Result<(), StoreError> {
+        disk::check_space(&self.shared.directory.state())?;
         // The disk has a record before the database knows where it is.
         self.blocks.sync()?;
         self.undos.sync()?;

@@ -73,6 +73,34 @@ impl Disk {
     }
 }
 
+/// Free space below which no commit is begun, bytes (Core stops at 50 MB as well): sled does not take a full disk well.
+const SPACE_BYTES_MIN: u64 = 50 * 1000 * 1000;
+
+/// Refuses when the disk that holds `path` is nearly full.
+pub(super) fn check_space(path: &Path) -> Result<(), StoreError> {
+    match free_bytes(path) {
+        Some(free) if free < SPACE_BYTES_MIN => Err(StoreError(format!(
+            "the disk that holds {} is nearly full: {} MB are free and {} MB are needed; free some space and start again; nothing that was acknowledged is lost",
+            path.display(),
+            free / 1_000_000,
+            SPACE_BYTES_MIN / 1_000_000
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Bytes this user may still write on the disk that holds `path`; `None` if the system does not say.
+#[allow(unsafe_code)]
+fn free_bytes(path: &Path) -> Option<u64> {
+    let path = std::ffi::CString::new(path.as_os_str().as_encoded_bytes()).ok()?;
+    let mut status = std::mem::MaybeUninit::<libc::statvfs>::zeroed();
+    // SAFETY: the path is a C string and `status` is writable memory of the right type; both outlive the call.
+    let result = unsafe { libc::statvfs(path.as_ptr(), status.as_mut_ptr()) };
+    // SAFETY: all-zero bytes are a valid `statvfs`, whether or not the call has filled it.
+    let status = unsafe { status.assume_init() };
+    (result == 0).then(|| status.f_bavail.saturating_mul(status.f_frsize))
+}
+
 #[cfg(test)]
 pub(super) mod fault {
     use super::{Disk, StoreError};

@@ -8,6 +8,14 @@ use std::path::Path;
 /// What an operator does when the blocks are fine and what is derived from them is not.
 pub(super) const REINDEX: &str = "start once with --reindex to rebuild from the block files";
 
+/// What an operator does when a file is gone.
+const RESTORE: &str = "restore it, or start once with --reindex to rebuild from the block files that are left";
+
+/// A file that must be there is not.
+pub(super) fn missing(path: &Path) -> StoreError {
+    StoreError(format!("{} is missing; {RESTORE}", path.display()))
+}
+
 /// An operation of the file system failed. The remedy follows from the kind of failure.
 pub(super) fn io_error(action: &str, path: &Path, error: &io::Error) -> StoreError {
     let remedy = match error.kind() {
@@ -20,7 +28,7 @@ pub(super) fn io_error(action: &str, path: &Path, error: &io::Error) -> StoreErr
         io::ErrorKind::NotFound => {
             "restore it, or start once with --reindex to rebuild from the block files that are left"
         }
-        io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => {
+        io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory | io::ErrorKind::AlreadyExists => {
             "choose another --datadir, or move what is in the way"
         }
         io::ErrorKind::UnexpectedEof => REINDEX,

@@ -7,7 +7,7 @@
 use super::StoreConfig;
 use super::directory::Directory;
 use super::disk::Disk;
-use super::error::{REINDEX, damaged, state_error};
+use super::error::{damaged, missing, state_error};
 use super::files::{FileSet, Position};
 use super::keys::{self, BlockPosition, IndexValue, Meta};
 use super::redo::Left;
@@ -24,6 +24,19 @@ use std::sync::Arc;
 /// Up to this many coins, their sum is compared on every start (some 20 ms); beyond, whenever all of them are read.
 const COINS_CHECKED_MAX: u64 = 20_000;
 
+/// Where there are blocks, the files that every store with blocks has must be there.
+pub(super) fn check_files(directory: &Directory, reindex: bool, blocks: &FileSet) -> Result<(), StoreError> {
+    let needed = [directory.state().join("db"), directory.journal()];
+    match needed.iter().find(|path| !path.exists()) {
+        Some(path) if !reindex && has_blocks(blocks)? => Err(missing(path)),
+        _ => Ok(()),
+    }
+}
+
+fn has_blocks(blocks: &FileSet) -> Result<bool, StoreError> {
+    Ok(blocks.list()?.iter().any(|&(_, length)| length > 0))
+}
+
 /// Opens the coin database, or creates it where nothing can be lost by that.
 pub(super) fn open_state(
     directory: &Directory,
@@ -33,10 +46,6 @@ pub(super) fn open_state(
     disk: &Disk,
 ) -> Result<State, StoreError> {
     let path = directory.state();
-    let has_blocks = blocks.list()?.iter().any(|&(_, length)| length > 0);
-    if has_blocks && !reindex && !path.join("db").exists() {
-        return Err(StoreError(format!("the coin database {} is missing; {REINDEX}", path.display())));
-    }
     let state = State::open(&path, config.cache_bytes, disk.clone())?;
     match state.meta()? {
         Some(meta) if meta.format != keys::FORMAT => {
@@ -44,7 +53,7 @@ pub(super) fn open_state(
             Err(state_error(&path, what))
         }
         Some(_) => Ok(state),
-        None if has_blocks && !reindex => Err(state_error(&path, "what it says of itself is gone")),
+        None if !reindex && has_blocks(blocks)? => Err(state_error(&path, "what it says of itself is gone")),
         None => {
             let meta = Meta { format: keys::FORMAT, txindex: config.txindex, ..Meta::default() };
             state.set_meta(&meta)?;
@@ -101,8 +110,8 @@ fn finish_commit(shared: &Shared, left: Left) -> Result<Meta, StoreError> {
         _ if meta.applying => return Err(state_error(&path, "a commit was interrupted and the redo log has lost it")),
         _ => {}
     }
-    if meta.coins.count <= COINS_CHECKED_MAX && state.sum_coins()? != meta.coins {
-        return Err(state_error(&path, "its coins are not the ones that were committed"));
+    if meta.coins.count <= COINS_CHECKED_MAX {
+        state.check_coins()?;
     }
     Ok(meta)
 }
@@ -134,32 +143,43 @@ impl Index {
             index.0.insert(hash, entry);
             Ok(())
         })?;
+        let stored = index.read_positions(shared)?;
+        let connected = undo_positions(shared)?;
+        let genesis = spec.genesis_hash();
+        let lost = |(hash, entry): &(&BlockHash, &IndexEntry)| match entry.status {
+            _ if **hash == genesis => false,
+            Status::Stored => !stored.contains(*hash),
+            Status::Valid => !stored.contains(*hash) || !connected.contains(*hash),
+            Status::Header | Status::Invalid | Status::InvalidAncestor => false,
+        };
+        let adrift = |(hash, entry): &(&BlockHash, &IndexEntry)| {
+            **hash != genesis && !index.0.contains_key(&entry.header.previous)
+        };
+        match index.0.iter().find(|entry| lost(entry) || adrift(entry)) {
+            Some((hash, entry)) => Err(state_error(
+                &shared.directory.state(),
+                format_args!("it has lost what belongs to block {hash} at height {}", entry.height),
+            )),
+            None => Ok(index),
+        }
+    }
+
+    /// The blocks whose places are known. One that was stored before its header was committed counts from now on.
+    fn read_positions(&mut self, shared: &Shared) -> Result<FxHashSet<BlockHash>, StoreError> {
         let mut stored = FxHashSet::default();
-        let mut ends: FxHashMap<u32, u64> = FxHashMap::default();
+        let mut ends = Ends::default();
         shared.state.for_each(keys::BLOCK, |key, value| {
             let place = keys::decode::<BlockPosition>(value);
             let (hash, place) = keys::hash_of(key).zip(place).ok_or_else(|| shared.state.unreadable(key))?;
-            let end = ends.entry(place.position.file).or_default();
-            *end = place.position.end().max(*end);
+            ends.cover(place.position);
             stored.insert(hash);
-            // A block that was found before its header was known.
-            if let Some(entry) = index.0.get_mut(&hash).filter(|entry| entry.status == Status::Header) {
+            if let Some(entry) = self.0.get_mut(&hash).filter(|entry| entry.status == Status::Header) {
                 (entry.status, entry.transactions) = (Status::Stored, place.transactions);
             }
             Ok(())
         })?;
-        check_lengths(shared, &ends)?;
-        let genesis = spec.genesis_hash();
-        let lost = |(hash, entry): &(&BlockHash, &IndexEntry)| {
-            matches!(entry.status, Status::Stored | Status::Valid) && !stored.contains(*hash) && **hash != genesis
-        };
-        match index.0.iter().find(lost) {
-            Some((hash, entry)) => Err(state_error(
-                &shared.directory.state(),
-                format_args!("it does not say where block {hash} at height {} is stored", entry.height),
-            )),
-            None => Ok(index),
-        }
+        ends.check(&shared.blocks)?;
+        Ok(stored)
     }
 
     /// Links found blocks to their parents, whatever order they come in, and returns the hashes whose entries changed.
@@ -222,25 +242,45 @@ fn status_below(parent: Status) -> Status {
     }
 }
 
-/// A file that is shorter than what the index says is in it, or gone.
-fn check_lengths(shared: &Shared, ends: &FxHashMap<u32, u64>) -> Result<(), StoreError> {
-    let lengths: FxHashMap<u32, u64> = shared.blocks.list()?.into_iter().collect();
-    for (&file, &end) in ends {
-        let path = shared.blocks.path(file);
-        match lengths.get(&file) {
-            None => {
-                return Err(StoreError(format!(
-                    "{} is missing; restore it, or {REINDEX} that are left",
-                    path.display()
-                )));
-            }
-            Some(&length) if length < end => {
-                return Err(damaged(&path, length, format_args!("the file ends here, but {end} bytes were written")));
-            }
-            Some(_) => {}
-        }
+/// The blocks whose undo data's places are known.
+fn undo_positions(shared: &Shared) -> Result<FxHashSet<BlockHash>, StoreError> {
+    let mut connected = FxHashSet::default();
+    let mut ends = Ends::default();
+    shared.state.for_each(keys::UNDO, |key, value| {
+        let place = keys::decode::<Position>(value);
+        let (hash, place) = keys::hash_of(key).zip(place).ok_or_else(|| shared.state.unreadable(key))?;
+        ends.cover(place);
+        connected.insert(hash);
+        Ok(())
+    })?;
+    ends.check(&shared.undos)?;
+    Ok(connected)
+}
+
+/// How long each file must at least be.
+#[derive(Default)]
+struct Ends(FxHashMap<u32, u64>);
+
+impl Ends {
+    fn cover(&mut self, position: Position) {
+        let end = self.0.entry(position.file).or_default();
+        *end = position.end().max(*end);
     }
-    Ok(())
+    /// Refuses a file that is shorter than what the index says is in it, or gone.
+    fn check(&self, set: &FileSet) -> Result<(), StoreError> {
+        let lengths: FxHashMap<u32, u64> = set.list()?.into_iter().collect();
+        for (&file, &end) in &self.0 {
+            let path = set.path(file);
+            match lengths.get(&file) {
+                None => return Err(missing(&path)),
+                Some(&length) if length < end => {
+                    return Err(damaged(&path, length, format_args!("it ends here, but {end} bytes were written")));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Scans what the files hold past the place the database knows of, and moves that place.

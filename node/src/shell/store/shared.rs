@@ -3,7 +3,7 @@
 use super::directory::Directory;
 use super::error::damaged;
 use super::files::{FileSet, Position};
-use super::keys::{self, BlockPosition};
+use super::keys::{self, BlockPosition, CoinSum};
 use super::state::State;
 use crate::core::store::{Store, StoreError};
 use chain_spec::{Block, BlockHash, BlockUndo, CheckedBlock, Coin, Decode, Outpoint, Txid};
@@ -141,10 +141,15 @@ impl Store for Reader {
         Ok(Some(BlockHash::from_bytes(hash)))
     }
     fn for_each_coin(&self, visit: &mut dyn FnMut(Outpoint, Coin)) -> Result<(), StoreError> {
-        self.0.state.for_each(keys::COIN, |key, value| {
-            let outpoint = keys::outpoint_of(key).ok_or_else(|| self.0.state.unreadable(key))?;
-            visit(outpoint, Coin::from_bytes(value).map_err(|_| self.0.state.unreadable(key))?);
+        let state = &self.0.state;
+        let committed = state.meta()?.map(|meta| meta.coins).unwrap_or_default();
+        let mut found = CoinSum::default();
+        state.for_each(keys::COIN, |key, value| {
+            let outpoint = keys::outpoint_of(key).ok_or_else(|| state.unreadable(key))?;
+            found.add(key, value);
+            visit(outpoint, Coin::from_bytes(value).map_err(|_| state.unreadable(key))?);
             Ok(())
-        })
+        })?;
+        state.compare_coins(found, committed)
     }
 }

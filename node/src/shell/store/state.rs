@@ -152,6 +152,20 @@ impl State {
         self.disk.sync(&self.log.1, &self.log.0)
     }
 
+    /// Compares the coins that are there with those that were committed.
+    pub(super) fn check_coins(&self) -> Result<(), StoreError> {
+        let committed = self.meta()?.map(|meta| meta.coins).unwrap_or_default();
+        self.compare_coins(self.sum_coins()?, committed)
+    }
+    pub(super) fn compare_coins(&self, found: CoinSum, committed: CoinSum) -> Result<(), StoreError> {
+        if found == committed {
+            return Ok(());
+        }
+        let (found, committed) = (found.count, committed.count);
+        let what = format_args!("its {found} coins are not the {committed} that were committed");
+        Err(state_error(&self.path, what))
+    }
+
     /// Bytes the database takes on disk.
     pub(super) fn size_on_disk(&self) -> Result<u64, StoreError> {
         self.run(|| self.db.size_on_disk())

@@ -6,7 +6,7 @@ mod keep;
 mod reindex;
 mod roundtrip;
 
-use super::{DiskStore, StoreConfig};
+use super::{Depth, DiskStore, StoreConfig, record};
 use crate::core::event::Output;
 use crate::core::store::{Commit, IndexEntry, Loaded, Status, Store, StoreError};
 use chain_spec::rules::block::check_block;
@@ -15,6 +15,13 @@ use chain_spec::rules::transaction::check_transaction;
 use chain_spec::*;
 use std::path::Path;
 use std::sync::Arc;
+
+/// A directory that is removed with its content; in memory where there is such a file system, since most of what these tests
+/// would otherwise do is wait for a disk.
+fn scratch() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap()
+}
 
 fn spec() -> ChainSpec {
     ChainSpec::builtin("bitcoin-regtest").expect("a built-in chain")

@@ -51,7 +51,7 @@ fn reopened(datadir: &Path, known: &[Arc<CheckedBlock>]) -> (DiskStore, Contents
 /// The contents after each prefix of the script, as a store sees them that is opened after a clean end.
 fn clean_prefixes(known: &[Arc<CheckedBlock>], outputs: &[Output]) -> Vec<Contents> {
     let prefix = |length| {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = scratch();
         let (mut store, reader, _) = DiskStore::open(directory.path(), &spec(), &config()).unwrap();
         perform_all(&mut store, &outputs[..length]);
         drop((store, reader));
@@ -81,7 +81,7 @@ fn failing_at_any_step_leaves_the_state_before_or_after_the_output() {
     // Nothing of the step's write reaches the file, a part of a record's header, a part of its payload, all of it.
     let torn = [0, 30, 90, usize::MAX];
     for fail_at in 0.. {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = scratch();
         let datadir = directory.path();
         let (performed, failed) = run_failing(datadir, &outputs, fail_at, torn[fail_at % torn.len()]);
         // A second crash while the first is being recovered from.
@@ -106,13 +106,13 @@ fn failing_at_any_step_leaves_the_state_before_or_after_the_output() {
 #[test]
 fn failing_at_any_step_of_a_rebuild_starts_it_over() {
     let (known, outputs) = script();
-    let source = tempfile::tempdir().unwrap();
+    let source = scratch();
     let (mut store, _, _) = DiskStore::open(source.path(), &spec(), &config()).unwrap();
     perform_all(&mut store, &outputs);
     drop(store);
     let rebuild = StoreConfig { reindex: true, ..config() };
     let copy = || {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = scratch();
         copy_directory(source.path(), directory.path());
         directory
     };

@@ -16,7 +16,7 @@ fn ids(tags: impl IntoIterator<Item = u32>) -> Vec<Txid> {
 
 #[test]
 fn submitted_transactions_come_back_in_order_until_they_are_forgotten() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let (mut store, _, _) = open(directory.path()).unwrap();
     for tag in [5, 2, 9, 2, 7] {
         store.perform(&Output::StoreTransaction(transaction(tag))).unwrap();
@@ -33,7 +33,7 @@ fn submitted_transactions_come_back_in_order_until_they_are_forgotten() {
 
 #[test]
 fn the_journal_is_rewritten_when_most_of_it_is_forgotten() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let path = directory.path().join("journal");
     let (mut journal, _) = reopen(&path);
     let mut length_max = 0;
@@ -50,7 +50,7 @@ fn the_journal_is_rewritten_when_most_of_it_is_forgotten() {
 
 #[test]
 fn the_oldest_give_way_when_the_journal_is_full() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let path = directory.path().join("journal");
     let (mut journal, _) = reopen(&path);
     journal.set_kept_bytes_max(1_000);
@@ -65,7 +65,7 @@ fn the_oldest_give_way_when_the_journal_is_full() {
 
 #[test]
 fn a_write_cut_short_is_cut_off_and_damage_is_not() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let path = directory.path().join("journal");
     let (mut journal, _) = reopen(&path);
     for tag in 0..3 {

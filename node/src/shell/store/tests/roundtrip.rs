@@ -5,7 +5,7 @@ use crate::core::message::Gossip;
 
 #[test]
 fn a_new_store_is_empty() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let (store, reader, loaded) = open(directory.path()).unwrap();
     assert_eq!((loaded.coins_tip, loaded.coins_between), (None, None));
     assert!(loaded.entries.is_empty() && loaded.transactions.is_empty());
@@ -19,7 +19,7 @@ fn a_new_store_is_empty() {
 
 #[test]
 fn what_was_stored_but_not_committed_is_found_again_with_its_place_in_the_chain() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let blocks = chain(5, 100, 3);
     let (mut store, reader, _) = open(directory.path()).unwrap();
     // Bodies arrive out of order; block 4 never does, so block 5 has no place yet.
@@ -52,7 +52,7 @@ fn what_was_stored_but_not_committed_is_found_again_with_its_place_in_the_chain(
 
 #[test]
 fn blocks_found_below_an_invalid_one_are_not_offered() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let blocks = chain(3, 100, 0);
     let (mut store, _, _) = open(directory.path()).unwrap();
     let mut entries = vec![entry(&blocks[0], 0, Status::Valid), entry(&blocks[1], 1, Status::Invalid)];
@@ -67,11 +67,12 @@ fn blocks_found_below_an_invalid_one_are_not_offered() {
 
 #[test]
 fn commits_of_every_size_are_read_back() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let blocks = chain(4, 200, 2);
     let (mut store, reader, _) = open(directory.path()).unwrap();
     for block in &blocks {
         store.perform(&Output::StoreBlock(block.clone())).unwrap();
+        store.perform(&Output::StoreUndo(block.hash(), undo(1))).unwrap();
     }
     store.perform(&commit(&blocks[..3], 0..1_800, 0..0)).unwrap();
     assert_eq!(reader.coin(&outpoint(77)).unwrap(), Some(coin(77)));
@@ -103,7 +104,7 @@ fn commits_of_every_size_are_read_back() {
 
 #[test]
 fn files_roll_over_and_are_read_across() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let blocks = chain(40, 300, 4);
     let (mut store, reader, _) = open(directory.path()).unwrap();
     store.blocks.set_file_bytes_max(2_000);
@@ -127,7 +128,7 @@ fn files_roll_over_and_are_read_across() {
 
 #[test]
 fn the_transaction_index_follows_the_active_chain() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let with = StoreConfig { txindex: true, ..StoreConfig::default() };
     let common = chain(2, 400, 2);
     let (a, b) = (block(common[2].hash(), 3, 500, 3), {
@@ -187,7 +188,7 @@ fn the_transaction_index_follows_the_active_chain() {
 
 #[test]
 fn an_output_of_somebody_else_is_refused() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let (mut store, _, _) = open(directory.path()).unwrap();
     let gossip = Gossip::Transaction(transaction(1).transaction().clone());
     assert!(store.perform(&Output::Publish(gossip)).unwrap_err().0.contains("bug"));
@@ -195,7 +196,7 @@ fn an_output_of_somebody_else_is_refused() {
 
 #[test]
 fn readers_work_beside_the_writer() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let blocks = chain(60, 800, 5);
     let (mut store, reader, _) = open(directory.path()).unwrap();
     store.perform(&Output::StoreBlock(blocks[0].clone())).unwrap();
