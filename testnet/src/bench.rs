@@ -10,12 +10,13 @@ mod report;
 #[cfg(test)]
 mod tests;
 
-use std::{fs, path::PathBuf, process::ExitCode, time::Duration};
+use std::{fs, path::PathBuf, time::Duration};
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use node::miner::kernel::{Kernel, KernelError, KernelName};
 
+use crate::error::usage;
 use measure::{Contender, Measured};
 use report::Report;
 
@@ -31,9 +32,6 @@ pub struct BenchArgs {
     /// Kernel to measure: scalar, sha-ni, avx2, avx512 or all
     #[arg(long, value_name = "KERNEL", default_value = "all")]
     pub kernel: String,
-    /// Print JSON
-    #[arg(long, conflicts_with = "csv")]
-    pub json: bool,
     /// Print comma-separated values
     #[arg(long)]
     pub csv: bool,
@@ -56,6 +54,8 @@ enum BadInput {
     Threads(usize),
     #[error("--kernel: {0}, all")]
     Kernel(#[from] KernelError),
+    #[error("--json and --csv: ask for one of them")]
+    TwoFormats,
 }
 
 /// What to measure, from arguments that make sense.
@@ -67,7 +67,10 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(args: &BenchArgs) -> Result<Plan, BadInput> {
+    fn new(args: &BenchArgs, json: bool) -> Result<Plan, BadInput> {
+        if json && args.csv {
+            return Err(BadInput::TwoFormats);
+        }
         if !(args.seconds > 0.0 && args.seconds <= SECONDS_MAX) {
             return Err(BadInput::Seconds(args.seconds));
         }
@@ -88,15 +91,9 @@ impl Plan {
     }
 }
 
-/// Runs the benchmark: exit code 0, 2 for bad arguments, 1 if a kernel's self-test fails.
-pub fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
-    let plan = match Plan::new(args) {
-        Ok(plan) => plan,
-        Err(error) => {
-            eprintln!("testoon bench: {error}");
-            return Ok(ExitCode::from(2));
-        }
-    };
+/// Runs the benchmark and prints its result. Fails if a kernel's self-test does, or on arguments that make no sense.
+pub fn run(args: &BenchArgs, json: bool) -> anyhow::Result<()> {
+    let plan = Plan::new(args, json).map_err(|error| usage(error.to_string()))?;
     let kernels = plan.kernels.iter().map(|&name| Kernel::named(name)).collect::<Result<Vec<_>, _>>()?;
     for &kernel in &kernels {
         measure::self_test(kernel)?;
@@ -112,13 +109,13 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
     if let Some(path) = &args.svg {
         fs::write(path, report.svg()).with_context(|| format!("cannot write the chart to {}", path.display()))?;
     }
-    let text = match (args.json, args.csv) {
+    let text = match (json, args.csv) {
         (true, _) => report.json(),
         (_, true) => report.csv(),
         _ => report.table(),
     };
     print!("{text}");
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// Measures with a progress bar on standard error, which is silent when that is not a terminal.
@@ -127,7 +124,8 @@ fn measure_all(plan: &Plan, contenders: &[Contender]) -> Vec<Measured> {
         .iter()
         .flat_map(|&contender| plan.threads.iter().map(move |&threads| Measured::new(contender, threads)))
         .collect();
-    let style = ProgressStyle::with_template("{bar:32} {pos}/{len} {msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style =
+        ProgressStyle::with_template("{bar:32} {pos}/{len} {msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = ProgressBar::new(u64::from(measure::ROUNDS) * results.len() as u64).with_style(style);
     measure::in_rounds(&mut results, plan.duration, |measured| {
         bar.set_message(format!("{}, threads: {}", measured.contender.name(), measured.threads));

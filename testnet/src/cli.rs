@@ -63,6 +63,8 @@ enum Command {
     /// Partition, slow down, show, keep and bring back the network
     #[command(subcommand)]
     Net(network::NetCommand),
+    /// Measure how fast this machine hashes, with every kernel of the miner
+    Bench(crate::bench::BenchArgs),
     /// Run one node (see `testoon node --help`)
     #[command(disable_help_flag = true)]
     Node(PassedOn),
@@ -128,6 +130,7 @@ fn run_command(cli: Cli, program: &str) -> Result<()> {
         Command::Kill(arguments) => network::kill(common, &arguments),
         Command::Rpc(arguments) => network::rpc(common, &arguments),
         Command::Net(command) => network::net(common, &command),
+        Command::Bench(arguments) => crate::bench::run(&arguments, common.json),
         // `run` has passed these on unless a flag of ours came first.
         Command::Node(_) | Command::Wallet(_) => {
             Err(usage("write `node` or `wallet` directly after `testoon`, and their flags behind"))

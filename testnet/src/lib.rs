@@ -6,6 +6,7 @@
 //! [`lab`] stages attacks.
 
 pub mod accounts;
+pub mod bench;
 pub mod chain;
 pub mod cli;
 pub mod clock;

@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 
-use comfy_table::{CellAlignment, Table, presets::UTF8_HORIZONTAL_ONLY};
 use node::miner::kernel::Kernel;
 use serde_json::json;
 
@@ -26,7 +25,7 @@ impl Report {
         Report { cpu: cpu_name(), compiler: env!("TESTOON_RUSTC_VERSION"), selected, results }
     }
 
-    /// The documented JSON object, one line for each result.
+    /// One JSON object on one line.
     pub fn json(&self) -> String {
         let results: Vec<_> = self
             .results
@@ -50,7 +49,7 @@ impl Report {
             "selected": self.selected.name().as_str(),
             "results": results,
         });
-        format!("{report:#}\n")
+        format!("{report}\n")
     }
 
     /// A line of names, then one line for each result.
@@ -67,30 +66,22 @@ impl Report {
 
     /// For the terminal: a table and a bar for each result.
     pub fn table(&self) -> String {
-        let mut table = Table::new();
-        table.load_preset(UTF8_HORIZONTAL_ONLY);
-        table.set_header(["kernel", "side by side", "threads", "MH/s", "lowest", "highest", "× sha2-crate", "scaling"]);
+        let mut text = format!("SHA-256d on {}, {}\n\n", self.cpu, self.compiler);
+        text += "kernel      threads     MH/s   lowest  highest   × sha2-crate  scaling\n";
         for measured in &self.results {
-            let (min, max) = measured.spread();
-            table.add_row([
-                measured.contender.name().to_owned(),
-                measured.contender.form().to_owned(),
-                measured.threads.to_string(),
-                format!("{:.2}", measured.median() / MILLION),
-                format!("{:.2}", min / MILLION),
-                format!("{:.2}", max / MILLION),
-                format!("{:.2}", self.ratio(measured)),
-                self.scaling(measured).map_or_else(String::new, |scaling| format!("{scaling:.2}")),
-            ]);
+            let [median, min, max] =
+                [measured.median(), measured.spread().0, measured.spread().1].map(|rate| rate / MILLION);
+            let (name, threads, ratio) = (measured.contender.name(), measured.threads, self.ratio(measured));
+            let scaling = self.scaling(measured).map_or_else(String::new, |scaling| format!("{scaling:9.2}"));
+            let line = format!("{name:<10}  {threads:>7}  {median:7.2}  {min:7.2}  {max:7.2}  {ratio:13.2}{scaling}");
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{line}");
         }
-        for column in table.column_iter_mut().skip(2) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-        let mut text = format!("SHA-256d on {}, {}\n{table}\n\n", self.cpu, self.compiler);
+        text.push('\n');
         for measured in &self.results {
             let bar = "█".repeat((measured.median() / self.fastest() * BAR_WIDTH).round().max(1.0) as usize);
             let (name, mega) = (self.label(measured), measured.median() / MILLION);
-            let _ = writeln!(text, "{name:>14}  {bar} {mega:.2} MH/s");
+            let _ = writeln!(text, "{name:>16}  {bar} {mega:.2} MH/s");
         }
         let (name, form) = (self.selected.name(), self.selected.form());
         let _ = writeln!(text, "\nSelected: {name} ({form}). MH/s is the median of {} rounds.", super::measure::ROUNDS);
@@ -127,7 +118,7 @@ impl Report {
     }
 
     fn label(&self, measured: &Measured) -> String {
-        format!("{} ×{}", measured.contender.name(), measured.threads)
+        format!("{} × {}", measured.contender.name(), measured.threads)
     }
 
     fn fastest(&self) -> f64 {

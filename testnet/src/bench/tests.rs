@@ -3,17 +3,19 @@
 use super::*;
 
 fn args(kernel: &str, seconds: f64, threads: Option<usize>) -> BenchArgs {
-    BenchArgs { seconds, threads, kernel: kernel.to_owned(), json: true, csv: false, svg: None }
+    BenchArgs { seconds, threads, kernel: kernel.to_owned(), csv: false, svg: None }
 }
 
 #[test]
 fn bad_input_names_what_is_available() {
-    let message = |args: BenchArgs| Plan::new(&args).unwrap_err().to_string();
+    let message = |args: BenchArgs| Plan::new(&args, true).unwrap_err().to_string();
     let unknown = message(args("fastest", 1.0, None));
     assert!(unknown.contains("fastest") && unknown.contains("scalar") && unknown.contains("all"), "{unknown}");
     assert!(message(args("all", 0.0, None)).contains("more than 0"));
     assert!(message(args("all", f64::NAN, None)).contains("more than 0"));
     assert!(message(args("all", 1.0, Some(0))).contains("cores"));
+    let two_formats = BenchArgs { csv: true, ..args("all", 1.0, None) };
+    assert!(message(two_formats).contains("--csv"));
 }
 
 #[test]
@@ -25,7 +27,7 @@ fn every_kernel_passes_its_self_test() {
 
 #[test]
 fn a_short_run_measures_every_kernel_on_one_and_on_all_threads() {
-    let plan = Plan::new(&args("all", 0.2, Some(2))).unwrap();
+    let plan = Plan::new(&args("all", 0.2, Some(2)), true).unwrap();
     let kernels: Vec<_> = plan.kernels.iter().map(|&name| Kernel::named(name).unwrap()).collect();
     let contenders: Vec<_> =
         std::iter::once(Contender::Crate).chain(kernels.iter().copied().map(Contender::Kernel)).collect();
