@@ -1,6 +1,6 @@
 //! The command line: `testoon-wallet --wallet FILE --rpc URL --cookie FILE COMMAND`, also `testoon wallet …`.
 //!
-//! This module says what may be typed; [`commands`] does it, [`output`] prints it, [`prompt`] asks for secrets.
+//! This module says what may be typed; `commands` does it, `output` prints it, `prompt` asks for secrets.
 //! Exit codes: 0 done, 1 it failed, 2 it was asked for wrongly, 130 Ctrl-C at a prompt. An error is one line on stderr.
 
 mod commands;

@@ -27,7 +27,7 @@ pub struct Request {
     pub outputs: usize,
     /// Their bytes together.
     pub outputs_size: usize,
-    /// Bytes of each input: [`INPUT_SIZE`](crate::fee::INPUT_SIZE) but for a sweep of an uncompressed key.
+    /// Bytes of each input: [`INPUT_SIZE`] but for a sweep of an uncompressed key.
     pub input_size: usize,
     /// Units per byte.
     pub fee_rate: FeeRate,

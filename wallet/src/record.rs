@@ -79,11 +79,14 @@ impl Record {
         self.entries = entries.into_iter().map(EntryRecord::from_entry).collect();
     }
 
-    /// The stored ledger's blocks and transactions.
-    pub fn ledger_parts(&self) -> Result<(Vec<(u32, BlockHash)>, Vec<Entry>), RecordError> {
-        let checkpoints = self.checkpoints.iter().map(|(height, hash)| (*height, BlockHash::from_bytes(*hash)));
-        let entries = self.entries.iter().map(EntryRecord::to_entry).collect::<Result<_, _>>()?;
-        Ok((checkpoints.collect(), entries))
+    /// The blocks the stored ledger remembered.
+    pub fn checkpoints(&self) -> impl Iterator<Item = (u32, BlockHash)> + '_ {
+        self.checkpoints.iter().map(|(height, hash)| (*height, BlockHash::from_bytes(*hash)))
+    }
+
+    /// The stored ledger's transactions, in the order they were first seen.
+    pub fn entries(&self) -> Result<Vec<Entry>, RecordError> {
+        self.entries.iter().map(EntryRecord::to_entry).collect()
     }
 }
 

@@ -114,11 +114,10 @@ impl Wallet {
         wallet.set_gap_limit(record.gap_limit)?;
         wallet.keys.reserve(Branch::External, record.next[0])?;
         wallet.keys.reserve(Branch::Change, record.next[1])?;
-        let (checkpoints, entries) = record.ledger_parts()?;
-        for (height, hash) in checkpoints {
+        for (height, hash) in record.checkpoints() {
             wallet.ledger.restore_checkpoint(height, hash);
         }
-        for entry in entries {
+        for entry in record.entries()? {
             wallet.ledger.restore_entry(entry, &mut |hash| wallet.keys.observe(hash))?;
         }
         wallet.file = Some(file);

@@ -2,7 +2,7 @@
 //!
 //! It checks transactions by the consensus rules, signatures included, so that what the wallet sends is judged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -14,7 +14,8 @@ use std::time::Duration;
 use base64::Engine;
 use chain_spec::rules::spend::{Coins, Place, check_spends, check_unlock};
 use chain_spec::{
-    Address, Amount, Block, ChainSpec, Coin, Decode, Encode, Header, Outpoint, Script, Transaction, TxIn, TxOut, Txid,
+    Address, Amount, Block, BlockHash, ChainSpec, Coin, Decode, Encode, Header, Outpoint, Script, Transaction, TxIn,
+    TxOut, Txid,
 };
 use serde_json::{Value, json};
 
@@ -27,6 +28,8 @@ pub type Hook = Box<dyn FnMut(&str, &mut Chain) + Send>;
 pub struct Chain {
     pub spec: ChainSpec,
     pub blocks: Vec<Block>,
+    /// Where each of them is.
+    heights: HashMap<BlockHash, usize>,
     pub mempool: BTreeMap<Txid, Transaction>,
     /// Methods called so far, each with its count.
     pub calls: BTreeMap<String, usize>,
@@ -106,12 +109,15 @@ impl Chain {
             bits: self.spec.initial_target,
             nonce: 0,
         };
+        self.heights.insert(header.hash(), self.blocks.len());
         self.blocks.push(Block { header, transactions });
     }
 
     /// Takes the last `depth` blocks away; their transactions are lost unless a test puts them back.
     pub fn disconnect(&mut self, depth: usize) -> Vec<Block> {
-        self.blocks.split_off(self.blocks.len() - depth)
+        let undone = self.blocks.split_off(self.blocks.len() - depth);
+        self.heights.retain(|_, height| *height < self.blocks.len());
+        undone
     }
 
     /// Puts a transaction into the mempool without judging it.
@@ -153,8 +159,8 @@ impl Chain {
                 Some(block) => Ok(json!(block.hash().to_string())),
                 None => Err((-8, "Block height out of range".into())),
             },
-            "getblock" => match self.blocks.iter().find(|block| block.hash().to_string() == text(0)) {
-                Some(block) => Ok(json!(hex::encode(block.to_bytes()))),
+            "getblock" => match text(0).parse().ok().and_then(|hash: BlockHash| self.heights.get(&hash)) {
+                Some(&height) => Ok(json!(hex::encode(self.blocks[height].to_bytes()))),
                 None => Err((-5, "Block not found".into())),
             },
             "getrawmempool" => Ok(json!(self.mempool.keys().map(Txid::to_string).collect::<Vec<_>>())),
@@ -191,7 +197,15 @@ impl FakeNode {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let blocks = vec![spec.genesis.clone()];
-        let chain = Chain { spec, blocks, mempool: BTreeMap::new(), calls: BTreeMap::new(), hook: None, coinbases: 0 };
+        let chain = Chain {
+            heights: HashMap::from([(spec.genesis_hash(), 0)]),
+            spec,
+            blocks,
+            mempool: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            hook: None,
+            coinbases: 0,
+        };
         let shared = Arc::new(Shared {
             chain: Mutex::new(chain),
             changed: Condvar::new(),

@@ -1,6 +1,8 @@
 //! The wallet against a node: following its chain, paying, and the command line. The node is a scripted one in this
 //! process that judges by the consensus rules; the workspace's own tests use the real node.
 
+#![allow(clippy::unwrap_used)] // helpers of tests fail as tests do
+
 mod command_line;
 mod fake_node;
 mod payments;
