@@ -1,7 +1,26 @@
 //! Chain specs: the parameters two nodes must share. `spec/*.toml` holds the built-in chains.
 //!
 //! A spec is plain data; `spec/file.rs` reads and writes it as TOML, with every range checked, so that the rules can use
-//! any spec that loaded without a second look.
+//! any spec that loaded without a second look. A chain of one's own begins as a copy of `local.toml`:
+//!
+//! | field | what it may be |
+//! |---|---|
+//! | `name` | 1 to 40 of a-z, 0-9 and `-` |
+//! | `spacing_s` | 1 to 604,800 seconds |
+//! | `target_limit`, `initial_target` | a compact target as in a header (`"1d00ffff"`); the limit also as 64 hexadecimal digits |
+//! | `initial_subsidy` | decimal coins; with all halvings and genesis within the cap of 21 million |
+//! | `halving_interval` | 1 block at least |
+//! | `coinbase_maturity` | 1 to 1,000,000 blocks |
+//! | `block_size_max` | 1,000 to 4,000,000 bytes |
+//! | `address_version`, `wif_version` | 0 to 255 |
+//! | `default_rpc_port`, `default_p2p_port` | 0 to 65,535 |
+//! | `genesis_spendable` | whether genesis' outputs are coins; `false` unless given |
+//! | `bip94` | only with epochs; `false` unless given |
+//! | `bip34_height`, `bip65_height`, `bip66_height`, `csv_height` | 1 unless given |
+//! | `[retarget]` | `rule = "fixed"`, or `"epoch"` with `interval` (4 to 1,000,000 blocks), or `"asert"` with `half_life_s` (1 to 315,360,000 seconds) |
+//! | `[genesis]` | `block` (hexadecimal digits), or `time`, `message` (1 to 75 bytes) and any of `version`, `bits`, `nonce`, `outputs` (`{ address, value }`) |
+//! | `[[bip30_exceptions]]` | `height`, `hash` |
+//! | `[[demo_accounts]]` | `name`, `words`, `address` |
 mod file;
 
 use crate::hash::sha256;

@@ -238,4 +238,6 @@ impl<'a> BlockView<'a> {
 }
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;

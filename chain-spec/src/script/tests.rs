@@ -1,6 +1,7 @@
 use super::*;
 use crate::fixture::{key, pay_to};
 use crate::hash::hash160;
+use proptest::prelude::*;
 
 fn script(hex_digits: &str) -> Script {
     Script::from_bytes(hex::decode(hex_digits).unwrap())
@@ -144,4 +145,22 @@ fn an_unlocking_script_shows_its_hash_type() {
     signature.push(0x04);
     let unlock = Script::unlock_public_key_hash(&signature, public_key.as_bytes());
     assert_eq!(unlock.to_unlock_asm(), format!("{der}04 {key_hex}"));
+}
+
+proptest! {
+    /// Whatever a peer sends can be counted, named and shown.
+    #[test]
+    fn any_bytes_can_be_described(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let script = Script::from_bytes(bytes.clone());
+        prop_assert_eq!(script.to_asm().is_empty(), bytes.is_empty());
+        prop_assert_eq!(script.to_unlock_asm().is_empty(), bytes.is_empty());
+        prop_assert!(script.signature_operations() as usize <= 20 * bytes.len());
+        prop_assert!(script.unlock_parts().is_none_or(|(first, second)| first.len() + second.len() + 2 <= bytes.len()));
+        prop_assert_eq!(script.kind() == "pubkeyhash", script.public_key_hash().is_some());
+    }
+    #[test]
+    fn what_is_pushed_is_found(first in proptest::collection::vec(any::<u8>(), 0..700), second in any::<[u8; 33]>()) {
+        let script = Script::unlock_public_key_hash(&first, &second);
+        prop_assert_eq!(script.unlock_parts(), Some((&first[..], &second[..])));
+    }
 }

@@ -208,7 +208,8 @@ fn read_amount(field: &str, text: &str) -> Result<Amount, SpecError> {
 /// Eight hexadecimal digits that are a target.
 fn read_compact(field: &str, text: &str) -> Result<CompactTarget, SpecError> {
     let digits = text.strip_prefix("0x").unwrap_or(text);
-    let bits = (digits.len() == 8).then(|| u32::from_str_radix(digits, 16).ok()).flatten();
+    let is_hexadecimal = digits.len() == 8 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let bits = is_hexadecimal.then(|| u32::from_str_radix(digits, 16).ok()).flatten();
     let compact = bits.map(CompactTarget::from_bits).filter(|compact| compact.to_target().is_some());
     compact.ok_or_else(|| wrong(field, format_args!("is {text:?}; write a compact target, for example \"1d00ffff\"")))
 }

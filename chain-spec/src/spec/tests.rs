@@ -190,6 +190,7 @@ fn what_is_wrong_with_a_file_is_said_by_field() {
         ("target_limit = \"207fffff\"", "target_limit = \"1d00ffff\"", "`initial_target` 1e3fffff is easier"),
         ("target_limit = \"207fffff\"", "target_limit = \"easy\"", "`target_limit` is \"easy\""),
         ("initial_target = \"1e3fffff\"", "initial_target = \"1e800000\"", "`initial_target` is \"1e800000\""),
+        ("initial_target = \"1e3fffff\"", "initial_target = \"+e3fffff\"", "`initial_target` is \"+e3fffff\""),
         ("name = \"local\"", "name = \"../local\"", "`name` is \"../local\""),
         ("genesis_spendable = true", "bip94 = true", "`bip94` is a rule about epochs"),
         (asert, "rule = \"daily\"", "`retarget.rule` is \"daily\"; it may be fixed, epoch or asert"),

@@ -8,6 +8,7 @@
 
 mod blocks;
 mod keys;
+mod real;
 mod sighashes;
 mod targets;
 mod text;

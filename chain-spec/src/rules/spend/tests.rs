@@ -1,9 +1,7 @@
 use super::*;
-use crate::fixture::{
-    CoinMap, MEDIAN_TIME_S, checked, coinbase, key, local, outpoint, pay_to, place, sign, transaction,
-};
+use crate::ChainSpec;
+use crate::fixture::{CoinMap, MEDIAN_TIME_S, checked, coinbase, local, outpoint, place, sign, transaction};
 use crate::rules::block::{CheckedBlock, check_block};
-use crate::{ChainSpec, TxOut};
 use std::sync::Arc;
 
 const HEIGHT: u32 = 400;
@@ -306,195 +304,13 @@ fn bip68_asks_for_version_2_without_sign_and_its_height() {
     assert!(check_spends(&spend, spend.txid(), &before, place(HEIGHT), &coins).is_ok());
 }
 
-// Unlocking.
-
-/// A spend of one coin of key 1, signed with a type, and the coin.
-fn signed(hash_type: u8) -> (Transaction, Coin) {
-    let mut spend = transaction(&[outpoint(1, 0)], &[COIN]);
-    sign(&mut spend, 0, 1, hash_type);
-    let output = TxOut { value: Amount::from_units(COIN), script: pay_to(1) };
-    (spend, Coin { output, height: 1, is_coinbase: false })
-}
-
-fn fault_of(transaction: &Transaction, coin: &Coin) -> ScriptFault {
-    match check_unlock(transaction, 0, coin) {
-        Err(error @ SpendError::Unlock { fault, .. }) => {
-            assert_eq!(error.reason(), "block-script-verify-flag-failed");
-            fault
-        }
-        other => panic!("{other:?}"),
-    }
-}
-
-#[test]
-fn every_hash_type_unlocks() {
-    for hash_type in 0..=u8::MAX {
-        let (spend, coin) = signed(hash_type);
-        assert_eq!(check_unlock(&spend, 0, &coin), Ok(()), "type {hash_type:02x}");
-    }
-}
-
-#[test]
-fn only_pay_to_public_key_hash_is_spent() {
-    let (spend, mut coin) = signed(1);
-    let template = coin.output.script.as_bytes().to_vec();
-    let mut longer = template.clone();
-    longer.push(0x61);
-    let mut pay_to_public_key = vec![33];
-    pay_to_public_key.extend_from_slice(key(1).public_key().as_bytes());
-    pay_to_public_key.push(0xac);
-    for script in [vec![], vec![0x51], template[..24].to_vec(), longer, pay_to_public_key] {
-        coin.output.script = Script::from_bytes(script);
-        assert_eq!(fault_of(&spend, &coin), ScriptFault::NotPublicKeyHash);
-    }
-}
-
-#[test]
-fn exactly_two_pushes_in_any_form() {
-    let (spend, coin) = signed(1);
-    let (signature, public_key) = spend.inputs[0].script.unlock_parts().unwrap();
-    let push = |form: u8, data: &[u8]| {
-        let length = data.len() as u32;
-        let mut bytes = match form {
-            0 => vec![length as u8],
-            1 => vec![0x4c, length as u8],
-            2 => vec![0x4d, length as u8, 0],
-            _ => vec![0x4e, length as u8, 0, 0, 0],
-        };
-        bytes.extend_from_slice(data);
-        bytes
-    };
-    let with_script = |parts: &[&[u8]]| {
-        let mut spend = spend.clone();
-        spend.inputs[0].script = Script::from_bytes(parts.concat());
-        spend
-    };
-    for form in 0..16 {
-        let parts = [push(form & 3, signature), push(form >> 2, public_key)];
-        assert_eq!(check_unlock(&with_script(&[&parts[0], &parts[1]]), 0, &coin), Ok(()));
-    }
-    let (first, second) = (push(0, signature), push(0, public_key));
-    let (first, second) = (first.as_slice(), second.as_slice());
-    let others: [&[&[u8]]; 5] =
-        [&[], &[first], &[first, second, &[0]], &[&[0], first, second], &[first, second, &[0x61]]];
-    for parts in others {
-        assert_eq!(fault_of(&with_script(parts), &coin), ScriptFault::NotTwoPushes);
-    }
-    // Numbers are no pushes of bytes, and a push cut short is none.
-    assert_eq!(fault_of(&with_script(&[&[0x51], second]), &coin), ScriptFault::NotTwoPushes);
-    assert_eq!(fault_of(&with_script(&[first, &second[..33]]), &coin), ScriptFault::NotTwoPushes);
-}
-
-#[test]
-fn another_key_than_the_one_paid_to() {
-    let (mut spend, coin) = signed(1);
-    sign(&mut spend, 0, 2, 1);
-    assert_eq!(fault_of(&spend, &coin), ScriptFault::WrongPublicKey);
-}
-
-#[test]
-fn a_key_s_two_forms_have_two_addresses() {
-    let (spend, mut coin) = signed(1);
-    let uncompressed = crate::PrivateKey::from_bytes(&[1; 32], false).unwrap();
-    let public_key = uncompressed.public_key();
-    let mut other = spend.clone();
-    let unlock = |spend: &Transaction, script: &Script| {
-        let mut signature = uncompressed.sign(&crate::signature_hash::signature_hash(spend, 0, script, 1));
-        signature.push(1);
-        Script::unlock_public_key_hash(&signature, public_key.as_bytes())
-    };
-    other.inputs[0].script = unlock(&other, &coin.output.script);
-    assert_eq!(fault_of(&other, &coin), ScriptFault::WrongPublicKey);
-    coin.output.script = Script::pay_to_public_key_hash(&public_key.hash());
-    other.inputs[0].script = unlock(&other, &coin.output.script);
-    assert_eq!(check_unlock(&other, 0, &coin), Ok(()));
-}
-
-#[test]
-fn bip66_strict_der_and_empty_signatures() {
-    let (spend, coin) = signed(1);
-    let (signature, public_key) = spend.inputs[0].script.unlock_parts().unwrap();
-    let with_signature = |signature: &[u8]| {
-        let mut spend = spend.clone();
-        spend.inputs[0].script = Script::unlock_public_key_hash(signature, public_key);
-        spend
-    };
-    assert_eq!(fault_of(&with_signature(&[]), &coin), ScriptFault::BadSignature);
-    assert_eq!(fault_of(&with_signature(&[1]), &coin), ScriptFault::NotStrictDer);
-    // The same number with a needless zero in front: BER, and fine before BIP66.
-    let mut padded = signature.to_vec();
-    padded[1] += 1;
-    padded[3] += 1;
-    padded.insert(4, 0);
-    assert_eq!(fault_of(&with_signature(&padded), &coin), ScriptFault::NotStrictDer);
-    let mut other = signature.to_vec();
-    other[10] ^= 1;
-    assert_eq!(fault_of(&with_signature(&other), &coin), ScriptFault::BadSignature);
-}
-
-#[test]
-fn a_high_s_is_policy_not_consensus() {
-    let (mut spend, coin) = signed(1);
-    let (signature, public_key) = spend.inputs[0].script.unlock_parts().unwrap();
-    let mut high = crate::key::mirrored(&signature[..signature.len() - 1]);
-    high.push(1);
-    assert_ne!(high, signature);
-    spend.inputs[0].script = Script::unlock_public_key_hash(&high, public_key);
-    assert_eq!(check_unlock(&spend, 0, &coin), Ok(()));
-}
-
-/// A hash of bytes that are no key, or a key in the hybrid form, can be paid to and never spent.
-#[test]
-fn bytes_that_are_no_public_key() {
-    let (mut spend, mut coin) = signed(1);
-    let uncompressed = crate::PrivateKey::from_bytes(&[1; 32], false).unwrap().public_key();
-    let mut hybrid = uncompressed.as_bytes().to_vec();
-    hybrid[0] = 6 + (hybrid[64] & 1);
-    for public_key in [hybrid, vec![2; 32], vec![5; 33], vec![0xff; 33], vec![]] {
-        coin.output.script = Script::pay_to_public_key_hash(&crate::hash::hash160(&public_key));
-        let digest = crate::signature_hash::signature_hash(&spend, 0, &coin.output.script, 1);
-        let mut signature = key(1).sign(&digest);
-        signature.push(1);
-        spend.inputs[0].script = Script::unlock_public_key_hash(&signature, &public_key);
-        assert_eq!(fault_of(&spend, &coin), ScriptFault::BadPublicKey);
-    }
-}
-
-/// With no output at the input's place, `SIGHASH_SINGLE` signs the number 1: the signature is good for any transaction.
-#[test]
-fn sighash_single_bug() {
-    let single = 3;
-    let mut first = transaction(&[outpoint(1, 0), outpoint(2, 0)], &[COIN]);
-    sign(&mut first, 1, 1, single);
-    let mut one = [0; 32];
-    one[0] = 1;
-    assert_eq!(crate::signature_hash::signature_hash(&first, 1, &pay_to(1), u32::from(single)), one);
-    let coin = signed(1).1;
-    assert_eq!(check_unlock(&first, 1, &coin), Ok(()));
-    let mut stolen = transaction(&[outpoint(3, 0), outpoint(2, 0)], &[7]);
-    stolen.inputs[1].script = first.inputs[1].script.clone();
-    assert_eq!(check_unlock(&stolen, 1, &coin), Ok(()));
-    // With an output at its place, it is bound to the transaction.
-    let mut bound = transaction(&[outpoint(1, 0), outpoint(2, 0)], &[COIN, COIN]);
-    sign(&mut bound, 1, 1, single);
-    assert_eq!(check_unlock(&bound, 1, &coin), Ok(()));
-    bound.outputs[1].value = Amount::from_units(COIN - 1);
-    assert!(check_unlock(&bound, 1, &coin).is_err());
-}
-
-#[test]
-fn an_input_that_is_not_there() {
-    let (spend, coin) = signed(1);
-    let error = check_unlock(&spend, 1, &coin).unwrap_err();
-    assert!(matches!(error, SpendError::Unlock { input: 1, fault: ScriptFault::NoSuchInput, .. }));
-}
-
 #[test]
 fn a_signed_block_goes_through_every_stage() {
-    let (spend, coin) = signed(1);
+    let mut spend = transaction(&[outpoint(1, 0)], &[COIN]);
+    sign(&mut spend, 0, 1, 1);
+    let coins = CoinMap::default().with(outpoint(1, 0), COIN, 1, false);
     let block = crate::fixture::block(vec![coinbase(HEIGHT, SUBSIDY), spend]);
     let checked = check_block(Arc::new(block), &local()).unwrap();
-    let coins = CoinMap([(outpoint(1, 0), coin)].into());
     let connected = connect(&checked, &coins).unwrap();
     for (transaction, spent) in checked.block().transactions[1..].iter().zip(&connected.undo.spent) {
         for (index, coin) in spent.iter().enumerate() {

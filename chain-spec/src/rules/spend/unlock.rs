@@ -44,3 +44,6 @@ fn unlocks(transaction: &Transaction, index: usize, coin: &Coin, scratch: &mut V
     let digest = signature_hash_with(transaction, index, &coin.output.script, u32::from(*hash_type), scratch);
     if public_key.verifies(&digest, signature) { Ok(()) } else { Err(ScriptFault::BadSignature) }
 }
+
+#[cfg(test)]
+mod tests;
