@@ -90,6 +90,7 @@ fn coin_state(coin: &WalletCoin) -> String {
     match coin.state {
         CoinState::Confirmed => "confirmed".into(),
         CoinState::OwnUnconfirmed => "unconfirmed, own".into(),
+        CoinState::Unsent => "unconfirmed, not in the mempool".into(),
         CoinState::Incoming => "unconfirmed".into(),
         CoinState::Immature { blocks } => format!("immature, {blocks} more blocks"),
     }

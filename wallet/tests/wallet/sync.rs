@@ -120,9 +120,10 @@ fn a_reorganisation_deeper_than_the_remembered_blocks_is_followed() {
     node.mine(399);
     let report = bob.sync(&client).unwrap();
     assert_eq!((report.rolled_back, report.connected), (400, 401), "no remembered block between genesis and the fork");
-    assert_eq!(bob.state(&paid.txid()), Some(State::Unconfirmed { in_mempool: false }));
-    assert_eq!(bob.balance().total(), coins("15"));
-    assert_eq!(alice.sync(&client).unwrap().rebroadcast, [paid.txid()]);
+    assert_eq!(report.rebroadcast, [paid.txid()], "the receiver, too, wants it confirmed");
+    assert_eq!(bob.state(&paid.txid()), Some(State::Unconfirmed { in_mempool: true }));
+    assert_eq!(bob.balance().pending, coins("1"));
+    assert_eq!(alice.sync(&client).unwrap().rebroadcast, []);
     node.mine(1);
     bob.sync(&client).unwrap();
     assert_eq!(bob.balance().confirmed, coins("16"));
