@@ -19,11 +19,11 @@ use std::ops::Range;
 
 use super::{
     constants::{INITIAL, K},
-    search::{BATCH_NONCES_MAX, Hits, LANES, Search},
+    search::{Hits, LANES, Search},
 };
 
 /// Nonces whose schedules are computed together: a multiple of the lanes and of every product of stream counts.
-pub const NONCES: usize = BATCH_NONCES_MAX;
+pub const NONCES: usize = 48;
 /// The most vectors between the two hashes at once.
 const GROUP_MAX: usize = 6;
 
