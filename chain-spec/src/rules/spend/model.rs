@@ -45,7 +45,9 @@ fn build(plan: &[(Vec<Source>, Vec<u64>)]) -> Vec<Transaction> {
                 },
             })
             .collect();
-        built.push(transaction(&inputs, values));
+        // Two of the same are refused before coins are asked for (CVE-2012-2459), so each is made another.
+        let lock_time = built.len() as u32;
+        built.push(Transaction { lock_time, ..transaction(&inputs, values) });
     }
     built
 }
