@@ -62,6 +62,9 @@ pub struct NetworkConfig {
     pub mdns: bool,
     /// With `discover`: look with Kademlia.
     pub kad: bool,
+    /// Whether to get through address translators: ask peers whether we can be dialled (autonat), be reached through relays and
+    /// be one, and punch holes (dcutr).
+    pub nat: bool,
     /// How long a request may take, there and back.
     pub request_timeout: Duration,
 }
@@ -81,6 +84,7 @@ impl NetworkConfig {
             discover: false,
             mdns: true,
             kad: true,
+            nat: false,
             request_timeout: Duration::from_secs(30),
         }
     }

@@ -122,3 +122,57 @@ pub async fn resolve(address: Multiaddr) -> io::Result<Vec<Multiaddr>> {
     }
     Ok(resolved)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ways_of_writing_are_read_and_shown() {
+        for (text, multiaddr, shown) in [
+            ("127.0.0.1:9000", "/ip4/127.0.0.1/tcp/9000", "127.0.0.1:9000"),
+            ("[::1]:9000", "/ip6/::1/tcp/9000", "[::1]:9000"),
+            ("node-1.example.org:9000", "/dns/node-1.example.org/tcp/9000", "/dns/node-1.example.org/tcp/9000"),
+            ("/ip4/127.0.0.1/udp/9/quic-v1", "/ip4/127.0.0.1/udp/9/quic-v1", "/ip4/127.0.0.1/udp/9/quic-v1"),
+        ] {
+            let address = parse(text).expect(text);
+            assert_eq!(address.to_string(), multiaddr);
+            assert_eq!(display(&address), shown);
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_named_with_the_remedy() {
+        for text in [
+            "",
+            "localhost",
+            "host:",
+            "host:99999",
+            ":9000",
+            "a b:1",
+            "/ip4/1.2.3.4",
+            "/ip4/1.2.3.4/udp/1",
+            "/foo",
+            "::1:9000x",
+        ] {
+            let error = parse(text).expect_err(text).to_string();
+            assert!(error.contains(&format!("`{text}`")) && error.contains("HOST:PORT"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_peer_id_is_split_off() {
+        let peer = PeerId::random();
+        let address = parse(&format!("/ip4/127.0.0.1/tcp/1/p2p/{peer}")).expect("address");
+        let (bare, named) = split_peer(&address);
+        assert_eq!((bare.to_string().as_str(), named), ("/ip4/127.0.0.1/tcp/1", Some(peer)));
+        assert_eq!(display(&address), "127.0.0.1:1");
+        assert_eq!(split_peer(&bare), (bare.clone(), None));
+    }
+
+    #[tokio::test]
+    async fn names_are_looked_up_by_the_system() {
+        let found = resolve(parse("localhost:9000").expect("address")).await.expect("localhost is known everywhere");
+        assert!(found.iter().all(is_loopback) && !found.is_empty(), "{found:?}");
+    }
+}

@@ -15,21 +15,19 @@ use libp2p::identity::Keypair;
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::{
-    PeerId, StreamProtocol, Transport, connection_limits, gossipsub, identify, kad, mdns, noise, ping, quic,
-    request_response, tcp, yamux,
+    PeerId, StreamProtocol, Transport, autonat, connection_limits, dcutr, gossipsub, identify, kad, mdns, noise, ping,
+    quic, relay, request_response, tcp, yamux,
 };
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Time for a connection to be encrypted, authenticated and multiplexed; a peer that stays silent is dropped then.
-pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Inbound connections in their handshake.
-pub const HANDSHAKES_INBOUND_MAX: u32 = 128;
+pub const HANDSHAKES_INBOUND_MAX: u32 = 256;
 /// Dials under way.
 pub const DIALS_MAX: u32 = 32;
-/// Connections with one peer: one each way, for when both dial at once.
-pub const CONNECTIONS_PER_PEER_MAX: u32 = 2;
 /// Streams of one connection at once, over all protocols.
 const STREAMS_PER_CONNECTION_MAX: usize = 256;
 /// Requests under way on one connection, both ways together.
@@ -106,10 +104,23 @@ pub struct Behaviour {
     pub kad: Toggle<kad::Behaviour<kad::store::MemoryStore>>,
     /// Finding peers on the local network.
     pub mdns: Toggle<mdns::tokio::Behaviour>,
+    /// Whether we can be dialled from outside.
+    pub autonat: Toggle<autonat::Behaviour>,
+    /// Being reached through another node.
+    pub relay_client: Toggle<relay::client::Behaviour>,
+    /// Letting others be reached through us (once an address of ours is known to be reachable).
+    pub relay_server: Toggle<relay::Behaviour>,
+    /// From a relayed connection to a direct one (hole punching).
+    pub dcutr: Toggle<dcutr::Behaviour>,
 }
 
-/// Sets up every protocol.
-pub fn behaviour(config: &NetworkConfig, names: &ChainNames, key: &Keypair) -> Result<Behaviour, NetworkError> {
+/// Sets up every protocol. With `relay_client`, those that get through address translators too.
+pub fn behaviour(
+    config: &NetworkConfig,
+    names: &ChainNames,
+    key: &Keypair,
+    relay_client: Option<relay::client::Behaviour>,
+) -> Result<Behaviour, NetworkError> {
     let limits = Limits { block_bytes_max: config.block_bytes_max };
     let peer_id = key.public().to_peer_id();
     let request_config = request_response::Config::default()
@@ -123,40 +134,41 @@ pub fn behaviour(config: &NetworkConfig, names: &ChainNames, key: &Keypair) -> R
     let identify = identify::Config::new(names.identify.clone(), key.public())
         .with_agent_version(config.agent.clone())
         .with_cache_size(0);
-    let mdns = match config.discover && config.mdns {
-        true => Some(
-            mdns::tokio::Behaviour::new(mdns::Config::default(), peer_id)
-                .map_err(|e| NetworkError::Setup(format!("mDNS discovery: {e}; start with --no-discover")))?,
-        ),
-        false => None,
-    };
+    let mdns = (config.discover && config.mdns).then(|| mdns::tokio::Behaviour::new(mdns::Config::default(), peer_id));
+    let mdns = mdns.and_then(|made| {
+        let report = |error: &_| tracing::warn!("peers on the local network are not looked for: mDNS: {error}");
+        made.inspect_err(report).ok()
+    });
+    let nat = relay_client.is_some();
     Ok(Behaviour {
-        limits: connection_limits::Behaviour::new(connection_limits_of(config)),
-        gate: Gate::default(),
+        limits: connection_limits::Behaviour::new(handshake_limits()),
+        gate: Gate::new(config.inbound_max),
         gossip: gossip(names, &limits)?,
         requests,
         identify: identify::Behaviour::new(identify),
         ping: ping::Behaviour::new(ping::Config::new()),
         kad: (config.discover && config.kad).then(|| kademlia(names, peer_id)).into(),
         mdns: mdns.into(),
+        autonat: nat.then(|| autonat::Behaviour::new(peer_id, autonat::Config::default())).into(),
+        relay_server: nat.then(|| relay::Behaviour::new(peer_id, relay::Config::default())).into(),
+        dcutr: nat.then(|| dcutr::Behaviour::new(peer_id)).into(),
+        relay_client: relay_client.into(),
     })
 }
 
-fn connection_limits_of(config: &NetworkConfig) -> connection_limits::ConnectionLimits {
-    let count = |n: usize| Some(u32::try_from(n).unwrap_or(u32::MAX));
+/// Connections that are not established yet; the [`Gate`] limits those that are.
+fn handshake_limits() -> connection_limits::ConnectionLimits {
     connection_limits::ConnectionLimits::default()
         .with_max_pending_incoming(Some(HANDSHAKES_INBOUND_MAX))
         .with_max_pending_outgoing(Some(DIALS_MAX))
-        .with_max_established_incoming(count(config.inbound_max))
-        .with_max_established_outgoing(count(config.outbound_max))
-        .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER_MAX))
 }
 
-/// Client mode: a server would be dialled by strangers' routing tables and bend a fixed topology.
+/// Server mode, for a network whose nodes were all clients would answer nobody. It dials on its own account, and so it is
+/// there only where looking for peers is wanted at all: a fixed topology runs without it.
 fn kademlia(names: &ChainNames, peer_id: PeerId) -> kad::Behaviour<kad::store::MemoryStore> {
     let config = kad::Config::new(names.kad.clone());
     let mut kad = kad::Behaviour::with_config(peer_id, kad::store::MemoryStore::new(peer_id), config);
-    kad.set_mode(Some(kad::Mode::Client));
+    kad.set_mode(Some(kad::Mode::Server));
     kad
 }
 
@@ -232,24 +244,43 @@ fn score_params(names: &ChainNames) -> gossipsub::PeerScoreParams {
     }
 }
 
-/// TCP (noise, yamux) and QUIC, each stream counted and conditioned by `links`.
-pub fn transport(key: &Keypair, links: Arc<Links>) -> Result<Boxed<(PeerId, StreamMuxerBox)>, NetworkError> {
+/// What a connection ends up as.
+pub type Connections = Boxed<(PeerId, StreamMuxerBox)>;
+
+/// TCP (noise, yamux) and QUIC, each stream counted and conditioned by `links`. With `nat`, relayed connections too, and the
+/// behaviour that asks relays for them.
+pub fn transport(
+    key: &Keypair,
+    links: Arc<Links>,
+    nat: bool,
+) -> Result<(Connections, Option<relay::client::Behaviour>), NetworkError> {
     let mut yamux = yamux::Config::default();
     yamux.set_max_num_streams(STREAMS_PER_CONNECTION_MAX);
     let noise = noise::Config::new(key).map_err(|e| NetworkError::Setup(format!("noise: {e}")))?;
     let tcp = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
         .upgrade(Version::V1Lazy)
-        .authenticate(noise)
-        .multiplex(yamux)
-        .timeout(HANDSHAKE_TIMEOUT);
+        .authenticate(noise.clone())
+        .multiplex(yamux.clone())
+        .timeout(HANDSHAKE_TIMEOUT)
+        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
     let mut quic_config = quic::Config::new(key);
     quic_config.handshake_timeout = HANDSHAKE_TIMEOUT;
-    let quic = quic::tokio::Transport::new(quic_config);
-    let wrap =
-        move |peer: PeerId, muxer: StreamMuxerBox| (peer, StreamMuxerBox::new(LinkMuxer::new(muxer, links.open(peer))));
-    let both = quic.or_transport(tcp).map(move |either, _| match either {
-        futures::future::Either::Left((peer, muxer)) => wrap(peer, StreamMuxerBox::new(muxer)),
-        futures::future::Either::Right((peer, muxer)) => wrap(peer, StreamMuxerBox::new(muxer)),
-    });
-    Ok(both.boxed())
+    let quic = quic::tokio::Transport::new(quic_config).map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
+    let direct = quic.or_transport(tcp).map(|either, _| either.into_inner());
+    let wrap = move |(peer, muxer): (PeerId, StreamMuxerBox), _| {
+        (peer, StreamMuxerBox::new(LinkMuxer::new(muxer, links.open(peer))))
+    };
+    if !nat {
+        return Ok((direct.map(wrap).boxed(), None));
+    }
+    let (relayed, behaviour) = relay::client::new(key.public().to_peer_id());
+    let relayed = relayed
+        .upgrade(Version::V1Lazy)
+        .authenticate(noise)
+        .multiplex(yamux)
+        .timeout(HANDSHAKE_TIMEOUT)
+        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
+    // Relayed first: the others would take a relayed address for one of theirs.
+    let all = relayed.or_transport(direct).map(|either, _| either.into_inner());
+    Ok((all.map(wrap).boxed(), Some(behaviour)))
 }

@@ -2,7 +2,8 @@
 //!
 //! Runs in the connection's task, off the core's thread and off the swarm's. A length is checked against its kind's bound
 //! before anything is read, and memory grows only with what really arrives, so a peer that promises much and sends little
-//! costs little. How long a peer may take is the request-response behaviour's timeout.
+//! costs little. How long a peer may take is the request-response behaviour's timeout. That behaviour reports no request that
+//! cannot be read, and so a malformed one is handed on as an error ([`Incoming`]): its sender must be held to account.
 
 use super::wire::{self, Limits, WireError};
 use crate::core::message::{Request, Response};
@@ -12,6 +13,9 @@ use std::io;
 
 /// Bytes read before more memory is reserved.
 const READ_STEP_BYTES: usize = 256 << 10;
+
+/// A request, or why what came is none. Only requests are ever sent.
+pub type Incoming = Result<Request, WireError>;
 
 /// Reads and writes requests and answers.
 #[derive(Clone, Debug)]
@@ -29,17 +33,18 @@ fn invalid(error: WireError) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error)
 }
 
+/// A frame whose kind and length are fine; the inner error is a malformed one, the outer a lost connection.
 async fn read_frame<T: AsyncRead + Unpin + Send>(
     io: &mut T,
     bytes_max: impl Fn(u8) -> Option<usize>,
-) -> io::Result<(u8, Vec<u8>)> {
+) -> io::Result<Result<(u8, Vec<u8>), WireError>> {
     let mut head = [0; 5];
     io.read_exact(&mut head).await?;
     let [kind, length @ ..] = head;
     let bytes = u32::from_le_bytes(length) as usize;
-    let bytes_max = bytes_max(kind).ok_or(WireError::UnknownKind(kind)).map_err(invalid)?;
+    let Some(bytes_max) = bytes_max(kind) else { return Ok(Err(WireError::UnknownKind(kind))) };
     if bytes > bytes_max {
-        return Err(invalid(WireError::TooLong { bytes, bytes_max }));
+        return Ok(Err(WireError::TooLong { bytes, bytes_max }));
     }
     let mut body = Vec::new();
     while body.len() < bytes {
@@ -47,7 +52,7 @@ async fn read_frame<T: AsyncRead + Unpin + Send>(
         body.resize(bytes.min(start + READ_STEP_BYTES.max(start)), 0);
         io.read_exact(&mut body[start..]).await?;
     }
-    Ok((kind, body))
+    Ok(Ok((kind, body)))
 }
 async fn write_frame<T: AsyncWrite + Unpin + Send>(io: &mut T, kind: u8, body: &[u8]) -> io::Result<()> {
     let length = u32::try_from(body.len()).map_err(|_| io::Error::other("a message over 4 GiB"))?;
@@ -59,27 +64,28 @@ async fn write_frame<T: AsyncWrite + Unpin + Send>(io: &mut T, kind: u8, body: &
 
 impl request_response::Codec for Codec {
     type Protocol = StreamProtocol;
-    type Request = Request;
+    type Request = Incoming;
     type Response = Response;
 
-    async fn read_request<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Request>
+    async fn read_request<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Incoming>
     where
         T: AsyncRead + Unpin + Send,
     {
-        let (kind, body) = read_frame(io, |kind| self.limits.request_bytes_max(kind)).await?;
-        wire::decode_request(kind, &body).map_err(invalid)
+        let frame = read_frame(io, |kind| self.limits.request_bytes_max(kind)).await?;
+        Ok(frame.and_then(|(kind, body)| wire::decode_request(kind, &body)))
     }
     async fn read_response<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Response>
     where
         T: AsyncRead + Unpin + Send,
     {
-        let (kind, body) = read_frame(io, |kind| self.limits.response_bytes_max(kind)).await?;
-        wire::decode_response(kind, &body).map_err(invalid)
+        let frame = read_frame(io, |kind| self.limits.response_bytes_max(kind)).await?;
+        frame.and_then(|(kind, body)| wire::decode_response(kind, &body)).map_err(invalid)
     }
-    async fn write_request<T>(&mut self, _: &StreamProtocol, io: &mut T, request: Request) -> io::Result<()>
+    async fn write_request<T>(&mut self, _: &StreamProtocol, io: &mut T, request: Incoming) -> io::Result<()>
     where
         T: AsyncWrite + Unpin + Send,
     {
+        let request = request.map_err(io::Error::other)?;
         let body = wire::encode_request(&request).map_err(io::Error::other)?;
         write_frame(io, wire::request_kind(&request), &body).await
     }
@@ -89,5 +95,55 @@ impl request_response::Codec for Codec {
     {
         let body = wire::encode_response(&response).map_err(io::Error::other)?;
         write_frame(io, wire::response_kind(&response), &body).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::wire::kind;
+    use super::*;
+    use futures::io::Cursor;
+    use libp2p::request_response::Codec as _;
+
+    const NAME: StreamProtocol = StreamProtocol::new("/test");
+
+    fn codec() -> Codec {
+        Codec::new(Limits { block_bytes_max: 1_000_000 })
+    }
+    fn frame(kind: u8, claimed: u32, body: &[u8]) -> Vec<u8> {
+        [&[kind], &claimed.to_le_bytes()[..], body].concat()
+    }
+    async fn read(bytes: Vec<u8>) -> io::Result<Incoming> {
+        codec().read_request(&NAME, &mut Cursor::new(bytes)).await
+    }
+
+    #[tokio::test]
+    async fn what_is_written_is_read() {
+        let mut bytes = Cursor::new(Vec::new());
+        codec().write_request(&NAME, &mut bytes, Ok(Request::Mempool)).await.expect("written");
+        bytes.set_position(0);
+        let read = codec().read_request(&NAME, &mut bytes).await.expect("read");
+        assert!(matches!(read, Ok(Request::Mempool)), "{read:?}");
+    }
+
+    #[tokio::test]
+    async fn lengths_and_kinds_are_judged_before_a_body_is_read() {
+        for bytes in [frame(kind::MEMPOOL, 1, b"x"), frame(kind::HEADERS, u32::MAX, b""), frame(77, 0, b"")] {
+            assert!(matches!(read(bytes).await, Ok(Err(WireError::TooLong { .. } | WireError::UnknownKind(77)))));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_ends_early_is_a_lost_connection_and_no_offence() {
+        for bytes in [vec![], vec![kind::BLOCKS, 9], frame(kind::BLOCKS, 40, b"short")] {
+            assert_eq!(read(bytes).await.expect_err("lost").kind(), io::ErrorKind::UnexpectedEof);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_says_less_than_its_frame_is_malformed() {
+        let mut body = wire::encode_request(&Request::Blocks { hashes: vec![] }).expect("encoded");
+        body.push(0);
+        assert!(matches!(read(frame(kind::BLOCKS, 9, &body)).await, Ok(Err(WireError::Trailing(1)))));
     }
 }

@@ -139,13 +139,12 @@ impl Dialer {
             entry.failures += 1;
         }
     }
-    /// The peer may be reached again (a partition healed, a ban ended): dial now.
-    pub fn hurry(&mut self, peer: Option<PeerId>, now: Instant) {
+    /// Peers may be reached again (a partition healed, a ban ended): dial now, and start over with short pauses.
+    pub fn hurry(&mut self, now: Instant) {
         for entry in &mut self.entries {
-            let meant = peer.is_none() || entry.wanted == peer || entry.last == peer;
-            if meant && matches!(entry.state, State::Due(_)) {
+            entry.failures = 0;
+            if matches!(entry.state, State::Due(_)) {
                 entry.state = State::Due(now);
-                entry.failures = 0;
             }
         }
     }

@@ -1,6 +1,8 @@
-//! The door: banned address ranges, blocked peers, and how many may come from one range of addresses.
+//! The door: banned address ranges, blocked peers, and how many connections there may be from one range of addresses, with one
+//! peer, and inbound in all.
 //!
-//! A [`NetworkBehaviour`] that has no protocol and only refuses. Totals are `connection_limits`' part.
+//! A [`NetworkBehaviour`] that has no protocol and only refuses. Handshakes and dials under way are `connection_limits`' part;
+//! who gives way when the inbound places are full is the service's.
 
 use super::address;
 use super::bans::Subnet;
@@ -18,6 +20,10 @@ use std::task::{Context, Poll};
 
 /// Inbound connections from one address range, handshakes included. Loopback is not limited: there all nodes share one address.
 pub const INBOUND_PER_RANGE_MAX: usize = 16;
+/// Connections with one peer: one each way, for when both dial at once.
+pub const CONNECTIONS_PER_PEER_MAX: usize = 2;
+/// Inbound connections beyond the limit, for as long as it takes to choose who gives way.
+const INBOUND_ROOM: usize = 8;
 /// Leading bits of an IPv4 address that make a range (Core's network groups).
 const RANGE_BITS_V4: u8 = 16;
 /// Leading bits of an IPv6 address that make a range.
@@ -35,10 +41,21 @@ pub enum Refused {
     /// Too many from there.
     #[error("{INBOUND_PER_RANGE_MAX} connections from {ip}/{prefix_bits} already", ip = .0.ip, prefix_bits = .0.prefix_bits)]
     Range(Subnet),
+    /// Too many with this peer.
+    #[error("{CONNECTIONS_PER_PEER_MAX} connections with peer {0} already")]
+    Connections(PeerId),
+    /// No place left.
+    #[error("{0} inbound connections already")]
+    Inbound(usize),
 }
 /// The door's state.
 #[derive(Debug, Default)]
 pub struct Gate {
+    inbound_max: usize,
+    /// Peers asked for by name: they take no inbound place.
+    protected: HashSet<PeerId>,
+    /// Established connections: with whom, and whether inbound.
+    established: HashMap<ConnectionId, (PeerId, bool)>,
     peers: HashSet<PeerId>,
     all_blocked_but: Option<HashSet<PeerId>>,
     ranges: Vec<Subnet>,
@@ -46,6 +63,22 @@ pub struct Gate {
     inbound_by_range: HashMap<Subnet, usize>,
 }
 impl Gate {
+    /// A door with this many inbound places.
+    pub fn new(inbound_max: usize) -> Self {
+        Self { inbound_max, ..Self::default() }
+    }
+    /// Whether a peer takes no inbound place.
+    pub fn protect(&mut self, peer: PeerId, protected: bool) {
+        if protected {
+            self.protected.insert(peer);
+        } else {
+            self.protected.remove(&peer);
+        }
+    }
+    /// Connections that take an inbound place.
+    pub fn inbound(&self) -> usize {
+        self.established.values().filter(|(peer, inbound)| *inbound && !self.protected.contains(peer)).count()
+    }
     /// Who is kept out from now on. With `all_but`, everybody else is kept out too.
     pub fn set(&mut self, peers: HashSet<PeerId>, all_but: Option<HashSet<PeerId>>, ranges: Vec<Subnet>) {
         self.peers = peers;
@@ -67,7 +100,24 @@ impl Gate {
             _ => Ok(()),
         }
     }
+    fn check_connections(&self, peer: PeerId) -> Result<(), ConnectionDenied> {
+        let with_peer = self.established.values().filter(|(known, _)| *known == peer).count();
+        if with_peer < CONNECTIONS_PER_PEER_MAX {
+            Ok(())
+        } else {
+            Err(ConnectionDenied::new(Refused::Connections(peer)))
+        }
+    }
+    fn check_inbound(&self, peer: PeerId) -> Result<(), ConnectionDenied> {
+        let room = if self.inbound_max == 0 { 0 } else { INBOUND_ROOM };
+        let inbound = self.inbound();
+        if self.protected.contains(&peer) || inbound < self.inbound_max + room {
+            return Ok(());
+        }
+        Err(ConnectionDenied::new(Refused::Inbound(inbound)))
+    }
     fn left(&mut self, connection: &ConnectionId) {
+        self.established.remove(connection);
         let Some(range) = self.inbound.remove(connection) else { return };
         if let Some(count) = self.inbound_by_range.get_mut(&range) {
             *count -= 1;
@@ -109,7 +159,10 @@ impl NetworkBehaviour for Gate {
         _: &Multiaddr,
         _: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        self.check_peer(peer).map(|()| dummy::ConnectionHandler)
+        self.check_peer(peer)?;
+        self.check_connections(peer)?;
+        self.check_inbound(peer)?;
+        Ok(dummy::ConnectionHandler)
     }
     fn handle_pending_outbound_connection(
         &mut self,
@@ -128,10 +181,15 @@ impl NetworkBehaviour for Gate {
         _: Endpoint,
         _: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        self.check_peer(peer).map(|()| dummy::ConnectionHandler)
+        self.check_peer(peer)?;
+        self.check_connections(peer)?;
+        Ok(dummy::ConnectionHandler)
     }
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         match event {
+            FromSwarm::ConnectionEstablished(made) => {
+                self.established.insert(made.connection_id, (made.peer_id, made.endpoint.is_listener()));
+            }
             FromSwarm::ConnectionClosed(closed) => self.left(&closed.connection_id),
             FromSwarm::ListenFailure(failure) => self.left(&failure.connection_id),
             _ => {}
@@ -157,7 +215,7 @@ mod tests {
 
     #[test]
     fn one_range_fills_its_share_and_loopback_has_none() {
-        let mut gate = Gate::default();
+        let mut gate = Gate::new(10);
         for n in 0..INBOUND_PER_RANGE_MAX {
             knock(&mut gate, n, &format!("10.1.{n}.7:5000")).expect("room");
         }
@@ -176,7 +234,7 @@ mod tests {
 
     #[test]
     fn banned_ranges_and_blocked_peers_are_refused() {
-        let mut gate = Gate::default();
+        let mut gate = Gate::new(10);
         let (bad, friend) = (PeerId::random(), PeerId::random());
         gate.set([bad].into(), None, vec![Subnet::new("10.0.0.0".parse().expect("ip"), 8)]);
         assert!(knock(&mut gate, 1, "10.9.9.9:1").is_err());

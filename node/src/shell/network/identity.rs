@@ -48,3 +48,29 @@ pub fn load_or_create(datadir: &Path) -> Result<Keypair, IdentityError> {
         Err(error) => Err(io_error(error)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn the_key_is_made_once_and_kept_private() {
+        let dir = tempfile::tempdir().expect("directory");
+        let key = load_or_create(dir.path()).expect("made");
+        let again = load_or_create(dir.path()).expect("read");
+        assert_eq!(key.public(), again.public());
+        let mode = fs::metadata(dir.path().join(FILE_NAME)).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_damaged_key_is_never_replaced() {
+        let dir = tempfile::tempdir().expect("directory");
+        let path = dir.path().join(FILE_NAME);
+        fs::write(&path, b"not a key").expect("written");
+        let error = load_or_create(dir.path()).expect_err("refused").to_string();
+        assert!(error.contains("identity.key") && error.contains("move it away"), "{error}");
+        assert_eq!(fs::read(&path).expect("still there"), b"not a key");
+    }
+}

@@ -24,7 +24,7 @@ use tokio::time::{Instant, Sleep};
 /// Bytes one stream may hold back; beyond, the sender waits, as on a real link.
 const HELD_BYTES_MAX: usize = 4 << 20;
 /// Bytes read at once.
-const CHUNK_BYTES: usize = 64 << 10;
+const CHUNK_BYTES: usize = 16 << 10;
 /// Bytes of a segment that is lost as a whole (an Ethernet frame's payload, roughly).
 const SEGMENT_BYTES: usize = 1_400;
 /// The shortest retransmission timeout (Linux: `TCP_RTO_MIN`).
@@ -217,6 +217,7 @@ pub struct LinkStream {
 struct Held {
     chunks: VecDeque<Chunk>,
     bytes: usize,
+    scratch: Vec<u8>,
     alarm: Pin<Box<Sleep>>,
 }
 struct Chunk {
@@ -229,9 +230,8 @@ impl LinkStream {
     /// Takes in what has arrived.
     fn fill(&mut self, held: &mut Held, cx: &mut Context<'_>) -> io::Result<()> {
         while held.bytes < HELD_BYTES_MAX && !held.ended() {
-            let mut bytes = vec![0; CHUNK_BYTES];
-            let Poll::Ready(count) = Pin::new(&mut self.inner).poll_read(cx, &mut bytes)? else { break };
-            bytes.truncate(count);
+            let Poll::Ready(count) = Pin::new(&mut self.inner).poll_read(cx, &mut held.scratch)? else { break };
+            let bytes = held.scratch[..count].to_vec();
             held.bytes += count;
             let after = held.chunks.back().map(|chunk| chunk.release_at);
             let release_at = self.link.release_at(count).max(after.unwrap_or_else(Instant::now));
@@ -258,7 +258,8 @@ impl LinkStream {
 }
 impl Held {
     fn new() -> Self {
-        Self { chunks: VecDeque::new(), bytes: 0, alarm: Box::pin(tokio::time::sleep(Duration::ZERO)) }
+        let alarm = Box::pin(tokio::time::sleep(Duration::ZERO));
+        Self { chunks: VecDeque::new(), bytes: 0, scratch: vec![0; CHUNK_BYTES], alarm }
     }
     fn ended(&self) -> bool {
         self.chunks.back().is_some_and(|chunk| chunk.bytes.is_empty())
@@ -299,5 +300,46 @@ impl AsyncWrite for LinkStream {
     }
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.inner).poll_close(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loss_is_a_wait_of_whole_retransmission_timeouts() {
+        let link = |loss| LinkConditions { loss, delay_ms: 150, ..LinkConditions::default() };
+        assert_eq!(link(0.0).loss_delay(1_000_000), Duration::ZERO);
+        assert_eq!(link(1.0).loss_delay(1), Duration::from_millis(300) * RETRANSMISSIONS_MAX);
+        let one_in_twenty: u32 = (0..2_000).map(|_| u32::from(link(0.05).loss_delay(1) > Duration::ZERO)).sum();
+        assert!((40..=180).contains(&one_in_twenty), "5 % of 2,000 segments, seen: {one_in_twenty}");
+    }
+
+    #[test]
+    fn conditions_hold_for_open_links_at_once_and_outlive_connections() {
+        let links = Links::default();
+        let (a, b) = (PeerId::random(), PeerId::random());
+        let slow = LinkConditions { delay_ms: 5, ..LinkConditions::default() };
+        let open = links.open(a);
+        links.set(Some(a), slow);
+        assert!(open.slow.load(Ordering::Relaxed));
+        links.close(&a);
+        assert!(links.open(a).slow.load(Ordering::Relaxed));
+        assert!(!links.open(b).slow.load(Ordering::Relaxed));
+        links.set(None, slow);
+        assert!(links.open(b).slow.load(Ordering::Relaxed));
+        links.clear();
+        assert!(!links.open(a).slow.load(Ordering::Relaxed) && !links.open(b).slow.load(Ordering::Relaxed));
+    }
+
+    #[tokio::test]
+    async fn bandwidth_is_shared_by_all_streams_of_a_link() {
+        let link = Link::default();
+        link.set(LinkConditions { bandwidth_bytes_per_s: 1_000, ..LinkConditions::default() });
+        let now = Instant::now();
+        let first = link.release_at(1_000) - now;
+        let second = link.release_at(500) - now;
+        assert!(first >= Duration::from_millis(999) && second >= Duration::from_millis(1_499), "{first:?} {second:?}");
     }
 }

@@ -8,6 +8,7 @@ use libp2p::swarm::ConnectionId;
 use libp2p::{Multiaddr, PeerId};
 use std::collections::HashMap;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// One connection.
 #[derive(Clone, Debug)]
@@ -44,8 +45,8 @@ pub struct Peer {
     pub ping_min: Option<Duration>,
     /// Pings in a row that failed.
     pub pings_failed: u32,
-    /// Heartbeats in a row in which it took less gossip than there was.
-    pub slow_heartbeats: u32,
+    /// Heartbeats in a row in which it took less gossip than there was, and the last of them.
+    pub slow: Option<(u32, Instant)>,
 }
 impl Peer {
     /// The oldest connection, which names the peer's address and direction.
@@ -83,7 +84,7 @@ impl Peers {
             ping: None,
             ping_min: None,
             pings_failed: 0,
-            slow_heartbeats: 0,
+            slow: None,
         });
         peer.connections.push(connection);
     }

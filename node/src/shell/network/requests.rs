@@ -66,12 +66,12 @@ impl Requests {
     }
     /// A request of theirs came.
     pub fn admit(&mut self, peer: PeerId, request: InboundRequestId, channel: ResponseChannel<Response>) -> Admission {
+        if self.answer_bytes >= ANSWERS_BYTES_MAX {
+            return Admission::Busy;
+        }
         let under_way = self.serving_by_peer.entry(peer).or_default();
         if *under_way >= INBOUND_REQUESTS_PER_PEER_MAX {
             return Admission::TooMany;
-        }
-        if self.answer_bytes >= ANSWERS_BYTES_MAX {
-            return Admission::Busy;
         }
         *under_way += 1;
         self.serving.insert(request, Serving { peer, answer_bytes: 0 });

@@ -96,9 +96,10 @@ impl Service {
         let book = Book::load(&config.datadir).map_err(file_error(book::FILE_NAME))?;
         let names = ChainNames::new(&config.chain_id, &config.chain_name);
         let links = Arc::new(Links::default());
+        let (transport, relay_client) = behaviour::transport(&key, Arc::clone(&links), config.nat)?;
         let swarm = Swarm::new(
-            behaviour::transport(&key, Arc::clone(&links))?,
-            behaviour::behaviour(&config, &names, &key)?,
+            transport,
+            behaviour::behaviour(&config, &names, &key, relay_client)?,
             key.public().to_peer_id(),
             libp2p::swarm::Config::with_tokio_executor()
                 .with_idle_connection_timeout(IDLE_MAX)
@@ -148,6 +149,7 @@ impl Service {
             let refused = |why: String| listen_error(&text, &why);
             let resolved = address::resolve(address).await.map_err(|e| refused(e.to_string()))?;
             for address in resolved {
+                port_is_free(&address).map_err(|e| refused(e.to_string()))?;
                 let listener = self.swarm.listen_on(address).map_err(|e| refused(transport_reason(&e)))?;
                 waiting.insert(listener, text.clone());
             }
@@ -281,7 +283,9 @@ impl Service {
             Ok(_) => {}
             Err(why) => {
                 tracing::debug!(address = %address::display(address), %why, "cannot dial");
-                self.dialer.failed(|entry| entry.address == *address, now);
+                if listed {
+                    self.dialer.failed(|entry| entry.address == *address, now);
+                }
             }
         }
     }
@@ -404,6 +408,14 @@ impl Service {
     }
 }
 
+/// libp2p listens with `SO_REUSEPORT`, under which two nodes would silently share a port: an exclusive bind tells.
+fn port_is_free(address: &Multiaddr) -> io::Result<()> {
+    let tcp = matches!(address.iter().nth(1), Some(libp2p::multiaddr::Protocol::Tcp(port)) if port != 0);
+    match address::to_socket(address).filter(|_| tcp) {
+        Some(socket) => std::net::TcpListener::bind(socket).map(drop),
+        None => Ok(()),
+    }
+}
 fn listen_error(text: &str, why: &str) -> NetworkError {
     let remedy = if why.contains("in use") {
         "; another program, perhaps another node, has this port: stop it or choose another with --p2p-listen"

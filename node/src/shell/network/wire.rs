@@ -309,3 +309,6 @@ pub fn decode_compact_block(bytes: &[u8]) -> Result<CompactBlock, WireError> {
         prefilled: prefilled.collect::<Result<_, WireError>>()?,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -44,7 +44,7 @@ impl Service {
             Command::ClearBans(answer) => drop(answer.send(self.clear_bans())),
             Command::LinksChanged(answer) => {
                 self.refresh_gate();
-                self.dialer.hurry(None, Instant::now());
+                self.dialer.hurry(Instant::now());
                 let _ = answer.send(());
             }
             Command::Shutdown(answer) => self.stopping = Some(answer),
@@ -90,7 +90,7 @@ impl Service {
             return self.request_failed(peer, id, RequestFailure::Disconnected);
         };
         let kind = wire::request_kind(&request);
-        let sent = self.swarm.behaviour_mut().requests.send_request(&peer_id, request);
+        let sent = self.swarm.behaviour_mut().requests.send_request(&peer_id, Ok(request));
         self.requests.sent(sent, Outgoing { peer, id, kind });
     }
 
@@ -193,7 +193,7 @@ impl Service {
             NetworkError::NotFound(format!("{} is not on the list of peers", address::display(address)))
         })?;
         if let Some(peer) = removed.wanted.or(removed.last) {
-            self.swarm.behaviour_mut().limits.remove_peer_id(&peer);
+            self.swarm.behaviour_mut().gate.protect(peer, false);
         }
         Ok(())
     }
@@ -228,14 +228,14 @@ impl Service {
             self.book.forgive(peer);
         }
         self.refresh_gate();
-        self.dialer.hurry(None, Instant::now());
+        self.dialer.hurry(Instant::now());
         Ok(())
     }
     fn clear_bans(&mut self) -> Result<(), NetworkError> {
         let result = self.bans.clear();
         self.book.forgive_all();
         self.refresh_gate();
-        self.dialer.hurry(None, Instant::now());
+        self.dialer.hurry(Instant::now());
         result.map_err(|error| self.bans_error(error))
     }
     fn bans_error(&self, error: std::io::Error) -> NetworkError {

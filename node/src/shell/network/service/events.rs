@@ -1,10 +1,11 @@
 //! What libp2p reports.
 
 use super::{PINGS_FAILED_MAX, Service, dial_reason};
-use crate::core::event::{Input, RequestFailure, Verdict};
-use crate::core::message::{Gossip, Request, Response};
+use crate::core::event::{Input, PeerKey, RequestFailure, Verdict};
+use crate::core::message::{Gossip, Response};
 use crate::shell::clock;
-use crate::shell::network::behaviour::{BehaviourEvent, ChainNames};
+use crate::shell::network::behaviour::{BehaviourEvent, ChainNames, HEARTBEAT};
+use crate::shell::network::codec::Incoming;
 use crate::shell::network::gossip::Waiting;
 use crate::shell::network::peers::Connection;
 use crate::shell::network::requests::Admission;
@@ -12,7 +13,7 @@ use crate::shell::network::score::Misconduct;
 use crate::shell::network::wire;
 use crate::shell::network::{address, wire::WireError};
 use libp2p::gossipsub::{self, MessageId};
-use libp2p::request_response::{self, InboundFailure, Message, OutboundFailure};
+use libp2p::request_response::{self, Message, OutboundFailure};
 use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
 use libp2p::{PeerId, identify, kad, mdns, ping};
 use std::io::ErrorKind;
@@ -75,10 +76,34 @@ impl Service {
         self.own_dials.remove(&peer);
         self.dialer.connected(peer, connection.id, now);
         if self.dialer.is_explicit(&peer) {
-            self.swarm.behaviour_mut().limits.bypass_peer_id(&peer);
+            self.swarm.behaviour_mut().gate.protect(peer, true);
         }
         tracing::debug!(%peer, address = %address::display(&connection.address), inbound = connection.inbound, "connected");
+        let inbound = connection.inbound;
         self.peers.connected(peer, connection, clock::now());
+        if inbound && self.swarm.behaviour().gate.inbound() > self.config.inbound_max {
+            self.make_room(peer);
+        }
+    }
+    /// All inbound places are taken: whoever has not introduced itself gives way first, then the worst offender, then whoever
+    /// came last. The longer-standing half stays, however many strangers knock; when only it is left, the newcomer goes.
+    fn make_room(&mut self, newcomer: PeerId) {
+        let now_s = clock::now().0 / 1_000;
+        let others =
+            self.peers.iter().filter(|(id, peer)| **id != newcomer && peer.inbound() && !self.dialer.is_explicit(id));
+        let mut others: Vec<(PeerId, Option<PeerKey>)> = others.map(|(id, peer)| (*id, peer.key)).collect();
+        // Keys are given in the order of introduction; those without come last.
+        others.sort_by_key(|(_, key)| key.map_or(u64::MAX, |key| key.0));
+        let standing = others.iter().filter(|(_, key)| key.is_some()).count();
+        let protected = standing.min(self.config.inbound_max.div_ceil(2));
+        let worst = others.into_iter().skip(protected).max_by(|(a, a_key), (b, b_key)| {
+            let points = |id| self.book.score(id, now_s).0;
+            let age = a_key.map_or(u64::MAX, |key| key.0).cmp(&b_key.map_or(u64::MAX, |key| key.0));
+            a_key.is_none().cmp(&b_key.is_none()).then(points(a).total_cmp(&points(b))).then(age)
+        });
+        let gives_way = worst.map_or(newcomer, |(id, _)| id);
+        tracing::debug!(peer = %gives_way, "gives way: all inbound places are taken");
+        let _ = self.swarm.disconnect_peer_id(gives_way);
     }
     fn on_closed(&mut self, peer: PeerId, connection: ConnectionId) {
         let Some(gone) = self.peers.closed(&peer, connection) else { return };
@@ -151,13 +176,8 @@ impl Service {
     }
     fn refuse_stranger(&mut self, peer: PeerId, protocol_version: &str) {
         if self.strangers.len() < STRANGERS_MAX && self.strangers.insert(peer, Instant::now()).is_none() {
-            let ours = format!("{} (id {})", self.config.chain_name, self.names.id);
-            match ChainNames::parse_identify(protocol_version) {
-                Some((name, id)) => tracing::warn!(
-                    "peer {peer} speaks chain {name:.40} (id {id:.16}), we are {ours}: disconnected; start both with the same --chain"
-                ),
-                None => tracing::warn!("peer {peer} is no Testoon node ({protocol_version:.60}): disconnected"),
-            }
+            let ours = (self.config.chain_name.as_str(), self.names.id.as_str());
+            tracing::warn!("{}", stranger(&peer, protocol_version, ours));
         }
         let _ = self.swarm.disconnect_peer_id(peer);
     }
@@ -193,8 +213,13 @@ impl Service {
             gossipsub::Event::SlowPeer { peer_id, failed_messages } => {
                 tracing::debug!(peer = %peer_id, ?failed_messages, "takes gossip too slowly");
                 let Some(peer) = self.peers.get_mut(&peer_id) else { return };
-                peer.slow_heartbeats += 1;
-                if peer.slow_heartbeats >= SLOW_HEARTBEATS_MAX {
+                let now = Instant::now();
+                let in_a_row = match peer.slow {
+                    Some((count, last)) if now.saturating_duration_since(last) < 2 * HEARTBEAT => count + 1,
+                    _ => 1,
+                };
+                peer.slow = Some((in_a_row, now));
+                if in_a_row >= SLOW_HEARTBEATS_MAX {
                     tracing::info!(peer = %peer_id, "takes gossip too slowly; disconnected");
                     let _ = self.swarm.disconnect_peer_id(peer_id);
                 }
@@ -227,12 +252,19 @@ impl Service {
         self.misconduct(source, Misconduct::Malformed("gossip"));
     }
 
-    fn on_request_event(&mut self, event: request_response::Event<Request, Response>) {
+    fn on_request_event(&mut self, event: request_response::Event<Incoming, Response>) {
         use request_response::Event;
         match event {
             Event::Message { peer, message: Message::Request { request_id, request, channel }, .. } => {
                 self.announce(peer);
                 let Some(key) = self.peers.key(&peer) else { return };
+                let request = match request {
+                    Ok(request) => request,
+                    Err(error) => {
+                        tracing::debug!(%peer, %error, "malformed request");
+                        return self.misconduct(peer, Misconduct::Malformed("request"));
+                    }
+                };
                 match self.requests.admit(peer, request_id, channel) {
                     Admission::Admitted(id) => self.input(Input::Request { peer: key, id, request }),
                     Admission::TooMany => self.misconduct(peer, Misconduct::TooManyRequests),
@@ -260,9 +292,6 @@ impl Service {
             Event::InboundFailure { peer, request_id, error, .. } => {
                 self.requests.served(&request_id);
                 tracing::debug!(%peer, %error, "a peer's request came to nothing");
-                if matches!(&error, InboundFailure::Io(error) if error.kind() == ErrorKind::InvalidData) {
-                    self.misconduct(peer, Misconduct::Malformed("request"));
-                }
             }
             Event::ResponseSent { request_id, .. } => self.requests.served(&request_id),
         }
@@ -284,5 +313,34 @@ fn failure_of(error: &OutboundFailure) -> RequestFailure {
         OutboundFailure::Io(_) | OutboundFailure::ConnectionClosed | OutboundFailure::DialFailure => {
             RequestFailure::Disconnected
         }
+    }
+}
+/// Why a peer of another network is sent away. What it says about itself is cut short before it reaches the log.
+fn stranger(peer: &PeerId, protocol_version: &str, ours: (&str, &str)) -> String {
+    let (our_name, our_id) = ours;
+    match ChainNames::parse_identify(protocol_version) {
+        Some((name, id)) => format!(
+            "peer {peer} speaks chain {name:.40} (id {id:.16}), we are {our_name} (id {our_id}): disconnected; \
+             start both with the same --chain"
+        ),
+        None => format!("peer {peer} is no Testoon node ({protocol_version:.60}): disconnected"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_says_which_chains_do_not_match() {
+        let peer = PeerId::random();
+        let (theirs, ours) = (ChainNames::new(&[1; 32], "testnet"), ChainNames::new(&[2; 32], "local"));
+        let text = stranger(&peer, &theirs.identify, ("local", &ours.id));
+        assert!(
+            text.contains("speaks chain testnet (id 0101010101010101), we are local (id 0202020202020202)"),
+            "{text}"
+        );
+        let text = stranger(&peer, &"x".repeat(5_000), ("local", &ours.id));
+        assert!(text.contains("no Testoon node") && text.len() < 200, "{text}");
     }
 }
