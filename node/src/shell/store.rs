@@ -13,7 +13,7 @@
 //!
 //! [`DiskStore::perform`] carries out the five store outputs in the order they are given. Blocks, undo data and submitted
 //! transactions are appended to their files with one write each before it returns; that survives the end of the process.
-//! A commit first syncs the files, then goes through a [redo log](redo) into the coin database, which is synced too: it is
+//! A commit first syncs the files, then goes through a redo log into the coin database, which is synced too: it is
 //! whole or absent after kill -9 and after a power cut, and the database never knows of a record which the disk does not
 //! have. On [`open`](DiskStore::open), records that are newer than the last commit are found by a scan and returned with the
 //! index.
