@@ -1,2 +1,4 @@
-//! x
-fn main() {}
+//! `testoon` under the name that cargo tells this package's tests the path of.
+fn main() -> std::process::ExitCode {
+    testnet::cli::run(std::env::args_os())
+}

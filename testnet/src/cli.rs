@@ -8,7 +8,10 @@ mod up;
 
 use crate::directory::Directory;
 use crate::error::{exit_code, one_line, usage};
+use crate::lab::command::AttackArgs;
+use crate::lab::odds::report::OddsArgs;
 use crate::plan::units;
+use crate::sim::command::SimulateArgs;
 use anyhow::Result;
 use chain_spec::Amount;
 use clap::error::ErrorKind;
@@ -65,6 +68,12 @@ enum Command {
     Net(network::NetCommand),
     /// Measure how fast this machine hashes, with every kernel of the miner
     Bench(crate::bench::BenchArgs),
+    /// Stage an attack on live nodes, or measure its odds in the simulator
+    Attack(AttackArgs),
+    /// The odds of a double spend, by formula
+    Odds(OddsArgs),
+    /// Simulate a large network on virtual time
+    Simulate(SimulateArgs),
     /// Run one node (see `testoon node --help`)
     #[command(disable_help_flag = true)]
     Node(PassedOn),
@@ -84,11 +93,15 @@ struct PassedOn {
 /// 2 asked wrongly.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    // These two have command lines of their own, with flags like ours that must not be read here.
+    // These have command lines of their own, with flags like ours that must not be read here.
     match arguments.get(1).and_then(|argument| argument.to_str()) {
         Some("node") => {
             crate::process::end_with_launcher();
             return node::cli::run(renamed("testoon node", &arguments));
+        }
+        Some("strategy-node") => {
+            crate::process::end_with_launcher();
+            return crate::lab::live::node::run(arguments.into_iter().skip(2));
         }
         Some("wallet") => return wallet::cli::run(renamed("testoon wallet", &arguments)),
         _ => {}
@@ -131,6 +144,9 @@ fn run_command(cli: Cli, program: &str) -> Result<()> {
         Command::Rpc(arguments) => network::rpc(common, &arguments),
         Command::Net(command) => network::net(common, &command),
         Command::Bench(arguments) => crate::bench::run(&arguments, common.json),
+        Command::Attack(arguments) => crate::lab::command::run(&arguments, common),
+        Command::Odds(arguments) => crate::lab::odds::report::run(&arguments, common.json),
+        Command::Simulate(arguments) => crate::sim::command::run(&arguments, common.json),
         // `run` has passed these on unless a flag of ours came first.
         Command::Node(_) | Command::Wallet(_) => {
             Err(usage("write `node` or `wallet` directly after `testoon`, and their flags behind"))

@@ -3,7 +3,7 @@
 //! Every node is a process of its own, started by running this binary again as `testoon node …`, with its own data
 //! directory, keys, store and ports; the launcher talks to them over JSON-RPC only. [`plan`] says what a network should look
 //! like, [`cluster`] makes it so, [`directory`] and [`state`] remember it between commands, [`cli`] is the command line.
-//! [`lab`] stages attacks.
+//! [`lab`] stages attacks, [`sim`] plays them and large networks on virtual time.
 
 pub mod accounts;
 pub mod bench;
@@ -22,6 +22,7 @@ pub mod observe;
 pub mod pay;
 pub mod plan;
 pub mod process;
+pub mod sim;
 pub mod snapshot;
 pub mod state;
 pub mod table;

@@ -223,6 +223,12 @@ impl Client {
         self.call_within("waitfornewblock", json!([timeout_ms]), timeout_ms + TIMEOUT_MS).map(|_| ())
     }
 
+    /// The same, but measured from a tip the caller has seen: returns at once if the node's is another by now.
+    pub fn wait_for_block_after(&self, tip: &BlockHash, timeout_ms: u64) -> Result<(), ClientError> {
+        let params = json!([timeout_ms, tip.to_string()]);
+        self.call_within("waitfornewblock", params, timeout_ms + TIMEOUT_MS).map(|_| ())
+    }
+
     /// A block hash in an answer.
     pub fn hash(&self, method: &str, value: &Value) -> Result<BlockHash, ClientError> {
         value.as_str().and_then(|text| text.parse().ok()).ok_or_else(|| self.bad_answer(method, "not a block hash"))

@@ -106,6 +106,13 @@ impl Ledger {
         self.spenders.get(outpoint).map_or(&[], Vec::as_slice)
     }
 
+    /// Whether a transaction pays us or spends ours; otherwise it is known only as somebody's double spend.
+    pub fn involves_us(&self, txid: &Txid, entry: &Entry) -> bool {
+        let pays = |index| self.own.contains_key(&Outpoint { txid: *txid, index });
+        (0..entry.transaction.outputs.len() as u32).any(pays)
+            || entry.transaction.inputs.iter().any(|input| self.own.contains_key(&input.outpoint))
+    }
+
     /// Adds the next block of the active chain. May be called again with the same block after `owns` learned new keys.
     /// The caller has checked that its parent is the tip.
     pub fn connect(&mut self, height: u32, block: &Block, owns: &mut Owns) -> Result<(), KeyError> {

@@ -1,8 +1,8 @@
 //! Brings the ledger up to a node's active chain and mempool.
 //!
 //! Blocks are asked for by height in batches and must link to the last one seen; where they do not, the node has
-//! reorganised, and the ledger is rolled back to the highest remembered block that is still active. Own transactions that
-//! the mempool has lost are sent again. Neighbours: [`crate::client`] asks, [`crate::ledger`] remembers.
+//! reorganised, and the ledger is rolled back to the highest remembered block that is still active. Transactions of ours
+//! that the mempool has lost are sent again. Neighbours: [`crate::client`] asks, [`crate::ledger`] remembers.
 //! Absent: validation of blocks. The node is ours; what is checked is that it answers the question.
 
 use std::collections::HashSet;
@@ -63,7 +63,7 @@ pub struct SyncReport {
     pub connected: u32,
     /// Blocks undone because they left the active chain.
     pub rolled_back: u32,
-    /// Own transactions sent again.
+    /// Transactions sent again.
     pub rebroadcast: Vec<Txid>,
     /// Own transactions the node did not take again, and why.
     pub refused: Vec<(Txid, String)>,
@@ -264,25 +264,41 @@ impl Scan<'_> {
         self.rebroadcast(report)
     }
 
+    /// Sends again what the mempool lacks: our payments, and those to us, which a reorganisation may have put out and
+    /// which we want confirmed no less than their senders.
     fn rebroadcast(&mut self, report: &mut SyncReport) -> Result<(), SyncError> {
         let view = View::new(self.ledger, 0);
         let mut lost: Vec<_> = self
             .ledger
             .entries()
-            .filter(|(txid, entry)| entry.sent && view.state(txid) == Some(State::Unconfirmed { in_mempool: false }))
-            .map(|(txid, entry)| (entry.sequence, *txid, entry.transaction.clone()))
+            .filter(|(txid, entry)| entry.sent || self.ledger.involves_us(txid, entry))
+            .filter(|(txid, _)| view.state(txid) == Some(State::Unconfirmed { in_mempool: false }))
+            .map(|(txid, entry)| (entry.sequence, *txid, entry.transaction.clone(), entry.sent))
             .collect();
-        lost.sort_by_key(|(sequence, ..)| *sequence); // parents before children
-        for (_, txid, transaction) in lost {
-            match self.client.send_transaction(&transaction) {
-                Ok(()) => {
-                    self.ledger.set_in_mempool(&txid, true);
-                    report.rebroadcast.push(txid);
+        lost.sort_by_key(|(sequence, ..)| *sequence);
+        // A child is refused before its parent is there, so go round as long as something is taken.
+        loop {
+            let before = lost.len();
+            let mut refused = Vec::new();
+            let mut rest = Vec::new();
+            for (sequence, txid, transaction, sent) in lost {
+                match self.client.send_transaction(&transaction) {
+                    Ok(()) => {
+                        self.ledger.set_in_mempool(&txid, true);
+                        report.rebroadcast.push(txid);
+                    }
+                    Err(ClientError::Rpc { error, .. }) => {
+                        refused.extend(sent.then_some((txid, error.message)));
+                        rest.push((sequence, txid, transaction, sent));
+                    }
+                    Err(error) => return Err(error.into()),
                 }
-                Err(ClientError::Rpc { error, .. }) => report.refused.push((txid, error.message)),
-                Err(error) => return Err(error.into()),
             }
+            if rest.is_empty() || rest.len() == before {
+                report.refused = refused;
+                return Ok(());
+            }
+            lost = rest;
         }
-        Ok(())
     }
 }

@@ -60,8 +60,10 @@ impl State {
 pub enum CoinState {
     /// Confirmed and mature.
     Confirmed,
-    /// Our own unconfirmed transaction's output: spendable, since nobody but us can replace its parent.
+    /// Output of our own unconfirmed transaction in the mempool: spendable, since nobody but us can replace its parent.
     OwnUnconfirmed,
+    /// Output of our own transaction that the node does not hold (yet): nothing can be built on it.
+    Unsent,
     /// Somebody else's unconfirmed payment: not spent before it confirms.
     Incoming,
     /// A coinbase that may be spent in `blocks` more blocks.
@@ -259,7 +261,9 @@ impl<'a> View<'a> {
                     _ => (CoinState::Confirmed, confirmations),
                 }
             }
-            State::Unconfirmed { .. } if self.is_from_us(entry) => (CoinState::OwnUnconfirmed, 0),
+            State::Unconfirmed { in_mempool } if self.is_from_us(entry) => {
+                (if in_mempool { CoinState::OwnUnconfirmed } else { CoinState::Unsent }, 0)
+            }
             // Out of the mempool it is no more than a promise that was once made.
             State::Unconfirmed { in_mempool: true } => (CoinState::Incoming, 0),
             _ => return None,
@@ -278,7 +282,9 @@ impl<'a> View<'a> {
         let of = |wanted: fn(&WalletCoin) -> bool| sum(coins.iter().filter(|c| wanted(c)).map(|coin| coin.value));
         Balance {
             confirmed: of(|coin| coin.state == CoinState::Confirmed),
-            pending: of(|coin| matches!(coin.state, CoinState::OwnUnconfirmed | CoinState::Incoming)),
+            pending: of(|coin| {
+                matches!(coin.state, CoinState::OwnUnconfirmed | CoinState::Unsent | CoinState::Incoming)
+            }),
             immature: of(|coin| matches!(coin.state, CoinState::Immature { .. })),
             spendable: of(WalletCoin::is_spendable),
         }
@@ -298,8 +304,8 @@ impl<'a> View<'a> {
         let own_output = |index| self.ledger.own_output(&Outpoint { txid: *txid, index });
         let (own, others): (Vec<_>, Vec<_>) =
             (0..).zip(&transaction.outputs).partition(|(index, _)| own_output(*index).is_some());
-        if own.is_empty() && own_inputs.is_empty() {
-            return None; // known only as somebody's double spend
+        if !self.ledger.involves_us(txid, entry) {
+            return None;
         }
         let received = sum(own.iter().map(|(_, output)| output.value));
         let spent = sum(own_inputs.iter().map(|output| output.value));

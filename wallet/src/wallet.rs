@@ -65,6 +65,14 @@ pub enum WalletError {
     /// The node did not take a payment, so the wallet has forgotten it.
     #[error("the node refuses the payment ({0}): nothing was sent")]
     Refused(String),
+    /// The node could not be asked, so nobody knows whether it took the payment.
+    #[error("{error}; payment {txid} is kept and sent again by the next command: do not pay twice")]
+    Unsent {
+        /// The payment.
+        txid: Txid,
+        /// What happened.
+        error: ClientError,
+    },
     /// Only an unconfirmed transaction can be given up.
     #[error("{0} is not an unconfirmed transaction of this wallet")]
     NotUnconfirmed(Txid),
@@ -306,7 +314,7 @@ impl Wallet {
                 self.save()?;
                 Err(WalletError::Refused(error.message))
             }
-            Err(error) => Err(error.into()),
+            Err(error) => Err(WalletError::Unsent { txid, error }),
         }
     }
 

@@ -31,6 +31,41 @@ pub struct CompactBlock {
     /// Position in the block and transaction, ascending; the coinbase always.
     pub prefilled: Vec<(u32, Arc<Transaction>)>,
 }
+
+impl CompactBlock {
+    /// Announces a block, its coinbase prefilled.
+    pub fn new(block: &Block, nonce: u64) -> CompactBlock {
+        let txids: Vec<Txid> = block.transactions.iter().skip(1).map(Transaction::txid).collect();
+        Self::with_txids(block, &txids, nonce)
+    }
+
+    /// Announces a block whose transactions after the coinbase have these ids.
+    pub(crate) fn with_txids(block: &Block, txids: &[Txid], nonce: u64) -> CompactBlock {
+        let keys = ShortIds::new(&block.header, nonce);
+        let short_ids = txids.iter().map(|txid| keys.short_id(txid)).collect();
+        let prefilled = block.transactions.iter().take(1).map(|coinbase| (0, Arc::new(coinbase.clone()))).collect();
+        CompactBlock { header: block.header, nonce, short_ids, prefilled }
+    }
+}
+
+/// Makes short ids under one announcement's key: SipHash-2-4 keyed by the SHA-256 of header and nonce, 48 bits (BIP152).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ShortIds(siphasher::sip::SipHasher24);
+
+impl ShortIds {
+    /// The key of an announcement.
+    pub(crate) fn new(header: &Header, nonce: u64) -> ShortIds {
+        let mut bytes = header.to_array().to_vec();
+        bytes.extend_from_slice(&nonce.to_le_bytes());
+        let mut key = [0; 16];
+        key.copy_from_slice(&chain_spec::hash::sha256(&bytes)[..16]);
+        ShortIds(siphasher::sip::SipHasher24::new_with_key(&key))
+    }
+    /// A transaction's short id.
+    pub(crate) fn short_id(&self, txid: &Txid) -> u64 {
+        self.0.hash(txid.as_bytes()) & 0xffff_ffff_ffff
+    }
+}
 /// Asked of one peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {

@@ -1,4 +1,6 @@
 //! What the core reads from a store, and the commits it asks for. `shell/store` keeps it on disk; the simulator and tests in memory.
+pub mod memory;
+
 use chain_spec::{Block, BlockHash, BlockUndo, CheckedTransaction, Coin, Header, Outpoint, Txid};
 use std::sync::Arc;
 

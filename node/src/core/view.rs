@@ -3,13 +3,12 @@
 //! Every answer is of the moment: the owner of the core runs these between two inputs.
 
 use super::Core;
+use super::chain::tree::{Node, NodeId};
 use super::event::{PeerKey, Rejected, Time};
 use super::mempool::Mempool;
+use super::mempool::accept::Entrance;
 use super::store::{Status, StoreError};
-use super::template::Template;
-use chain_spec::{
-    Amount, Block, BlockHash, BlockUndo, ChainSpec, Coin, Header, Outpoint, Script, Transaction, Txid, Work,
-};
+use chain_spec::{Amount, Block, BlockHash, BlockUndo, ChainSpec, Coin, Header, Outpoint, Transaction, Txid, Work};
 use std::sync::Arc;
 
 /// One block of the tree, as far as it is known.
@@ -116,81 +115,177 @@ pub struct PeerState {
 impl Core {
     /// The chain's parameters.
     pub fn spec(&self) -> &Arc<ChainSpec> {
-        todo!()
+        &self.spec
     }
     /// The active tip.
     pub fn tip(&self) -> Summary {
-        todo!()
+        self.summarise(self.chain.tip())
     }
     /// The known header with the most work that is not invalid.
     pub fn best_header(&self) -> Summary {
-        todo!()
+        self.summarise(self.chain.tree.best_header())
     }
     /// A block of the tree.
-    pub fn summary(&self, _hash: &BlockHash) -> Option<Summary> {
-        todo!()
+    pub fn summary(&self, hash: &BlockHash) -> Option<Summary> {
+        self.chain.tree.find(hash).map(|id| self.summarise(id))
     }
     /// The active chain's block at a height.
-    pub fn active_hash(&self, _height: u32) -> Option<BlockHash> {
-        todo!()
+    pub fn active_hash(&self, height: u32) -> Option<BlockHash> {
+        self.chain.active_at(height).map(|id| self.chain.tree.node(id).hash)
     }
+
+    fn summarise(&self, id: NodeId) -> Summary {
+        let node = self.chain.tree.node(id);
+        let active = self.chain.is_active(id);
+        Summary {
+            hash: node.hash,
+            header: node.header,
+            height: node.height,
+            work: node.work,
+            median_time_past_s: node.median_time_past_s,
+            transactions: node.transactions,
+            status: node.status(),
+            active,
+            next: self.active_hash(node.height.saturating_add(1)).filter(|_| active),
+        }
+    }
+
     /// A stored block.
-    pub fn block(&self, _hash: &BlockHash) -> Result<Option<Arc<Block>>, StoreError> {
-        todo!()
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn block(&self, hash: &BlockHash) -> Result<Option<Arc<Block>>, StoreError> {
+        self.chain.block(hash, self.store.as_ref())
     }
     /// The coins a fully validated block spent.
-    pub fn undo(&self, _hash: &BlockHash) -> Result<Option<Arc<BlockUndo>>, StoreError> {
-        todo!()
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn undo(&self, hash: &BlockHash) -> Result<Option<Arc<BlockUndo>>, StoreError> {
+        self.chain.undo(hash, self.store.as_ref())
     }
-    /// Every leaf of the tree, highest first (Core: `getchaintips`).
+
+    /// Every leaf of the tree, and the active tip, highest first (Core: `getchaintips`).
     pub fn chain_tips(&self) -> Vec<ChainTip> {
-        todo!()
+        let tip = self.chain.tip();
+        let mut leaves = self.chain.tree.leaves();
+        leaves.retain(|leaf| *leaf != tip && !self.chain.is_active(*leaf));
+        leaves.push(tip);
+        let mut tips: Vec<ChainTip> = leaves
+            .into_iter()
+            .map(|id| {
+                let summary = self.summarise(id);
+                let fork = self.chain.tree.node(self.chain.fork_from_active(id)).height;
+                let status = tip_status(self.chain.tree.node(id), summary.active);
+                ChainTip { branch_length: summary.height - fork, summary, status }
+            })
+            .collect();
+        tips.sort_by(|a, b| b.summary.height.cmp(&a.summary.height).then(a.summary.hash.cmp(&b.summary.hash)));
+        tips
     }
-    /// An unspent coin of the active chain; with `include_mempool`, also one a pooled transaction makes, and none that one spends.
-    pub fn coin(&self, _outpoint: &Outpoint, _include_mempool: bool) -> Result<Option<Coin>, StoreError> {
-        todo!()
+
+    /// An unspent coin of the active chain; with `include_mempool`, also one a pooled transaction makes (at the height it
+    /// would be mined at), and none that one spends.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn coin(&self, outpoint: &Outpoint, include_mempool: bool) -> Result<Option<Coin>, StoreError> {
+        if include_mempool {
+            if self.mempool.spender(outpoint).is_some() {
+                return Ok(None);
+            }
+            if let Some(coin) = self.mempool.coin(outpoint, self.chain.height() + 1) {
+                return Ok(Some(coin));
+            }
+        }
+        self.coins.read(outpoint, self.store.as_ref())
     }
+
     /// Every unspent coin of the active chain in key order (txid bytes, then index), unflushed ones included.
-    pub fn for_each_coin(&self, _visit: &mut dyn FnMut(Outpoint, Coin)) -> Result<(), StoreError> {
-        todo!()
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn for_each_coin(&self, visit: &mut dyn FnMut(Outpoint, Coin)) -> Result<(), StoreError> {
+        let mut changes = self.coins.changes().into_iter().peekable();
+        self.store.for_each_coin(&mut |outpoint, coin| {
+            while let Some((changed, now)) = changes.next_if(|(changed, _)| *changed < outpoint) {
+                now.into_iter().for_each(|now| visit(changed, now));
+            }
+            match changes.next_if(|(changed, _)| *changed == outpoint) {
+                Some((_, now)) => now.into_iter().for_each(|now| visit(outpoint, now)),
+                None => visit(outpoint, coin),
+            }
+        })?;
+        for (changed, now) in changes {
+            now.into_iter().for_each(|now| visit(changed, now));
+        }
+        Ok(())
     }
+
     /// The block that holds a transaction (`--txindex`).
-    pub fn transaction_block(&self, _txid: &Txid) -> Result<Option<BlockHash>, StoreError> {
-        todo!()
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn transaction_block(&self, txid: &Txid) -> Result<Option<BlockHash>, StoreError> {
+        self.store.transaction_block(txid)
     }
     /// The mempool.
     pub fn mempool(&self) -> &Mempool {
-        todo!()
+        &self.mempool
     }
+
     /// Whether a transaction would be accepted now (`testmempoolaccept`); changes nothing.
+    ///
+    /// # Errors
+    /// The store cannot be read.
     pub fn test_transaction(
         &self,
-        _transaction: &Arc<Transaction>,
-        _now: Time,
+        transaction: &Arc<Transaction>,
+        now: Time,
     ) -> Result<Result<Tested, Rejected>, StoreError> {
-        todo!()
+        let judged = self.judge_transaction(transaction, Entrance::New, now)?;
+        Ok(match judged {
+            Ok(judged) => {
+                let checked = &judged.entry.transaction;
+                Ok(Tested { txid: checked.txid(), fee: judged.entry.fee, size: checked.size() })
+            }
+            Err(refusal) => Err(refusal.rejected(&transaction.txid())),
+        })
     }
-    /// A block to mine on the active tip that pays `payout` (see [`Template`]).
-    pub fn template(&self, _payout: &Script, _now: Time) -> Template {
-        todo!()
-    }
-    /// A block to mine on any known block, holding exactly these transactions (with their fees): what a private branch needs.
-    /// `None` if the parent is not known. The caller answers for the transactions being valid there.
-    pub fn template_on(
-        &self,
-        _parent: &BlockHash,
-        _payout: &Script,
-        _transactions: &[Arc<chain_spec::CheckedTransaction>],
-        _now: Time,
-    ) -> Option<Template> {
-        todo!()
-    }
+
     /// How far synchronisation is.
-    pub fn progress(&self, _now: Time) -> Progress {
-        todo!()
+    pub fn progress(&self, now: Time) -> Progress {
+        let headers = self.chain.tree.node(self.chain.tree.best_header()).height;
+        let blocks = self.chain.height();
+        let verification_progress = if headers > blocks { f64::from(blocks) / f64::from(headers) } else { 1.0 };
+        Progress { headers, blocks, initial_block_download: self.is_behind(now), verification_progress }
     }
+
     /// What is known of a peer.
-    pub fn peer(&self, _peer: PeerKey) -> Option<PeerState> {
-        todo!()
+    pub fn peer(&self, peer: PeerKey) -> Option<PeerState> {
+        let state = self.sync.peer(peer)?;
+        let best = state.best.and_then(|hash| self.chain.tree.find(&hash));
+        let height = |id: NodeId| self.chain.tree.node(id).height;
+        let blocks = self.sync.blocks_of(state);
+        let mut in_flight: Vec<u32> = blocks.iter().filter_map(|hash| self.chain.tree.find(hash)).map(height).collect();
+        in_flight.sort_unstable();
+        Some(PeerState {
+            inbound: state.inbound,
+            best_header: best.map(|id| (self.chain.tree.node(id).hash, height(id))),
+            common_height: best.map(|id| height(self.chain.fork_from_active(id))),
+            in_flight,
+            starting_height: state.starting_height,
+        })
+    }
+}
+
+/// Core's word for a leaf.
+fn tip_status(node: &Node, is_active: bool) -> ChainTipStatus {
+    match node {
+        _ if is_active => ChainTipStatus::Active,
+        node if !node.is_sound() => ChainTipStatus::Invalid,
+        Node { is_linked: false, .. } => ChainTipStatus::HeadersOnly,
+        Node { is_connected: true, .. } => ChainTipStatus::ValidFork,
+        _ => ChainTipStatus::ValidHeaders,
     }
 }

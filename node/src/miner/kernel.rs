@@ -8,7 +8,7 @@
 use std::{fmt, ops::Range, str::FromStr, sync::OnceLock};
 
 use search::Hits;
-pub use search::{LANES, Search};
+pub use search::{BATCH_NONCES_MAX, LANES, Search};
 
 #[cfg(target_arch = "x86_64")]
 #[macro_use]

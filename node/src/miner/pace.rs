@@ -69,3 +69,79 @@ impl Pace {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs a schedule in simulated time: hashing at `speed`, every sleep late by `late`.
+    fn run(limit: f64, speed: f64, late: Duration, duration: Duration) -> (u64, Duration) {
+        #[allow(clippy::disallowed_methods)] // only an origin; no time passes here
+        let start = Instant::now();
+        let (mut now, mut done) = (start, 0);
+        let mut pace = Pace::new(Some(limit), start);
+        let (mut busy_since, mut longest_burst) = (start, Duration::ZERO);
+        while now - start < duration {
+            if let Some(wait) = pace.wait(now) {
+                now += wait + late;
+                busy_since = now;
+                continue;
+            }
+            let hashes = pace.hashes();
+            let end = now + Duration::from_secs_f64(hashes as f64 / speed);
+            pace.done(hashes, now, end);
+            now = end;
+            done += hashes;
+            longest_burst = longest_burst.max(end - busy_since);
+        }
+        (done, longest_burst)
+    }
+
+    #[test]
+    fn the_limit_holds_from_a_thousand_hashes_a_second_to_full_speed() {
+        let (speed, duration) = (40e6, Duration::from_secs(3));
+        for limit in [1e3, 2.7e3, 20e3, 333e3, 5e6, 20e6, 36e6, 39.9e6] {
+            let (done, burst) = run(limit, speed, Duration::from_micros(90), duration);
+            let rate = done as f64 / duration.as_secs_f64();
+            assert!((rate / limit - 1.0).abs() < 0.01, "{rate} of {limit} hashes a second");
+            // Nearly at full speed, the processor has to be busy nearly all the time.
+            assert!(limit > 0.5 * speed || burst < Duration::from_millis(3), "a burst of {burst:?} at {limit}");
+        }
+    }
+
+    #[test]
+    fn a_limit_above_full_speed_is_no_limit() {
+        let (done, _) = run(1e9, 40e6, Duration::from_micros(90), Duration::from_secs(1));
+        assert!((done as f64 / 40e6 - 1.0).abs() < 0.05, "{done}");
+    }
+
+    #[test]
+    fn a_long_interruption_is_not_caught_up_with_in_one_burst() {
+        #[allow(clippy::disallowed_methods)] // only an origin; no time passes here
+        let start = Instant::now();
+        let mut pace = Pace::new(Some(1000.0), start);
+        let late = start + Duration::from_secs(60);
+        pace.done(1, start, late);
+        let mut burst = 0;
+        while pace.wait(late).is_none() {
+            burst += pace.hashes();
+            pace.done(pace.hashes(), late, late + Duration::from_nanos(1));
+        }
+        assert!((burst as f64) <= 1000.0 * BACKLOG_MAX.as_secs_f64() + 5.0, "{burst} hashes at once");
+    }
+
+    #[test]
+    fn slices_take_a_quarter_of_a_millisecond() {
+        #[allow(clippy::disallowed_methods)] // only an origin; no time passes here
+        let start = Instant::now();
+        for speed in [1e6, 1e7, 1e8] {
+            let mut pace = Pace::new(None, start);
+            for _ in 0..100 {
+                let hashes = pace.hashes();
+                pace.done(hashes, start, start + Duration::from_secs_f64(hashes as f64 / speed));
+            }
+            let took = pace.hashes() as f64 / speed;
+            assert!((took / SLICE.as_secs_f64() - 1.0).abs() < 0.05, "{took} s at {speed}");
+        }
+    }
+}

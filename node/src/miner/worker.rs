@@ -12,7 +12,7 @@ use chain_spec::Block;
 
 use super::{
     job::{Job, Piece},
-    kernel::{Kernel, LANES, Search},
+    kernel::{BATCH_NONCES_MAX, Kernel, LANES, Search},
     meter::{self, Counter, SAMPLE_INTERVAL, Window},
     pace::Pace,
 };
@@ -22,7 +22,7 @@ const NEXT_JOB_WAIT: Duration = Duration::from_secs(1);
 /// A limited worker sleeps no longer at once; it only bounds the arithmetic.
 const SLEEP_MAX: Duration = Duration::from_secs(3600);
 /// Slices end at multiples of this, which every kernel's batch divides, so that no batch is cut.
-const ALIGNMENT: u64 = (LANES * LANES) as u64;
+const ALIGNMENT: u64 = (LANES * BATCH_NONCES_MAX) as u64;
 
 /// What the miner's owner decides; workers copy it when the generation changes.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use chain_spec::{Amount, ChainSpec, PrivateKey, Txid};
+use chain_spec::{Amount, BlockHash, ChainSpec, PrivateKey, Txid};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -317,9 +317,10 @@ fn wait(
         if limit.is_some_and(|limit| started.elapsed() >= limit) {
             return Err(CliError::Failure(format!("payment {txid} has not {wanted} confirmations yet: it was sent")));
         }
-        match client.wait_for_new_block(WAIT_MS) {
+        let tip = wallet.ledger().tip().map_or(BlockHash::ZERO, |(_, hash)| hash);
+        match client.wait_for_block_after(&tip, WAIT_MS) {
             Ok(()) => {}
-            // Nodes without the method can only be asked again.
+            // Nodes without the method, or without its second parameter, can only be asked again.
             Err(ClientError::Rpc { .. }) => std::thread::sleep(Duration::from_millis(POLL_MS)),
             Err(error) => return Err(WalletError::from(error).into()),
         }

@@ -3,6 +3,8 @@
 use chain_spec::{Address, Amount, ChainSpec, Encode};
 
 use comfy_table::{CellAlignment, Table, TableStyle};
+use serde::Serialize;
+use serde_json::ser::Formatter;
 use serde_json::{Value, json};
 
 use crate::build::SignedPayment;
@@ -12,10 +14,34 @@ use crate::view::{Balance, CoinState, HistoryLine, Kind, State, WalletCoin};
 
 /// JSON as one line.
 pub(super) fn json_line(value: &Value) -> String {
-    format!("{value}\n")
+    let mut bytes = Vec::new();
+    let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, Decimals);
+    value.serialize(&mut serializer).expect("a JSON value has no other form, and a Vec takes every byte");
+    bytes.push(b'\n');
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// An amount as a JSON number in coins: 15 digits, so a double holds it exactly enough to round back.
+/// Writes fractions with up to eight places and no exponent: `0.00000226`, not `2.26e-6`.
+struct Decimals;
+
+impl Formatter for Decimals {
+    fn write_f64<W: ?Sized + std::io::Write>(&mut self, writer: &mut W, value: f64) -> std::io::Result<()> {
+        let text = format!("{value:.8}");
+        let short = text.trim_end_matches('0');
+        writer.write_all(short.as_bytes())?;
+        if short.ends_with('.') { writer.write_all(b"0") } else { Ok(()) }
+    }
+
+    /// How numbers arrive if another crate of the build turns on serde_json's `arbitrary_precision`.
+    fn write_number_str<W: ?Sized + std::io::Write>(&mut self, writer: &mut W, value: &str) -> std::io::Result<()> {
+        match value.parse() {
+            Ok(fraction) if value.contains(['.', 'e', 'E']) => self.write_f64(writer, fraction),
+            _ => writer.write_all(value.as_bytes()),
+        }
+    }
+}
+
+/// An amount as a JSON number in coins. A double holds every amount up to 90 million coins to the unit.
 pub(super) fn json_amount(amount: Amount) -> Value {
     json_number(&amount.to_string())
 }
@@ -64,6 +90,7 @@ fn coin_state(coin: &WalletCoin) -> String {
     match coin.state {
         CoinState::Confirmed => "confirmed".into(),
         CoinState::OwnUnconfirmed => "unconfirmed, own".into(),
+        CoinState::Unsent => "unconfirmed, not in the mempool".into(),
         CoinState::Incoming => "unconfirmed".into(),
         CoinState::Immature { blocks } => format!("immature, {blocks} more blocks"),
     }
@@ -226,6 +253,20 @@ pub(super) fn utc(time_s: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn amounts_are_exact_decimals_in_json() {
+        for (units, text) in [
+            (0, "0.0"),
+            (226, "0.00000226"),
+            (1_250_000_000, "12.5"),
+            (2_099_999_999_999_999, "20999999.99999999"),
+            (2_100_000_000_000_000, "21000000.0"),
+        ] {
+            assert_eq!(json_line(&json!([json_amount(Amount::from_units(units))])), format!("[{text}]\n"));
+        }
+        assert_eq!(json_line(&json!({ "a": -0.5, "b": [1, "x"] })), "{\"a\":-0.5,\"b\":[1,\"x\"]}\n");
+    }
 
     #[test]
     fn times_are_civil_dates() {

@@ -42,6 +42,7 @@ impl Chain {
 
     fn sends(&mut self, transaction: &Transaction) {
         self.ledger.record_sent(&Arc::new(transaction.clone()), 5_000, &mut |hash| Ok(*hash == US)).unwrap();
+        self.ledger.set_in_mempool(&transaction.txid(), true);
     }
 
     fn view(&self) -> View<'_> {
@@ -140,6 +141,11 @@ fn own_change_is_spendable_before_it_confirms() {
     assert_eq!((line.kind, line.fee), (Kind::Sent, Some(units(10))));
     assert_eq!((line.received, line.spent), (units(690), units(1_000)));
     assert_eq!(line.paid, [THEM]);
+    // Not while the node does not hold the payment: what spends its change would be refused.
+    chain.ledger.set_mempool(|_| false);
+    assert_eq!(chain.view().coins()[0].state, CoinState::Unsent);
+    assert_eq!(chain.sums(), (0, 690, 0, 0));
+    chain.ledger.set_mempool(|_| true);
     // The change can fund a second payment, whose change again counts.
     let second = pay(&[output(&payment, 1)], &[(THEM, 600), (US, 80)]);
     chain.sends(&second);
@@ -220,7 +226,7 @@ fn descendants_share_their_ancestors_fate() {
     assert_eq!(chain.sums(), (1_000, 0, 0, 1_000), "the coin is free again");
     // Mined after all, so it counts after all.
     chain.mine(&[&parent]);
-    assert_eq!(chain.state(&child), State::Unconfirmed { in_mempool: false });
+    assert_eq!(chain.state(&child), State::Unconfirmed { in_mempool: true });
     let rival = pay(&[output(&parent, 0)], &[(US, 500)]);
     chain.mine(&[&rival]);
     assert_eq!(chain.state(&grandchild), State::Conflicted { by: rival.txid() });

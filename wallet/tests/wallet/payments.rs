@@ -96,7 +96,8 @@ fn a_payment_outlives_a_node_that_dies_while_it_is_sent() {
     let paid = payment(&bob, &external(&bob, 3), "1");
     drop(node);
     let error = bob.send(&client, &paid).unwrap_err();
-    assert!(matches!(error, WalletError::Client(_)), "{error}");
+    assert!(matches!(error, WalletError::Unsent { .. }), "{error}");
+    assert!(error.to_string().contains(&format!("payment {} is kept", paid.txid())), "{error}");
     drop(bob);
     let mut bob = Wallet::open(&path, &Password::None).unwrap();
     assert_eq!(bob.state(&paid.txid()), Some(State::Unconfirmed { in_mempool: false }));

@@ -1,6 +1,8 @@
 //! Following a node's chain: history, reorganisations, mempool.
 
-use chain_spec::{ChainSpec, Transaction};
+use std::collections::HashSet;
+
+use chain_spec::{ChainSpec, Transaction, Txid};
 use proptest::prelude::*;
 use wallet::sync::SyncError;
 use wallet::{CoinState, State, Wallet, WalletError, Words};
@@ -120,9 +122,10 @@ fn a_reorganisation_deeper_than_the_remembered_blocks_is_followed() {
     node.mine(399);
     let report = bob.sync(&client).unwrap();
     assert_eq!((report.rolled_back, report.connected), (400, 401), "no remembered block between genesis and the fork");
-    assert_eq!(bob.state(&paid.txid()), Some(State::Unconfirmed { in_mempool: false }));
-    assert_eq!(bob.balance().total(), coins("15"));
-    assert_eq!(alice.sync(&client).unwrap().rebroadcast, [paid.txid()]);
+    assert_eq!(report.rebroadcast, [paid.txid()], "the receiver, too, wants it confirmed");
+    assert_eq!(bob.state(&paid.txid()), Some(State::Unconfirmed { in_mempool: true }));
+    assert_eq!(bob.balance().pending, coins("1"));
+    assert_eq!(alice.sync(&client).unwrap().rebroadcast, []);
     node.mine(1);
     bob.sync(&client).unwrap();
     assert_eq!(bob.balance().confirmed, coins("16"));
@@ -269,22 +272,20 @@ fn apply(step: &Step, node: &FakeNode, us: &mut Wallet, payer: &mut Wallet) {
             let to = chain_spec::Script::pay_to_public_key_hash(&[0xAA; 20]);
             let pooled = std::mem::take(&mut chain.mempool);
             (0..(*length).max(1)).for_each(|_| chain.mine(&to));
-            // A node puts the undone transactions back, those of lost coinbases excepted; here all or none.
-            let has_coinbase_child = |transaction: &Transaction| {
-                let coinbases: Vec<_> = undone.iter().map(|block| block.transactions[0].txid()).collect();
-                transaction.inputs.iter().any(|input| coinbases.contains(&input.outpoint.txid))
-            };
-            let lost: Vec<Transaction> = undone.iter().flat_map(|block| block.transactions[1..].to_vec()).collect();
-            let all = lost.into_iter().chain(pooled.into_values());
-            let mut dropped = std::collections::HashSet::new();
-            for transaction in all {
-                let orphaned = transaction.inputs.iter().any(|input| dropped.contains(&input.outpoint.txid));
-                if *lose || orphaned || has_coinbase_child(&transaction) {
-                    dropped.insert(transaction.txid());
-                } else {
-                    chain.pool(&transaction);
+            // A node puts the undone transactions back, but for what descends from a lost coinbase; here all of it or none.
+            let lost = undone.iter().flat_map(|block| block.transactions[1..].to_vec());
+            let mut back: Vec<Transaction> = lost.chain(pooled.into_values()).filter(|_| !lose).collect();
+            let mut gone: HashSet<Txid> = undone.iter().map(|block| block.transactions[0].txid()).collect();
+            loop {
+                let (dead, alive): (Vec<_>, Vec<_>) =
+                    back.into_iter().partition(|t| t.inputs.iter().any(|input| gone.contains(&input.outpoint.txid)));
+                back = alive;
+                if dead.is_empty() {
+                    break;
                 }
+                gone.extend(dead.iter().map(Transaction::txid));
             }
+            back.iter().for_each(|transaction| chain.pool(transaction));
         }
     }
 }

@@ -8,6 +8,9 @@ use super::{super::VERSION_ROLLING_MASK, constants::INITIAL};
 /// Versions of the header that share one nonce: what a 512-bit register holds.
 pub const LANES: usize = 16;
 
+/// The most nonces a kernel takes at once; every kernel's batch divides it. The rest of a range is done one by one.
+pub const BATCH_NONCES_MAX: usize = 48;
+
 /// Candidates whose last digest word passed a kernel's test, as indices into the [`Search`].
 pub type Hits = Vec<u64>;
 

@@ -19,11 +19,11 @@ use std::ops::Range;
 
 use super::{
     constants::{INITIAL, K},
-    search::{Hits, LANES, Search},
+    search::{BATCH_NONCES_MAX, Hits, LANES, Search},
 };
 
 /// Nonces whose schedules are computed together: a multiple of the lanes and of every product of stream counts.
-pub const NONCES: usize = 48;
+pub const NONCES: usize = BATCH_NONCES_MAX;
 /// The most vectors between the two hashes at once.
 const GROUP_MAX: usize = 6;
 

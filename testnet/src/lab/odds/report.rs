@@ -33,9 +33,6 @@ pub struct OddsArgs {
     /// Write the map of shares and confirmations to an SVG file
     #[arg(long, env = "TESTOON_SVG", value_name = "FILE")]
     pub svg: Option<PathBuf>,
-    /// Print one line of JSON
-    #[arg(long, env = "TESTOON_JSON")]
-    pub json: bool,
 }
 
 /// A share of the hash rate: strictly between 0 and 1.
@@ -52,12 +49,12 @@ impl OddsArgs {
     }
 }
 
-/// Prints the odds. Fails only if the picture cannot be written.
-pub fn run(args: &OddsArgs) -> anyhow::Result<()> {
+/// Prints the odds, as one line of JSON if `json`. Fails only if the picture cannot be written.
+pub fn run(args: &OddsArgs, json: bool) -> anyhow::Result<()> {
     if let Some(path) = &args.svg {
         write_map(path, args).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    if args.json {
+    if json {
         println!("{}", as_json(args));
     } else {
         print!("{}", as_text(args));
@@ -219,7 +216,7 @@ mod tests {
     use super::*;
 
     fn args() -> OddsArgs {
-        OddsArgs { share: 0.1, confirmations: 2, premine: 0, give_up: None, svg: None, json: false }
+        OddsArgs { share: 0.1, confirmations: 2, premine: 0, give_up: None, svg: None }
     }
 
     #[test]
@@ -249,10 +246,10 @@ mod tests {
     fn the_picture_is_written() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("odds.svg");
-        run(&OddsArgs { svg: Some(path.clone()), json: true, ..args() }).unwrap();
+        run(&OddsArgs { svg: Some(path.clone()), ..args() }, true).unwrap();
         let svg = std::fs::read_to_string(path).unwrap();
         assert_eq!(svg.matches("<rect").count(), 1 + MAP_SHARES.len() * MAP_CONFIRMATIONS.len());
         let missing = directory.path().join("no/such/folder.svg");
-        assert!(run(&OddsArgs { svg: Some(missing), ..args() }).is_err());
+        assert!(run(&OddsArgs { svg: Some(missing), ..args() }, true).is_err());
     }
 }

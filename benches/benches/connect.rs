@@ -1,0 +1,59 @@
+//! A core that takes a whole chain of blocks, with no network and no disk: what validation costs beyond its signatures.
+
+use node::core::event::{CallId, Input, Output, Time};
+use node::core::store::Loaded;
+use node::core::store::memory::MemoryStore;
+use node::core::{Config, Core};
+use std::sync::Arc;
+use testoon_benches::{ChainBuilder, cpu_seconds, median, now, regtest, verify_seconds};
+
+/// The chain of the sync bench.
+const BLOCKS: usize = 2_000;
+const PAYMENTS: usize = 50_000;
+const ROUNDS: usize = 3;
+
+fn main() {
+    let mut builder = ChainBuilder::new(regtest(), 1);
+    builder.mine_payments(BLOCKS, PAYMENTS);
+    let verify = verify_seconds();
+    println!("one k256 verification: {:.1} us", verify * 1e6);
+    let mut ratios = Vec::new();
+    for round in 0..ROUNDS {
+        let (cpu, wall) = connect(&builder);
+        let ratio = cpu / (PAYMENTS as f64 * verify);
+        println!(
+            "round {round}: {BLOCKS} blocks, {PAYMENTS} payments: {cpu:.2} CPU-s, {wall:.2} s, {ratio:.3} of the signatures' time"
+        );
+        ratios.push(ratio);
+    }
+    println!("median: {:.3} of the signatures' time", median(ratios));
+}
+
+/// CPU and wall seconds for connecting the whole chain.
+fn connect(builder: &ChainBuilder) -> (f64, f64) {
+    let store = MemoryStore::default();
+    let last = &builder.blocks[builder.blocks.len() - 1];
+    let now_ms = Time(u64::from(last.header.time) * 1_000);
+    let spec = Arc::clone(builder.spec());
+    let (mut core, outputs) = Core::open(spec, Config::default(), Box::new(store.clone()), Loaded::default(), now_ms)
+        .expect("an empty store opens");
+    perform(&store, &outputs);
+    let (cpu, wall) = (cpu_seconds(), now());
+    for (call, block) in (0..).zip(&builder.blocks[1..]) {
+        let input = Input::SubmitBlock { call: CallId(call), block: Arc::clone(block) };
+        let outputs = core.handle(now_ms, input).expect("memory does not fail");
+        perform(&store, &outputs);
+        while core.has_pending() {
+            perform(&store, &core.handle(now_ms, Input::Tick).expect("memory does not fail"));
+        }
+    }
+    let spent = (cpu_seconds() - cpu, wall.elapsed().as_secs_f64());
+    assert_eq!(core.tip().hash, builder.tip(), "not every block was connected");
+    spent
+}
+
+fn perform(store: &MemoryStore, outputs: &[Output]) {
+    for output in outputs {
+        store.perform(output);
+    }
+}

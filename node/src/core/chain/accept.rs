@@ -1,0 +1,190 @@
+//! Letting headers and bodies into the block tree. Signatures and coins are judged later, in [`connect`](super::connect).
+
+use super::tree::NodeId;
+use crate::core::Core;
+use crate::core::event::{Accepted, Output, Rejected, Time};
+use crate::core::store::{Status, StoreError};
+use chain_spec::rules::Reject;
+use chain_spec::rules::block::{BlockError, check_block};
+use chain_spec::rules::header::{HeaderError, check_header, check_proof_of_work};
+use chain_spec::{Block, BlockHash, CheckedBlock, Header};
+use std::sync::Arc;
+
+/// Why a header is not let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum HeaderFailure {
+    /// The parent is not known: nobody's fault, and the header may be fine.
+    ParentUnknown(BlockHash),
+    /// The parent, or one of its ancestors, is invalid.
+    ParentInvalid(BlockHash),
+    /// The header is known and its block invalid.
+    KnownInvalid,
+    /// It breaks a rule by itself or in its place.
+    Rule(HeaderError),
+}
+
+impl HeaderFailure {
+    /// Core's reject string.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            HeaderFailure::ParentUnknown(_) => "prev-blk-not-found",
+            HeaderFailure::ParentInvalid(_) => "bad-prevblk",
+            HeaderFailure::KnownInvalid => "duplicate-invalid",
+            HeaderFailure::Rule(error) => error.reason(),
+        }
+    }
+    /// For somebody local.
+    pub(crate) fn rejected(&self, hash: &BlockHash) -> Rejected {
+        let detail = match self {
+            HeaderFailure::ParentUnknown(parent) => {
+                format!("block {hash}: its parent {parent} is not known; submit that first")
+            }
+            HeaderFailure::ParentInvalid(parent) => format!("block {hash}: its parent {parent} is invalid"),
+            HeaderFailure::KnownInvalid => format!("block {hash} is known to be invalid"),
+            HeaderFailure::Rule(error) => format!("block {hash}: {error}"),
+        };
+        Rejected { reason: self.reason(), detail }
+    }
+    /// Whether only a dishonest peer sends this. An invalid parent may be our operator's wish, and time heals a clock.
+    pub(crate) fn is_offence(&self) -> bool {
+        matches!(self, HeaderFailure::Rule(error) if !error.is_temporary())
+    }
+}
+
+impl Core {
+    /// Lets a header into the tree, or finds it there. Proof of work comes first: what costs nothing to make is looked at last.
+    pub(crate) fn accept_header(&mut self, header: &Header, now: Time) -> Result<NodeId, HeaderFailure> {
+        let hash = header.hash();
+        if let Some(known) = self.chain.tree.find(&hash) {
+            let node = self.chain.tree.node(known);
+            return if node.is_sound() { Ok(known) } else { Err(HeaderFailure::KnownInvalid) };
+        }
+        check_proof_of_work(header, &self.spec).map_err(HeaderFailure::Rule)?;
+        let Some(parent) = self.chain.tree.find(&header.previous) else {
+            return Err(HeaderFailure::ParentUnknown(header.previous));
+        };
+        if !self.chain.tree.node(parent).is_sound() {
+            return Err(HeaderFailure::ParentInvalid(header.previous));
+        }
+        check_header(header, &self.spec, &self.chain.tree.branch(parent), now.0 / 1_000)
+            .map_err(HeaderFailure::Rule)?;
+        Ok(self.chain.tree.insert(*header, parent))
+    }
+
+    /// Checks a body's context-free rules. One that breaks them and belongs to the header makes the block invalid for good;
+    /// a mutated one says nothing about it (CVE-2012-2459).
+    pub(crate) fn check_body(&mut self, id: NodeId, block: Arc<Block>) -> Result<Arc<CheckedBlock>, BlockError> {
+        match check_block(block, &self.spec) {
+            Ok(checked) => Ok(Arc::new(checked)),
+            Err(error) => {
+                if !error.is_mutation() {
+                    self.fail_block(id, error.reason(), error.to_string());
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Stores a body below a known header, and makes the branches it completes candidates.
+    pub(crate) fn accept_body(&mut self, id: NodeId, body: Arc<CheckedBlock>) {
+        if self.chain.tree.node(id).has_body() {
+            return;
+        }
+        self.outputs.push(Output::StoreBlock(body.clone()));
+        let transactions = body.block().transactions.len() as u32;
+        self.chain.bodies.insert(body);
+        for linked in self.chain.tree.set_body(id, transactions) {
+            self.chain.add_candidate(linked);
+        }
+    }
+
+    /// Lets in the blocks that waited for `parent`, and those that waited for them.
+    pub(crate) fn adopt_orphans(&mut self, parent: BlockHash, now: Time) {
+        let mut parents = vec![parent];
+        while let Some(parent) = parents.pop() {
+            for block in self.orphan_blocks.take_children(&parent) {
+                if let Ok(id) = self.accept_header(block.header(), now) {
+                    parents.push(block.hash());
+                    self.accept_body(id, block);
+                }
+            }
+        }
+    }
+
+    /// Remembers that a block broke a rule, and tells whoever waits in this call.
+    pub(crate) fn fail_block(&mut self, id: NodeId, reason: &'static str, detail: String) {
+        let hash = self.chain.tree.node(id).hash;
+        tracing::warn!(block = %hash, reason, "invalid block: {detail}");
+        self.chain.tree.set_failed(id);
+        self.chain.rebuild_candidates();
+        self.failures.push((hash, Rejected { reason, detail: format!("block {hash}: {detail}") }));
+    }
+
+    /// A block from somebody local: stored, judged, and answered.
+    pub(crate) fn submit_block(
+        &mut self,
+        block: Arc<Block>,
+        now: Time,
+    ) -> Result<Result<Accepted, Rejected>, StoreError> {
+        let hash = block.header.hash();
+        if let Some(duplicate) = self.duplicate(&hash) {
+            return Ok(Err(duplicate));
+        }
+        let id = match self.accept_header(&block.header, now) {
+            Ok(id) => id,
+            Err(failure) => {
+                if matches!(failure, HeaderFailure::ParentUnknown(_))
+                    && let Ok(checked) = check_block(block, &self.spec)
+                {
+                    self.orphan_blocks.insert(Arc::new(checked));
+                }
+                return Ok(Err(failure.rejected(&hash)));
+            }
+        };
+        match self.check_body(id, block) {
+            Ok(body) => self.accept_body(id, body),
+            Err(error) => {
+                let detail = format!("block {hash}: {error}");
+                return Ok(Err(Rejected { reason: error.reason(), detail }));
+            }
+        }
+        self.adopt_orphans(hash, now);
+        self.activate(now, None)?;
+        Ok(self.outcome(id))
+    }
+
+    fn duplicate(&self, hash: &BlockHash) -> Option<Rejected> {
+        let node = self.chain.tree.node(self.chain.tree.find(hash)?);
+        let reason = match node.status() {
+            Status::Header => return None,
+            Status::Stored => "duplicate-inconclusive",
+            Status::Valid => "duplicate",
+            Status::Invalid | Status::InvalidAncestor => "duplicate-invalid",
+        };
+        Some(Rejected { reason, detail: format!("block {hash} is already known") })
+    }
+
+    /// What became of a block submitted in this call.
+    fn outcome(&self, id: NodeId) -> Result<Accepted, Rejected> {
+        let node = self.chain.tree.node(id);
+        if self.chain.is_active(id) {
+            return Ok(Accepted::Active);
+        }
+        match self.failures.iter().find(|(hash, _)| *hash == node.hash) {
+            Some((_, rejected)) => Err(rejected.clone()),
+            None if !node.is_sound() => Err(HeaderFailure::ParentInvalid(node.header.previous).rejected(&node.hash)),
+            None => Ok(Accepted::Inconclusive),
+        }
+    }
+
+    /// A header from somebody local.
+    pub(crate) fn submit_header(&mut self, header: &Header, now: Time) -> Result<Accepted, Rejected> {
+        match self.accept_header(header, now) {
+            Ok(_) => {
+                self.adopt_orphans(header.hash(), now);
+                Ok(Accepted::Inconclusive)
+            }
+            Err(failure) => Err(failure.rejected(&header.hash())),
+        }
+    }
+}

@@ -1,0 +1,403 @@
+//! The block tree: every known header with its height, the work of its branch, and how far it has been judged.
+//!
+//! Nodes live in one vector, parents before children, and are named by their place in it; passes over descendants are
+//! linear. Each node also points far back (Core's skip list), so that an ancestor is found in a logarithmic number of steps.
+
+use crate::core::hash_map::{IdMap, IdState};
+use crate::core::store::{IndexEntry, Status};
+use chain_spec::retarget::Ancestors;
+use chain_spec::{BlockHash, CompactTarget, Header, Work};
+use std::collections::BTreeMap;
+
+/// A node's place in the tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct NodeId(u32);
+
+impl NodeId {
+    /// The genesis block's.
+    pub(crate) const GENESIS: NodeId = NodeId(0);
+}
+
+/// One block.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    /// Its hash.
+    pub hash: BlockHash,
+    /// Its header.
+    pub header: Header,
+    /// Its parent; genesis is its own.
+    pub parent: NodeId,
+    skip: NodeId,
+    /// Blocks below it.
+    pub height: u32,
+    /// Work of the branch, itself included.
+    pub work: Work,
+    /// Median of its time and those of the ten before it, Unix seconds.
+    pub median_time_past_s: u32,
+    /// Transactions; 0 while the body is not stored.
+    pub transactions: u32,
+    /// When its branch became complete: lower is earlier, and wins a tie.
+    pub sequence: i64,
+    /// All bodies from genesis to here are stored.
+    pub is_linked: bool,
+    /// Its signatures have been checked.
+    pub is_verified: bool,
+    /// It was connected once; undo data is stored.
+    pub is_connected: bool,
+    /// It broke a rule, or an operator said so.
+    pub is_failed: bool,
+    /// An ancestor did.
+    pub is_ancestor_failed: bool,
+    is_dirty: bool,
+}
+
+impl Node {
+    /// Neither it nor an ancestor is invalid.
+    pub(crate) fn is_sound(&self) -> bool {
+        !self.is_failed && !self.is_ancestor_failed
+    }
+    /// The body is stored.
+    pub(crate) fn has_body(&self) -> bool {
+        self.transactions > 0
+    }
+    /// The index's word for it.
+    pub(crate) fn status(&self) -> Status {
+        match self {
+            Node { is_failed: true, .. } => Status::Invalid,
+            Node { is_ancestor_failed: true, .. } => Status::InvalidAncestor,
+            Node { is_connected: true, .. } => Status::Valid,
+            node if node.has_body() => Status::Stored,
+            _ => Status::Header,
+        }
+    }
+}
+
+/// The tree.
+#[derive(Debug)]
+pub(crate) struct BlockTree {
+    nodes: Vec<Node>,
+    by_hash: IdMap<BlockHash, NodeId>,
+    /// Blocks whose body is stored but some ancestor's is not, by parent (Core: `m_blocks_unlinked`).
+    unlinked: BTreeMap<NodeId, Vec<NodeId>>,
+    best_header: NodeId,
+    dirty: Vec<NodeId>,
+    sequence_next: i64,
+}
+
+/// Turns the lowest set bit off.
+fn invert_lowest_one(n: u32) -> u32 {
+    n & n.wrapping_sub(1)
+}
+
+/// Where the skip pointer of a block at `height` points: far back, and to a height many others point to as well.
+fn skip_height(height: u32) -> u32 {
+    match height {
+        0 | 1 => 0,
+        odd if odd & 1 == 1 => invert_lowest_one(invert_lowest_one(odd - 1)) + 1,
+        even => invert_lowest_one(even),
+    }
+}
+
+impl BlockTree {
+    /// A tree of genesis alone.
+    pub(crate) fn new(genesis: Header, transactions: u32, state: IdState) -> BlockTree {
+        let hash = genesis.hash();
+        let node = Node {
+            hash,
+            header: genesis,
+            parent: NodeId::GENESIS,
+            skip: NodeId::GENESIS,
+            height: 0,
+            work: work_of(&genesis),
+            median_time_past_s: genesis.time,
+            transactions,
+            sequence: 0,
+            is_linked: true,
+            is_verified: true,
+            is_connected: true,
+            is_failed: false,
+            is_ancestor_failed: false,
+            is_dirty: false,
+        };
+        let mut by_hash = IdMap::with_hasher(state);
+        by_hash.insert(hash, NodeId::GENESIS);
+        let mut tree = BlockTree {
+            nodes: vec![node],
+            by_hash,
+            unlinked: BTreeMap::new(),
+            best_header: NodeId::GENESIS,
+            dirty: Vec::new(),
+            sequence_next: 1,
+        };
+        tree.touch(NodeId::GENESIS);
+        tree
+    }
+
+    /// Known headers.
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+    /// A node.
+    pub(crate) fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.0 as usize]
+    }
+    /// A node, to be changed; its index entry will be written again.
+    pub(crate) fn node_mut(&mut self, id: NodeId) -> &mut Node {
+        self.touch(id);
+        &mut self.nodes[id.0 as usize]
+    }
+    /// The node of a hash.
+    pub(crate) fn find(&self, hash: &BlockHash) -> Option<NodeId> {
+        self.by_hash.get(hash).copied()
+    }
+    /// All nodes, parents before children.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (NodeId, &Node)> {
+        self.nodes.iter().enumerate().map(|(place, node)| (NodeId(place as u32), node))
+    }
+    /// The sound header with the most work, first seen on a tie.
+    pub(crate) fn best_header(&self) -> NodeId {
+        self.best_header
+    }
+
+    /// Changes when a branch counts as complete, which no index entry says.
+    pub(crate) fn set_sequence(&mut self, id: NodeId, sequence: i64) {
+        self.nodes[id.0 as usize].sequence = sequence;
+    }
+
+    /// Has a node's index entry written with the next commit.
+    pub(crate) fn touch(&mut self, id: NodeId) {
+        let node = &mut self.nodes[id.0 as usize];
+        if !node.is_dirty {
+            node.is_dirty = true;
+            self.dirty.push(id);
+        }
+    }
+    /// Entries changed since they were last taken.
+    pub(crate) fn dirty_len(&self) -> usize {
+        self.dirty.len()
+    }
+    /// Takes the index entries that changed, parents before children.
+    pub(crate) fn take_dirty(&mut self) -> Vec<IndexEntry> {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        dirty.sort_unstable();
+        dirty
+            .into_iter()
+            .map(|id| {
+                let node = &mut self.nodes[id.0 as usize];
+                node.is_dirty = false;
+                let (header, height, transactions) = (node.header, node.height, node.transactions);
+                IndexEntry { header, height, transactions, status: node.status() }
+            })
+            .collect()
+    }
+
+    /// Adds a header that has passed its rules below a known parent. A known one is left as it is.
+    pub(crate) fn insert(&mut self, header: Header, parent: NodeId) -> NodeId {
+        let hash = header.hash();
+        if let Some(known) = self.find(&hash) {
+            return known;
+        }
+        let above = self.node(parent);
+        let (height, work) = (above.height + 1, above.work.saturating_add(work_of(&header)));
+        let is_ancestor_failed = !above.is_sound();
+        let skip = self.ancestor(parent, skip_height(height));
+        let median_time_past_s = self.median_time_past_below(header.time, parent);
+        let id = NodeId(self.nodes.len() as u32);
+        self.nodes.push(Node {
+            hash,
+            header,
+            parent,
+            skip,
+            height,
+            work,
+            median_time_past_s,
+            transactions: 0,
+            sequence: i64::MAX,
+            is_linked: false,
+            is_verified: false,
+            is_connected: false,
+            is_failed: false,
+            is_ancestor_failed,
+            is_dirty: false,
+        });
+        self.by_hash.insert(hash, id);
+        self.touch(id);
+        if !is_ancestor_failed && work > self.node(self.best_header).work {
+            self.best_header = id;
+        }
+        id
+    }
+
+    fn median_time_past_below(&self, time: u32, parent: NodeId) -> u32 {
+        let mut times = [time; 11];
+        let mut count = 1;
+        let mut at = parent;
+        while count < times.len() {
+            let node = self.node(at);
+            times[count] = node.header.time;
+            count += 1;
+            if node.height == 0 {
+                break;
+            }
+            at = node.parent;
+        }
+        let times = &mut times[..count];
+        times.sort_unstable();
+        times[count / 2]
+    }
+
+    /// The ancestor at `height`, or the node itself if it is not above that.
+    pub(crate) fn ancestor(&self, from: NodeId, height: u32) -> NodeId {
+        let mut at = from;
+        loop {
+            let node = self.node(at);
+            if node.height <= height {
+                return at;
+            }
+            // The parent's skip pointer may lead lower without overshooting; then one step pays.
+            let skip = skip_height(node.height);
+            let skip_of_parent = skip_height(node.height - 1);
+            let take_skip =
+                skip == height || (skip > height && !(skip_of_parent + 2 < skip && skip_of_parent >= height));
+            at = if take_skip { node.skip } else { node.parent };
+        }
+    }
+
+    /// The last block two branches share.
+    pub(crate) fn fork(&self, a: NodeId, b: NodeId) -> NodeId {
+        let height = self.node(a).height.min(self.node(b).height);
+        let (mut a, mut b) = (self.ancestor(a, height), self.ancestor(b, height));
+        while a != b {
+            let (x, y) = (self.node(a), self.node(b));
+            // Equal heights have equal skip heights, so both jump alike.
+            (a, b) = if x.skip == y.skip { (x.parent, y.parent) } else { (x.skip, y.skip) };
+        }
+        a
+    }
+
+    /// The blocks above `below` up to `to`, lowest first; `below` must be an ancestor of `to`.
+    pub(crate) fn path(&self, below: NodeId, to: NodeId) -> Vec<NodeId> {
+        let mut path = Vec::with_capacity((self.node(to).height - self.node(below).height) as usize);
+        let mut at = to;
+        while at != below {
+            path.push(at);
+            at = self.node(at).parent;
+        }
+        path.reverse();
+        path
+    }
+
+    /// What the header rules may ask of the branch that ends in `parent`.
+    pub(crate) fn branch(&self, parent: NodeId) -> Branch<'_> {
+        Branch { tree: self, parent }
+    }
+
+    /// Hashes from `from` back to genesis, dense first, then ever sparser (Core: `GetLocator`).
+    pub(crate) fn locator(&self, from: NodeId) -> Vec<BlockHash> {
+        let mut locator = Vec::with_capacity(32);
+        let (mut at, mut step) = (from, 1);
+        loop {
+            let node = self.node(at);
+            locator.push(node.hash);
+            if node.height == 0 {
+                return locator;
+            }
+            if locator.len() > 10 {
+                step *= 2;
+            }
+            at = self.ancestor(at, node.height.saturating_sub(step));
+        }
+    }
+
+    /// Notes that a body is stored. Returns the blocks whose branch is thereby complete, parents before children.
+    pub(crate) fn set_body(&mut self, id: NodeId, transactions: u32) -> Vec<NodeId> {
+        self.node_mut(id).transactions = transactions;
+        let parent = self.node(id).parent;
+        if !self.node(parent).is_linked {
+            self.unlinked.entry(parent).or_default().push(id);
+            return Vec::new();
+        }
+        let mut linked = vec![id];
+        let mut next = 0;
+        while next < linked.len() {
+            let at = linked[next];
+            next += 1;
+            let sequence = self.sequence_next;
+            self.sequence_next += 1;
+            let node = &mut self.nodes[at.0 as usize];
+            (node.is_linked, node.sequence) = (true, sequence);
+            linked.extend(self.unlinked.remove(&at).unwrap_or_default());
+        }
+        linked
+    }
+
+    /// Marks a block invalid, and its descendants as having an invalid ancestor.
+    pub(crate) fn set_failed(&mut self, id: NodeId) {
+        self.node_mut(id).is_failed = true;
+        self.inherit_failures();
+    }
+
+    /// Forgets that a block, its ancestors and its descendants were ever called invalid (Core: `ResetBlockFailureFlags`).
+    pub(crate) fn clear_failed(&mut self, id: NodeId) {
+        let height = self.node(id).height;
+        for place in 0..self.nodes.len() {
+            let at = NodeId(place as u32);
+            let node = self.node(at);
+            let is_relative = self.ancestor(at, height) == id || self.ancestor(id, node.height) == at;
+            if node.is_failed && is_relative {
+                self.node_mut(at).is_failed = false;
+            }
+        }
+        self.inherit_failures();
+    }
+
+    /// Recomputes who has an invalid ancestor, and with it the best header.
+    fn inherit_failures(&mut self) {
+        let mut best = NodeId::GENESIS;
+        for place in 1..self.nodes.len() {
+            let at = NodeId(place as u32);
+            let node = self.node(at);
+            let inherited = !self.node(node.parent).is_sound();
+            if node.is_ancestor_failed != inherited {
+                self.node_mut(at).is_ancestor_failed = inherited;
+            }
+            if self.node(at).is_sound() && self.node(at).work > self.node(best).work {
+                best = at;
+            }
+        }
+        // First seen: a header of equal work that comes later in the vector never displaces the best one.
+        if self.node(self.best_header).work != self.node(best).work || !self.node(self.best_header).is_sound() {
+            self.best_header = best;
+        }
+    }
+
+    /// Nodes without children, in the order they came.
+    pub(crate) fn leaves(&self) -> Vec<NodeId> {
+        let mut is_parent = vec![false; self.nodes.len()];
+        for node in &self.nodes[1..] {
+            is_parent[node.parent.0 as usize] = true;
+        }
+        (0..self.nodes.len()).filter(|place| !is_parent[*place]).map(|place| NodeId(place as u32)).collect()
+    }
+}
+
+/// The expected hashes behind one header. A target that cannot be read has none; such a header is never inserted.
+pub(crate) fn work_of(header: &Header) -> Work {
+    header.bits.to_target().map_or(Work::ZERO, |target| target.work())
+}
+
+/// A branch as the header rules see it.
+pub(crate) struct Branch<'a> {
+    tree: &'a BlockTree,
+    parent: NodeId,
+}
+
+impl Ancestors for Branch<'_> {
+    fn height(&self) -> u32 {
+        self.tree.node(self.parent).height
+    }
+    fn at(&self, height: u32) -> (u32, CompactTarget) {
+        let header = &self.tree.node(self.tree.ancestor(self.parent, height)).header;
+        (header.time, header.bits)
+    }
+}

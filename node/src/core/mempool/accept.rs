@@ -1,0 +1,312 @@
+//! Whether a transaction may enter the mempool: the rules, then policy, cheapest first, signatures last.
+//!
+//! Judging changes nothing, so that `testmempoolaccept` and `sendrawtransaction` run the same code.
+
+use super::fee_rate::fee_for;
+use super::policy::{check_standard, has_low_s};
+use super::replace::Replacement;
+use super::{Entry, Mempool};
+use crate::core::Core;
+use crate::core::event::{Rejected, Time};
+use crate::core::store::StoreError;
+use chain_spec::rules::Reject;
+use chain_spec::rules::spend::{Coins, Place, SpendError, check_spends, check_unlock};
+use chain_spec::rules::transaction::check_transaction;
+use chain_spec::{CheckedTransaction, Coin, Outpoint, Transaction, Txid};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A transaction and all it needs, transactions (Core's classic `DEFAULT_ANCESTOR_LIMIT`).
+pub const ANCESTORS_MAX: u32 = 25;
+/// The same, bytes (Core's classic `DEFAULT_ANCESTOR_SIZE_LIMIT_KVB`).
+pub const ANCESTORS_BYTES_MAX: usize = 101_000;
+/// A transaction and all that need it, transactions (Core's classic `DEFAULT_DESCENDANT_LIMIT`).
+pub const DESCENDANTS_MAX: u32 = 25;
+/// The same, bytes (Core's classic `DEFAULT_DESCENDANT_SIZE_LIMIT_KVB`).
+pub const DESCENDANTS_BYTES_MAX: usize = 101_000;
+/// Time a transaction may wait in the pool, milliseconds (Core: `DEFAULT_MEMPOOL_EXPIRY_HOURS`, two weeks).
+pub const POOLED_TIME_MS_MAX: u64 = 14 * 24 * 60 * 60 * 1_000;
+
+/// Fewer inputs than this have their signatures checked where they stand.
+const PARALLEL_INPUTS_MIN: usize = 8;
+
+/// What a refusal says about whoever sent the transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// It breaks a rule that holds on every branch and at any time.
+    Rule,
+    /// It does not fit here and now.
+    Policy,
+    /// It is pooled, mined or waiting already.
+    Known,
+    /// These transactions are not known, so neither are the coins it spends.
+    ParentsMissing(Vec<Txid>, Arc<CheckedTransaction>),
+}
+
+/// Why a transaction is not let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    /// Whose fault it is.
+    pub class: Class,
+    /// Core's reject string.
+    pub reason: &'static str,
+    /// The whole sentence.
+    pub detail: String,
+}
+
+impl Refusal {
+    pub(super) fn policy(reason: &'static str, detail: String) -> Refusal {
+        Refusal { class: Class::Policy, reason, detail }
+    }
+    /// For somebody local.
+    pub(crate) fn rejected(self, txid: &Txid) -> Rejected {
+        Rejected { reason: self.reason, detail: format!("transaction {txid}: {}", self.detail) }
+    }
+}
+
+/// A transaction that may enter, and what must leave for it.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    /// The entry to insert.
+    pub entry: Entry,
+    /// Pooled transactions it replaces, children before parents; empty when it replaces none.
+    pub evicted: Vec<Txid>,
+}
+
+/// How strictly to judge.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Entrance {
+    /// From outside: rules and policy.
+    New,
+    /// It was pooled or mined before a reorganisation: rules, and limits on chains, but no fees or forms.
+    Returning,
+}
+
+/// The coins a transaction spends, fetched.
+struct Fetched<'a> {
+    coins: BTreeMap<Outpoint, Coin>,
+    core: &'a Core,
+}
+
+impl Coins for Fetched<'_> {
+    fn coin(&self, outpoint: &Outpoint) -> Option<&Coin> {
+        self.coins.get(outpoint)
+    }
+    fn median_time_past_before(&self, height: u32) -> u32 {
+        self.core.median_time_past_at(height.saturating_sub(1))
+    }
+}
+
+impl Core {
+    /// Judges a transaction against the active tip and the pool.
+    pub(crate) fn judge_transaction(
+        &self,
+        transaction: &Arc<Transaction>,
+        entrance: Entrance,
+        now: Time,
+    ) -> Result<Result<Judged, Refusal>, StoreError> {
+        let checked = match check_transaction(transaction.clone()) {
+            Ok(checked) => Arc::new(checked),
+            Err(error) => {
+                let refusal = Refusal { class: Class::Rule, reason: error.reason(), detail: error.to_string() };
+                return Ok(Err(refusal));
+            }
+        };
+        if let Err(refusal) = self.fits_the_pool(&checked, entrance) {
+            return Ok(Err(refusal));
+        }
+        let fetched = match self.fetch_spent(&checked)? {
+            Ok(coins) => Fetched { coins, core: self },
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let (spent, fee) = match check_spends(transaction, checked.txid(), &self.spec, self.next_place(now), &fetched) {
+            Ok(spends) => spends,
+            Err(error) => return Ok(Err(refuse_spend(&error))),
+        };
+        let entry = Entry::new(checked, fee, now, self.chain.height());
+        Ok(self.judge_entry(entry, &spent, entrance))
+    }
+
+    /// Forms and duplicates: what needs no coins.
+    fn fits_the_pool(&self, checked: &CheckedTransaction, entrance: Entrance) -> Result<(), Refusal> {
+        let (transaction, txid) = (checked.transaction(), checked.txid());
+        if transaction.is_coinbase() {
+            let detail = "a coinbase can only come in a block".to_owned();
+            return Err(Refusal { class: Class::Rule, reason: "coinbase", detail });
+        }
+        if self.mempool.get(&txid).is_some() {
+            let detail = "it is in the mempool already".to_owned();
+            return Err(Refusal { class: Class::Known, reason: "txn-already-in-mempool", detail });
+        }
+        if entrance == Entrance::New {
+            check_standard(transaction, checked.size()).map_err(|(reason, detail)| Refusal::policy(reason, detail))?;
+        }
+        Ok(())
+    }
+
+    /// The coins a transaction spends, from the pool and the chain.
+    fn fetch_spent(
+        &self,
+        checked: &Arc<CheckedTransaction>,
+    ) -> Result<Result<BTreeMap<Outpoint, Coin>, Refusal>, StoreError> {
+        let mut coins = BTreeMap::new();
+        let mut missing = Vec::new();
+        for input in &checked.transaction().inputs {
+            let outpoint = input.outpoint;
+            let pooled = self.mempool.coin(&outpoint, self.chain.height() + 1);
+            let coin = match pooled {
+                Some(coin) => Some(coin),
+                None => self.coins.read(&outpoint, self.store.as_ref())?,
+            };
+            match coin {
+                Some(coin) => drop(coins.insert(outpoint, coin)),
+                None => missing.push(outpoint),
+            }
+        }
+        if missing.is_empty() {
+            return Ok(Ok(coins));
+        }
+        for index in 0..checked.transaction().outputs.len() as u32 {
+            let own = Outpoint { txid: checked.txid(), index };
+            if self.coins.read(&own, self.store.as_ref())?.is_some() {
+                let detail = "it is in the chain already".to_owned();
+                return Ok(Err(Refusal { class: Class::Known, reason: "txn-already-known", detail }));
+            }
+        }
+        let detail = format!("it spends {}, which is missing or spent", missing[0]);
+        let mut parents: Vec<Txid> = missing.iter().map(|outpoint| outpoint.txid).collect();
+        parents.sort_unstable();
+        parents.dedup();
+        // A parent that is pooled but lacks the output will not grow it.
+        let class = if parents.iter().any(|parent| self.mempool.get(parent).is_some()) {
+            Class::Policy
+        } else {
+            Class::ParentsMissing(parents, checked.clone())
+        };
+        Ok(Err(Refusal { class, reason: "bad-txns-inputs-missingorspent", detail }))
+    }
+
+    /// Where a transaction would stand: in the next block.
+    fn next_place(&self, now: Time) -> Place {
+        let median_time_past_s = self.chain.tree.node(self.chain.tip()).median_time_past_s;
+        let now_s = u32::try_from(now.0 / 1_000).unwrap_or(u32::MAX);
+        let block_time_s = now_s.max(median_time_past_s.saturating_add(1));
+        Place { height: self.chain.height() + 1, median_time_past_s, block_time_s }
+    }
+
+    /// Fees, replacement, chains of unconfirmed transactions, signatures.
+    fn judge_entry(&self, entry: Entry, spent: &[Coin], entrance: Entrance) -> Result<Judged, Refusal> {
+        let transaction = entry.transaction.transaction().clone();
+        let replacement = match entrance {
+            Entrance::New => {
+                self.mempool.check_fee(&entry)?;
+                self.mempool.check_replacement(&entry)?
+            }
+            Entrance::Returning => {
+                if transaction.inputs.iter().any(|input| self.mempool.spender(&input.outpoint).is_some()) {
+                    let detail = "it spends a coin that a pooled transaction spends".to_owned();
+                    return Err(Refusal::policy("txn-mempool-conflict", detail));
+                }
+                Replacement::default()
+            }
+        };
+        self.mempool.check_chain_limits(&entry, &replacement)?;
+        if !self.mempool.has_verified(&entry.transaction.txid()) {
+            check_signatures(&transaction, spent)?;
+        }
+        if entrance == Entrance::New
+            && let Some(input) = transaction.inputs.iter().position(|input| !has_low_s(&input.script))
+        {
+            let detail = format!("input {input}: S value is unnecessarily high");
+            return Err(Refusal::policy("non-mandatory-script-verify-flag", detail));
+        }
+        Ok(Judged { entry, evicted: replacement.evicted })
+    }
+
+    /// Takes a judged transaction into the pool. It may be evicted at once if the pool is full.
+    pub(crate) fn admit(&mut self, judged: Judged, now: Time) -> Result<Txid, Refusal> {
+        let txid = judged.entry.transaction.txid();
+        for evicted in &judged.evicted {
+            self.mempool.remove_with_descendants(evicted);
+        }
+        self.mempool.insert(judged.entry);
+        self.mempool.trim(now);
+        if self.mempool.get(&txid).is_none() {
+            let detail = "the mempool is full of transactions that pay more".to_owned();
+            return Err(Refusal::policy("mempool full", detail));
+        }
+        Ok(txid)
+    }
+}
+
+impl Mempool {
+    /// The fee is at least what this node, and a full pool, demands.
+    fn check_fee(&self, entry: &Entry) -> Result<(), Refusal> {
+        let size = entry.transaction.size();
+        let owes = |rate: u64, reason: &'static str| -> Result<(), Refusal> {
+            let least = fee_for(size, rate);
+            if entry.fee >= least {
+                return Ok(());
+            }
+            let detail = format!("fee {} is below {least}: {size} bytes at {rate} units per 1,000", entry.fee);
+            Err(Refusal::policy(reason, detail))
+        };
+        owes(self.fee_rate_configured(), "min relay fee not met")?;
+        owes(self.fee_rate_min(), "mempool min fee not met")
+    }
+
+    /// Neither the transaction's ancestors nor theirs' descendants grow too many or too large.
+    fn check_chain_limits(&self, entry: &Entry, replacement: &Replacement) -> Result<(), Refusal> {
+        let too_long = |detail: String| Err(Refusal::policy("too-long-mempool-chain", detail));
+        let size = entry.transaction.size();
+        let ancestors = self.ancestors_of_inputs(entry.transaction.transaction());
+        let count = ancestors.len() + 1;
+        if count > ANCESTORS_MAX as usize {
+            return too_long(format!("too many unconfirmed ancestors: {count} of at most {ANCESTORS_MAX}"));
+        }
+        let entries = || ancestors.iter().filter_map(|txid| self.get(txid));
+        let bytes = size + entries().map(|ancestor| ancestor.transaction.size()).sum::<usize>();
+        if bytes > ANCESTORS_BYTES_MAX {
+            return too_long(format!("unconfirmed ancestors of {bytes} bytes of at most {ANCESTORS_BYTES_MAX}"));
+        }
+        for ancestor in entries() {
+            let txid = ancestor.transaction.txid();
+            let leaving: Vec<&Entry> = replacement
+                .evicted
+                .iter()
+                .filter(|gone| self.ancestors(gone).contains(&txid))
+                .filter_map(|gone| self.get(gone))
+                .collect();
+            let count = ancestor.descendant_count + 1 - leaving.len() as u32;
+            let leaving_bytes: usize = leaving.iter().map(|gone| gone.transaction.size()).sum();
+            let bytes = ancestor.descendant_size + size - leaving_bytes;
+            if count > DESCENDANTS_MAX || bytes > DESCENDANTS_BYTES_MAX {
+                return too_long(format!("too many descendants for transaction {txid}: {count}, {bytes} bytes"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_signatures(transaction: &Transaction, spent: &[Coin]) -> Result<(), Refusal> {
+    let failure = |(input, coin): (usize, &Coin)| check_unlock(transaction, input, coin).err();
+    let failed = if spent.len() < PARALLEL_INPUTS_MIN {
+        spent.iter().enumerate().find_map(failure)
+    } else {
+        spent.par_iter().enumerate().find_map_first(failure)
+    };
+    failed.map_or(Ok(()), |error| Err(refuse_spend(&error)))
+}
+
+/// Time, height and another branch may heal what is only out of place; the rest is wrong everywhere.
+fn refuse_spend(error: &SpendError) -> Refusal {
+    let (class, reason) = match error {
+        SpendError::NonFinal { .. } => (Class::Policy, "non-final"),
+        SpendError::RelativeLock { .. } => (Class::Policy, "non-BIP68-final"),
+        SpendError::Immature { .. } | SpendError::MissingOrSpent { .. } => (Class::Policy, error.reason()),
+        SpendError::Unlock { .. } => (Class::Rule, "mempool-script-verify-flag-failed"),
+        _ => (Class::Rule, error.reason()),
+    };
+    Refusal { class, reason, detail: error.to_string() }
+}

@@ -1,0 +1,99 @@
+//! What this node relays and mines, beside the rules: standard forms, dust, low S. Breaking policy is nobody's crime.
+
+use chain_spec::{Script, Transaction};
+
+/// Bytes of the largest transaction relayed (Core: `MAX_STANDARD_TX_WEIGHT` / 4).
+pub const TRANSACTION_BYTES_MAX: usize = 100_000;
+/// Highest transaction version relayed (Core: `TX_MAX_STANDARD_VERSION`).
+pub const VERSION_MAX: i32 = 3;
+/// Bytes of the largest unlocking script relayed (Core: `MAX_STANDARD_SCRIPTSIG_SIZE`).
+pub const UNLOCK_BYTES_MAX: usize = 1_650;
+/// Bytes of the largest data-carrying output script relayed (Core's classic `MAX_OP_RETURN_RELAY`).
+pub const DATA_OUTPUT_BYTES_MAX: usize = 83;
+/// Signature operations of one transaction relayed (Core: `MAX_STANDARD_TX_SIGOPS_COST` / 4).
+pub const SIGNATURE_OPERATIONS_MAX: u32 = 4_000;
+/// Fee rate below which spending an output costs more than it is worth, units per 1,000 bytes (Core: `DUST_RELAY_TX_FEE`).
+pub const DUST_FEE_RATE: u64 = 3_000;
+/// Bytes of a pay-to-public-key-hash output and of the input that spends it.
+const SPENDING_BYTES: u64 = 34 + 148;
+/// Value below which a pay-to-public-key-hash output is dust, units.
+pub const DUST_UNITS: u64 = DUST_FEE_RATE * SPENDING_BYTES / 1_000;
+
+/// Half the order of secp256k1, most significant byte first: the greatest low S (BIP62).
+const HALF_ORDER: [u8; 32] = [
+    0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x5d, 0x57, 0x6e,
+    0x73, 0x57, 0xa4, 0x50, 0x1d, 0xdf, 0xe9, 0x2f, 0x46, 0x68, 0x1b, 0x20, 0xa0,
+];
+const OP_RETURN: u8 = 0x6a;
+
+/// Whether a transaction of `size` bytes has a form this node relays; else Core's reason and the sentence (Core: `IsStandardTx`).
+pub(crate) fn check_standard(transaction: &Transaction, size: usize) -> Result<(), (&'static str, String)> {
+    if !(1..=VERSION_MAX).contains(&transaction.version) {
+        return Err(("version", format!("version {} is not between 1 and {VERSION_MAX}", transaction.version)));
+    }
+    if size > TRANSACTION_BYTES_MAX {
+        return Err(("tx-size", format!("{size} bytes are more than the {TRANSACTION_BYTES_MAX} relayed")));
+    }
+    for (place, input) in transaction.inputs.iter().enumerate() {
+        if input.script.as_bytes().len() > UNLOCK_BYTES_MAX {
+            return Err(("scriptsig-size", format!("input {place}: unlocking script over {UNLOCK_BYTES_MAX} bytes")));
+        }
+    }
+    for (place, output) in transaction.outputs.iter().enumerate() {
+        let script = output.script.as_bytes();
+        if script.first() == Some(&OP_RETURN) {
+            if script.len() > DATA_OUTPUT_BYTES_MAX {
+                return Err(("datacarrier", format!("output {place}: over {DATA_OUTPUT_BYTES_MAX} bytes of data")));
+            }
+        } else if output.script.public_key_hash().is_none() {
+            return Err(("scriptpubkey", format!("output {place}: neither pay-to-public-key-hash nor data")));
+        } else if output.value.units() < DUST_UNITS {
+            return Err((
+                "dust",
+                format!("output {place}: {} is below the dust limit of {DUST_UNITS} units", output.value),
+            ));
+        }
+    }
+    let operations = transaction.signature_operations();
+    if operations > SIGNATURE_OPERATIONS_MAX {
+        return Err(("bad-txns-too-many-sigops", format!("{operations} signature operations")));
+    }
+    Ok(())
+}
+
+/// Whether the signature in an unlocking script, known to be strict DER, has a low S. Without this rule anybody could change
+/// a waiting transaction's id (BIP62, rule 5).
+pub(crate) fn has_low_s(unlock: &Script) -> bool {
+    let Some((signature, _)) = unlock.unlock_parts() else { return false };
+    // 30 <length> 02 <R length> R 02 <S length> S <hash type>
+    let Some(r_length) = signature.get(3).map(|length| usize::from(*length)) else { return false };
+    let Some(s) = signature.get(6 + r_length..signature.len().saturating_sub(1)) else { return false };
+    let significant = &s[s.iter().take_while(|byte| **byte == 0).count()..];
+    significant.len() < 32 || (significant.len() == 32 && *significant <= HALF_ORDER[..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dust_is_cores_546() {
+        assert_eq!(DUST_UNITS, 546);
+    }
+
+    #[test]
+    fn low_s_ends_at_half_the_order() {
+        let unlock = |s: &[u8]| {
+            let mut signature = vec![0x30, 0, 0x02, 1, 1, 0x02, s.len() as u8];
+            signature.extend_from_slice(s);
+            signature.push(1);
+            Script::unlock_public_key_hash(&signature, &[2; 33])
+        };
+        assert!(has_low_s(&unlock(&HALF_ORDER)));
+        let mut above = HALF_ORDER;
+        above[31] += 1;
+        assert!(!has_low_s(&unlock(&above)));
+        assert!(!has_low_s(&unlock(&[&[0, 0xff][..], &[0; 31]].concat())));
+        assert!(has_low_s(&unlock(&[1])));
+    }
+}

@@ -1,0 +1,202 @@
+//! One node: submitting, mining, reorganising, steering, restarting.
+
+use super::world::*;
+use crate::core::event::{Accepted, CallId, Input, Output, Steer};
+use crate::core::message::{CompactBlock, Gossip};
+use crate::core::store::Status;
+use crate::core::view::ChainTipStatus;
+use chain_spec::Outpoint;
+use std::sync::Arc;
+
+const COIN: u64 = 100_000_000;
+
+#[test]
+fn a_submitted_block_is_stored_connected_answered_and_told_in_that_order() {
+    let spec = spec();
+    let mut node = Node::new(&spec, 1);
+    let block = block_on(&spec.genesis.header, 1, &[], 50 * COIN, 0, &spec);
+    let outputs = node.handle(Input::SubmitBlock { call: CallId(7), block: block.clone() });
+    let checked = Arc::new(chain_spec::rules::block::check_block(block.clone(), &spec).unwrap());
+    let expected = vec![
+        Output::StoreBlock(checked),
+        Output::StoreUndo(block.hash(), Arc::default()),
+        Output::Answer { call: CallId(7), result: Ok(Accepted::Active) },
+        Output::TipChanged { tip: block.hash(), height: 1, reorganised: 0 },
+        Output::Publish(Gossip::Block(Arc::new(CompactBlock::new(&block, 0)))),
+    ];
+    assert_eq!(outputs, expected);
+}
+
+#[test]
+fn a_payment_is_kept_told_pooled_mined_and_forgotten() {
+    let spec = spec();
+    let mut node = Node::new(&spec, 1);
+    let (coin, _) = genesis_coin(&spec, 0);
+    let payment = spend(&[coin], 0, &[(4 * COIN, 1), (5 * COIN, 0)]);
+    let outputs = node.handle(Input::SubmitTransaction { call: CallId(1), transaction: payment.clone() });
+    let kept = outputs.iter().position(|output| matches!(output, Output::StoreTransaction(_)));
+    let told = outputs.iter().position(|output| *output == Output::Publish(Gossip::Transaction(payment.clone())));
+    let answered = outputs.iter().position(|output| matches!(output, Output::Answer { result: Ok(_), .. }));
+    assert!(kept.is_some() && kept < told && told < answered, "{outputs:?}");
+    assert_eq!(node.pay(&payment).unwrap_err().reason, "txn-already-in-mempool");
+    assert_eq!(node.core.coin(&coin, true).unwrap(), None);
+    assert!(node.core.coin(&coin, false).unwrap().is_some());
+
+    let block = node.mine();
+    assert_eq!(block.transactions.len(), 2);
+    assert_eq!(node.core.mempool().len(), 0);
+    assert_eq!(node.core.coin(&coin, false).unwrap(), None);
+    assert_eq!(node.core.coin(&outpoint(&payment, 0), false).unwrap().unwrap().height, 1);
+    assert_eq!(node.pay(&payment).unwrap_err().reason, "txn-already-known");
+    for _ in 0..6 {
+        assert_eq!(node.store.load().transactions.len(), 1);
+        node.mine();
+    }
+    assert_eq!(node.store.load().transactions.len(), 0);
+}
+
+#[test]
+fn a_longer_branch_takes_over_and_gives_payments_back() {
+    let spec = spec();
+    let mut node = Node::new(&spec, 1);
+    let (coin, _) = genesis_coin(&spec, 0);
+    let payment = spend(&[coin], 0, &[(9 * COIN, 1)]);
+    let child = spend(&[outpoint(&payment, 0)], 1, &[(8 * COIN, 2)]);
+    node.pay(&payment).unwrap();
+    node.pay(&child).unwrap();
+    node.mine();
+    assert_eq!(node.core.mempool().len(), 0);
+    let rival = block_on(&spec.genesis.header, 1, &[], 50 * COIN, 1, &spec);
+    assert_eq!(node.submit(&rival), Ok(Accepted::Inconclusive));
+    let better = block_on(&rival.header, 2, &[], 50 * COIN, 1, &spec);
+    let outputs = node.handle(Input::SubmitBlock { call: CallId(9), block: better.clone() });
+    assert!(outputs.contains(&Output::TipChanged { tip: better.hash(), height: 2, reorganised: 1 }));
+    assert_eq!(node.pool(), vec![payment.txid(), child.txid()]);
+    let statuses: Vec<_> = node.core.chain_tips().iter().map(|tip| (tip.status, tip.branch_length)).collect();
+    assert_eq!(statuses, vec![(ChainTipStatus::Active, 0), (ChainTipStatus::ValidFork, 1)]);
+    assert_eq!(node.submit(&better).unwrap_err().reason, "duplicate");
+}
+
+#[test]
+fn a_double_spend_on_the_longer_branch_drops_the_payment_and_what_hangs_on_it() {
+    let spec = spec();
+    let mut node = Node::new(&spec, 1);
+    let (coin, _) = genesis_coin(&spec, 0);
+    let payment = spend(&[coin], 0, &[(9 * COIN, 1)]);
+    node.pay(&payment).unwrap();
+    node.mine();
+    let child = spend(&[outpoint(&payment, 0)], 1, &[(8 * COIN, 2)]);
+    node.pay(&child).unwrap();
+    let theft = spend(&[coin], 0, &[(9 * COIN + 1, 3)]);
+    let rival = block_on(&spec.genesis.header, 1, &[theft.clone()], 50 * COIN, 1, &spec);
+    node.submit(&rival).unwrap();
+    let better = block_on(&rival.header, 2, &[], 50 * COIN, 1, &spec);
+    assert_eq!(node.submit(&better), Ok(Accepted::Active));
+    assert_eq!(node.pool(), vec![]);
+    assert!(node.core.coin(&outpoint(&theft, 0), false).unwrap().is_some());
+}
+
+#[test]
+fn a_reorganisation_that_fails_half_way_leaves_everything_as_it_was() {
+    let spec = spec();
+    let mut node = Node::new(&spec, 1);
+    let (coin, _) = genesis_coin(&spec, 0);
+    node.mine();
+    let pooled = spend(&[coin], 0, &[(9 * COIN, 1)]);
+    node.pay(&pooled).unwrap();
+    let (tip, coins, pool) = (node.tip(), node.coins(), node.pool());
+    let good = block_on(&spec.genesis.header, 1, &[], 50 * COIN, 1, &spec);
+    let greedy = block_on(&good.header, 2, &[], 50 * COIN + 1, 1, &spec);
+    let above = block_on(&greedy.header, 3, &[], 50 * COIN, 1, &spec);
+    assert_eq!(node.submit(&good), Ok(Accepted::Inconclusive));
+    assert_eq!(node.submit(&greedy).unwrap_err().reason, "bad-cb-amount");
+    assert_eq!((node.tip(), node.coins(), node.pool()), (tip, coins.clone(), pool.clone()));
+    assert_eq!(node.submit(&above).unwrap_err().reason, "bad-prevblk");
+    assert_eq!(node.submit(&greedy).unwrap_err().reason, "duplicate-invalid");
+    assert_eq!(node.core.summary(&greedy.hash()).unwrap().status, Status::Invalid);
+    assert_eq!((node.tip(), node.coins(), node.pool()), (tip, coins, pool));
+}
+
+#[test]
+fn a_mutated_body_does_not_mark_the_block_invalid() {
+    // CVE-2012-2459: repeating the last transactions leaves the Merkle root as it was.
+    let spec = spec();
+    let mut node = Node::new(&spec, 1);
+    let payments: Vec<_> = (0..2).map(|i| spend(&[genesis_coin(&spec, i).0], 0, &[(9 * COIN, 1)])).collect();
+    let block = block_on(&spec.genesis.header, 1, &payments, 50 * COIN, 0, &spec);
+    let mut mutated = (*block).clone();
+    mutated.transactions.push(mutated.transactions[2].clone());
+    assert_eq!(node.submit(&Arc::new(mutated)).unwrap_err().reason, "bad-txns-duplicate");
+    assert_eq!(node.submit(&block), Ok(Accepted::Active));
+}
+
+#[test]
+fn a_block_ahead_of_the_clock_is_welcome_later() {
+    let spec = spec();
+    let mut node = Node::new(&spec, 1);
+    let mut early = (*block_on(&spec.genesis.header, 1, &[], 50 * COIN, 0, &spec)).clone();
+    early.header.time = (node.now.0 / 1_000) as u32 + 7_201;
+    let early = solve(early, &spec);
+    assert_eq!(node.submit(&early).unwrap_err().reason, "time-too-new");
+    node.now.0 += 1_000;
+    assert_eq!(node.submit(&early), Ok(Accepted::Active));
+}
+
+#[test]
+fn an_operator_can_invalidate_reconsider_and_prefer() {
+    let spec = spec();
+    let mut node = Node::new(&spec, 1);
+    let blocks: Vec<_> = (0..3).map(|_| node.mine()).collect();
+    let (coins, tip) = (node.coins(), node.tip());
+    assert_eq!(node.steer(blocks[1].hash(), Steer::Invalidate), Ok(Accepted::Steered));
+    assert_eq!(node.tip(), blocks[0].hash());
+    assert_eq!(node.core.best_header().hash, blocks[0].hash());
+    assert_eq!(node.core.summary(&tip).unwrap().status, Status::InvalidAncestor);
+    assert_eq!(node.core.chain_tips()[0].status, ChainTipStatus::Invalid);
+    let mut node = node.crash();
+    assert_eq!(node.tip(), blocks[0].hash(), "the wish survives");
+    node.steer(tip, Steer::Reconsider).unwrap();
+    assert_eq!((node.tip(), node.coins()), (tip, coins));
+
+    let twin = block_on(&blocks[1].header, 3, &[], 50 * COIN, 5, &spec);
+    assert_eq!(node.submit(&twin), Ok(Accepted::Inconclusive));
+    node.steer(twin.hash(), Steer::Precious).unwrap();
+    assert_eq!(node.tip(), twin.hash());
+    node.steer(tip, Steer::Precious).unwrap();
+    assert_eq!(node.tip(), tip);
+    assert!(node.steer(spec.genesis_hash(), Steer::Invalidate).is_err());
+}
+
+#[test]
+fn blocks_before_their_parents_wait_for_them() {
+    let spec = spec();
+    let mut node = Node::new(&spec, 1);
+    let first = block_on(&spec.genesis.header, 1, &[], 50 * COIN, 0, &spec);
+    let second = block_on(&first.header, 2, &[], 50 * COIN, 0, &spec);
+    let third = block_on(&second.header, 3, &[], 50 * COIN, 0, &spec);
+    assert_eq!(node.submit(&third).unwrap_err().reason, "prev-blk-not-found");
+    assert_eq!(node.submit(&second).unwrap_err().reason, "prev-blk-not-found");
+    assert_eq!(node.submit(&first), Ok(Accepted::Active));
+    assert_eq!(node.tip(), third.hash());
+}
+
+#[test]
+fn what_was_accepted_survives_a_crash_and_a_stop() {
+    let spec = spec();
+    let mut node = Node::new(&spec, 1);
+    let (coin, _) = genesis_coin(&spec, 0);
+    for _ in 0..3 {
+        node.mine();
+    }
+    let payment = spend(&[coin], 0, &[(9 * COIN, 1)]);
+    node.pay(&payment).unwrap();
+    let (tip, coins) = (node.tip(), node.coins());
+    let node = node.crash();
+    assert_eq!((node.tip(), node.coins(), node.pool()), (tip, coins.clone(), vec![payment.txid()]));
+    let node = node.restart();
+    assert_eq!((node.tip(), node.coins(), node.pool()), (tip, coins.clone(), vec![payment.txid()]));
+    assert_eq!(node.store.load().coins_tip, Some(tip));
+    let mut stored = Vec::new();
+    crate::core::store::Store::for_each_coin(&node.store, &mut |outpoint: Outpoint, _| stored.push(outpoint)).unwrap();
+    assert!(stored.iter().eq(coins.keys()));
+}

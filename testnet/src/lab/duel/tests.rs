@@ -1,0 +1,65 @@
+use super::*;
+
+/// Attempts per point of the sweep; `TESTOON_DUEL_RUNS` for a longer form.
+fn runs() -> u32 {
+    std::env::var("TESTOON_DUEL_RUNS").ok().and_then(|text| text.parse().ok()).unwrap_or(1_500)
+}
+
+fn played(share: f64, confirmations: u32, premine: u32, give_up: u32) -> (Tally, f64) {
+    let duel = Duel::new(share, Plan { confirmations, premine, give_up: Some(give_up) }).unwrap();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    (tally(&duel, runs(), 11, threads).unwrap(), duel.race().success())
+}
+
+/// Far enough from the formula to be wrong and not unlucky: four and a half standard deviations.
+fn agrees(tally: &Tally, expected: f64) -> bool {
+    let deviation = (expected * (1.0 - expected) / f64::from(tally.runs)).sqrt().max(1.0 / f64::from(tally.runs));
+    (tally.rate() - expected).abs() <= 4.5 * deviation
+}
+
+#[test]
+fn the_simulator_agrees_with_the_formula() {
+    for (share, confirmations, premine, give_up) in [
+        (0.1, 1, 0, 10),
+        (0.1, 2, 1, 10),
+        (0.3, 1, 0, 10),
+        (0.3, 3, 0, 10),
+        (0.3, 3, 1, 10),
+        (0.3, 6, 0, 10),
+        (0.4, 2, 0, 5),
+        (0.4, 6, 2, 10),
+        (0.6, 2, 0, 6),
+    ] {
+        let (tally, expected) = played(share, confirmations, premine, give_up);
+        let [low, high] = tally.interval95();
+        let point = format!("share {share}, {confirmations} confirmations, {premine} in advance, patience {give_up}");
+        assert!(
+            agrees(&tally, expected),
+            "{point}: {:.4} in [{low:.4}, {high:.4}], formula {expected:.4}",
+            tally.rate()
+        );
+    }
+}
+
+#[test]
+fn threads_do_not_change_a_result() {
+    let duel = Duel::new(0.3, Plan { confirmations: 2, premine: 0, give_up: Some(6) }).unwrap();
+    assert_eq!(tally(&duel, 60, 5, 1).unwrap(), tally(&duel, 60, 5, 3).unwrap());
+    assert_ne!(tally(&duel, 60, 5, 1).unwrap().trace_hash, tally(&duel, 60, 6, 1).unwrap().trace_hash);
+}
+
+#[test]
+fn selfish_mining_earns_what_the_paper_says() {
+    for share in [0.25, 0.4, 0.45] {
+        let revenue = selfish_runs(share, 1_000, 12, 3, 2).unwrap();
+        let difference = (revenue.measured - revenue.expected).abs();
+        assert!(difference < 0.03, "share {share}: {:.4}, paper {:.4}", revenue.measured, revenue.expected);
+    }
+}
+
+#[test]
+fn the_interval_is_wilsons() {
+    let tally = Tally { runs: 100, successes: 10, trace_hash: String::new() };
+    let [low, high] = tally.interval95();
+    assert!((low - 0.0552).abs() < 5e-4 && (high - 0.1744).abs() < 5e-4, "{low} {high}");
+}

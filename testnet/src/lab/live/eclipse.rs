@@ -1,0 +1,81 @@
+//! Eclipse: the shop's only peer is the attacker's node, which mines for it alone. The shop sees a payment confirmed that the
+//! rest of the world never hears of; there, the same coins go elsewhere. No majority is needed, only patience.
+
+use super::Outcome;
+use super::picture;
+use super::scene::{self, ATTACKER, SHOP, Scene};
+use crate::cli::Common;
+use crate::lab::command::AttackArgs;
+use anyhow::{Context as _, Result, anyhow};
+use chain_spec::Amount;
+use serde_json::json;
+use wallet::{FeeRate, PaymentOptions, Wallet};
+
+/// What mallory buys, in coins.
+const PRICE_COINS: u64 = 50;
+
+/// Plays it and reports.
+pub fn stage(args: &AttackArgs, common: &Common) -> Result<Outcome> {
+    let (_, spec) = scene::chain_for(args)?;
+    let mut plan = scene::cast(args, &spec);
+    plan.edges = [("honest1", "honest2"), (ATTACKER, SHOP)].map(|(a, b)| (a.to_owned(), b.to_owned())).to_vec();
+    let mut scene = Scene::start(args, common, plan, spec, &[])?;
+    scene.say(&picture::heading());
+    scene.tell("eclipsed", "the shop's only peer is the attacker; the honest miners are connected with each other");
+    let at_start = scene.balance("shop", SHOP)?;
+
+    let price = Amount::COIN.checked_mul(PRICE_COINS).ok_or_else(|| anyhow!("the price is too high"))?;
+    let shop = scene.wallet("shop", SHOP)?.address()?;
+    let mallory = scene.wallet("mallory", SHOP)?;
+    let payment = mallory.build_payment(&shop, price, &PaymentOptions::default()).context("mallory cannot pay")?;
+    let conflict = mallory.build_conflict(&payment, FeeRate::DEFAULT).context("mallory cannot spend twice")?;
+    let (paid, conflicting) = (payment.txid(), conflict.txid());
+    scene.paid = Some(paid.to_string());
+    scene.conflicting = Some(conflicting.to_string());
+    Wallet::broadcast(&scene.client(ATTACKER)?, &payment).context("the payment")?;
+    Wallet::broadcast(&scene.client("honest1")?, &conflict).context("the conflicting payment")?;
+    scene.tell(
+        "pays",
+        &format!("mallory pays the shop {PRICE_COINS} coins with {paid}; everybody else sees {conflicting}"),
+    );
+
+    scene.wait(|scene| {
+        let state = scene.wallet("shop", SHOP)?.state(&paid);
+        Ok(state.is_some_and(|state| state.confirmations() >= args.confirmations).then_some(()))
+    })?;
+    let (height, before) = (scene.watch.tip(SHOP)?.1, scene.balance("shop", SHOP)?);
+    scene.tell(
+        "ships",
+        &format!(
+            "the shop sees {} confirmation(s) at height {height} and ships; its balance is {before}",
+            args.confirmations
+        ),
+    );
+    scene.wait(|scene| {
+        Ok((scene.watch.tip("honest1")?.1 > scene.watch.tip(SHOP)?.1 + 1).then_some(())).and_then(|ahead| {
+            let gone = scene.watch.seconds() > 120.0;
+            Ok(ahead.or(gone.then_some(())))
+        })
+    })?;
+    let address = scene.cluster.state().nodes["honest1"].p2p.first().cloned().unwrap_or_default();
+    scene.client(SHOP)?.call("addnode", json!([address, "add"]))?;
+    scene.tell("found", "the shop finds an honest peer");
+    let until = scene.watch.seconds() + 20.0;
+    scene.wait(|scene| Ok((scene.watch.honest_agree() || scene.watch.seconds() > until).then_some(())))?;
+
+    let after = scene.balance("shop", SHOP)?;
+    let state = scene.wallet("shop", SHOP)?.state(&paid);
+    let gone = state.is_none_or(|state| state.confirmations() == 0);
+    let verdict = if gone {
+        format!("the shop shipped for {PRICE_COINS} coins that only its captor's branch had")
+    } else {
+        "the captor's branch has the most work, so the honest nodes took it over: with a majority this is a plain double spend".to_owned()
+    };
+    let mut outcome = scene.finish("eclipse", gone, verdict)?;
+    outcome.confirmations = Some(args.confirmations);
+    outcome.shipped_at_height = Some(height);
+    outcome.shop_balance_before = scene::coins(before);
+    outcome.shop_balance_after = scene::coins(after);
+    outcome.more.insert("shop_balance_at_start".into(), json!(scene::coins(at_start)));
+    Ok(outcome)
+}

@@ -1,0 +1,296 @@
+//! A scene: honest miners, a shop and an attacker as processes, on a chain made for the experiment, watched over RPC.
+
+use super::Outcome;
+use super::orders::Desk;
+use super::picture;
+use super::watch::{News, Watch};
+use crate::cli::Common;
+use crate::clock::Stopwatch;
+use crate::cluster::Cluster;
+use crate::directory::Directory;
+use crate::interrupt::Interrupt;
+use crate::lab::command::AttackArgs;
+use crate::plan::{NodePlan, Plan, Role};
+use crate::state::NetworkState;
+use crate::topology::Topology;
+use crate::{accounts, chain};
+use anyhow::{Context as _, Result, anyhow, bail};
+use chain_spec::{Amount, ChainSpec};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+use wallet::{Client, Wallet};
+
+/// The attacker's node.
+pub const ATTACKER: &str = "attacker";
+/// The shop's node.
+pub const SHOP: &str = "shop";
+/// Between two looks at all nodes, milliseconds.
+const LOOK_MS: u64 = 50;
+/// A scene that has not come to an end by then never will, seconds.
+const SCENE_S_MAX: f64 = 1_800.0;
+/// A machine must do this part of the hashes asked of it.
+const HASHRATE_PART_MIN: f64 = 0.9;
+/// After this long every miner's rate has settled, seconds.
+const HASHRATE_SETTLED_S: f64 = 5.0;
+
+/// The chain an attack is staged on: the one asked for, or the local chain with a fixed target, because retargeting on a
+/// private branch is no part of the formulas.
+pub fn chain_for(args: &AttackArgs) -> Result<(String, ChainSpec)> {
+    match &args.chain {
+        Some(name) => Ok((name.clone(), chain::load(name, std::path::Path::new("."))?)),
+        None => {
+            let mut spec = ChainSpec::builtin("local").ok_or_else(|| anyhow!("the local chain is not built in"))?;
+            spec.name = "attack".into();
+            spec.retarget = chain_spec::spec::Retarget::Fixed;
+            Ok((spec.name.clone(), spec))
+        }
+    }
+}
+
+/// Two honest miners, the shop's relay, and the attacker with his strategy, all connected.
+pub fn cast(args: &AttackArgs, spec: &ChainSpec) -> Plan {
+    let honest = (1.0 - args.share) / 2.0;
+    let nodes = vec![
+        NodePlan::miner("honest1", honest),
+        NodePlan::miner("honest2", honest),
+        NodePlan { role: Role::Shop, ..NodePlan::relay(SHOP) },
+        NodePlan { role: Role::Attacker, ..NodePlan::miner(ATTACKER, args.share) },
+    ];
+    let mut plan =
+        Plan { hashrate: chain::hashrate(spec), nodes, edges: Vec::new(), links: Vec::new(), partition: Vec::new() };
+    plan.connect(Topology::Mesh);
+    plan
+}
+
+/// A running scene. Everything it started ends with it.
+pub struct Scene {
+    /// The processes.
+    pub cluster: Cluster,
+    /// What they say.
+    pub watch: Watch,
+    /// The payment the shop is to see, once there is one.
+    pub paid: Option<String>,
+    /// What replaces it.
+    pub conflicting: Option<String>,
+    clock: Stopwatch,
+    interrupt: Interrupt,
+    quiet: bool,
+    svg: PathBuf,
+    share_asked: f64,
+    hashes_before: BTreeMap<String, u64>,
+    rate_is_checked: bool,
+}
+
+impl Scene {
+    /// Starts the cast; the attacker's node runs `strategy` (its name and options).
+    pub fn start(
+        args: &AttackArgs,
+        common: &Common,
+        plan: Plan,
+        spec: ChainSpec,
+        strategy: &[String],
+    ) -> Result<Scene> {
+        let clock = Stopwatch::start();
+        let path = match &common.dir {
+            Some(path) => path.clone(),
+            None => crate::directory::default_path()?.with_file_name("attack"),
+        };
+        let directory = Directory::create(Some(&path))?;
+        let lock = directory.lock()?;
+        if NetworkState::load(&directory)?.is_some_and(|state| !state.alive().is_empty()) {
+            bail!(
+                "a network is running in {}; end it with `testoon down --dir {}`, or use another --dir",
+                path.display(),
+                path.display()
+            );
+        }
+        directory.wipe(&lock)?;
+        let mut plan = plan;
+        for attacker in plan.nodes.iter_mut().filter(|node| node.name == ATTACKER && !strategy.is_empty()) {
+            let desk = directory.node(ATTACKER);
+            std::fs::create_dir_all(&desk).with_context(|| format!("cannot create {}", desk.display()))?;
+            attacker.strategy = strategy.to_vec();
+            attacker.strategy.extend(["--desk".to_owned(), desk.display().to_string()]);
+        }
+        plan.check().map_err(crate::error::usage)?;
+        let svg = args.svg.clone().unwrap_or_else(|| path.join("attack.svg"));
+        let name = spec.name.clone();
+        let mut cluster = Cluster::create(directory, &name, spec, plan)?;
+        let interrupt = Interrupt::install()?;
+        cluster.attend()?;
+        cluster.start(false, Some(&interrupt))?;
+        drop(lock);
+        let (nodes, miners) = observed(&cluster)?;
+        let watch = Watch::new(clock, nodes, miners)?;
+        let mut scene = Scene {
+            cluster,
+            watch,
+            paid: None,
+            conflicting: None,
+            clock,
+            interrupt,
+            quiet: common.json,
+            svg,
+            share_asked: args.share,
+            hashes_before: BTreeMap::new(),
+            rate_is_checked: false,
+        };
+        scene.hashes_before = scene.hashes()?;
+        scene.say(&format!("{} nodes run in {}", scene.cluster.alive().len(), path.display()));
+        Ok(scene)
+    }
+
+    /// Prints a line for people.
+    pub fn say(&self, text: &str) {
+        if !self.quiet {
+            println!("{text}");
+        }
+    }
+
+    /// A moment in the story: printed, and marked in the picture.
+    pub fn tell(&mut self, short: &str, text: &str) {
+        self.watch.mark(short);
+        self.say(&format!("{:>7.1} s {text}", self.watch.seconds()));
+    }
+
+    /// Where the attacker's orders go.
+    pub fn desk(&self) -> Desk {
+        Desk::new(&self.cluster.directory().node(ATTACKER))
+    }
+
+    /// JSON-RPC of a node.
+    pub fn client(&self, name: &str) -> Result<Client> {
+        self.cluster.client(name)
+    }
+
+    /// An account's wallet, up to date with a node.
+    pub fn wallet(&self, account: &str, node: &str) -> Result<Wallet> {
+        let mut wallet = accounts::open(self.cluster.directory(), account)?;
+        wallet.sync(&self.client(node)?).with_context(|| format!("wallet of {account}"))?;
+        Ok(wallet)
+    }
+
+    /// An account's confirmed balance by a node's word.
+    pub fn balance(&self, account: &str, node: &str) -> Result<Amount> {
+        Ok(self.wallet(account, node)?.balance().confirmed)
+    }
+
+    /// Looks once, tells what is new, and rests until the next look.
+    pub fn look(&mut self) -> Result<()> {
+        if self.interrupt.wait(Duration::from_millis(LOOK_MS)) {
+            bail!("interrupted; everything that was started has been ended");
+        }
+        self.cluster.reap();
+        if self.watch.seconds() > SCENE_S_MAX {
+            bail!("no end after {SCENE_S_MAX} s; see the nodes' logs in {}", self.cluster.directory().path().display());
+        }
+        self.check_rate()?;
+        for news in self.watch.look()? {
+            let line = picture::line(&self.watch, &news, self.paid.as_deref(), self.conflicting.as_deref());
+            self.say(&line);
+            if let News::Reorganisation { node, depth } = &news {
+                self.watch.mark(format!("{node} -{depth}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks until `until` gives something.
+    pub fn wait<T>(&mut self, mut until: impl FnMut(&mut Scene) -> Result<Option<T>>) -> Result<T> {
+        loop {
+            if let Some(found) = until(self)? {
+                return Ok(found);
+            }
+            self.look()?;
+        }
+    }
+
+    /// Once the miners have settled: a machine too slow for the rates asked of it would make the shares a fiction.
+    fn check_rate(&mut self) -> Result<()> {
+        if self.rate_is_checked || self.watch.seconds() < HASHRATE_SETTLED_S {
+            return Ok(());
+        }
+        self.rate_is_checked = true;
+        let asked = self.cluster.state().plan.hashrate;
+        let mut done = 0.0;
+        for (name, _) in self.hashes()? {
+            let mining = self.client(&name)?.call("getmininginfo", json!([]))?;
+            done += mining["miner"]["hashes_per_second_1s"].as_f64().unwrap_or(0.0);
+        }
+        if done < HASHRATE_PART_MIN * asked {
+            bail!(
+                "this machine does {done:.0} of the {asked:.0} hashes a second that the shares are parts of; end other work on it, or use a \
+                 chain with an easier initial target"
+            );
+        }
+        Ok(())
+    }
+
+    fn hashes(&self) -> Result<BTreeMap<String, u64>> {
+        let miners = self.cluster.state().plan.nodes.iter().filter(|node| node.share > 0.0);
+        miners
+            .map(|node| {
+                let mining = self.client(&node.name)?.call("getmininginfo", json!([]))?;
+                Ok((node.name.clone(), mining["miner"]["hashes_total"].as_u64().unwrap_or(0)))
+            })
+            .collect()
+    }
+
+    /// The attacker's part of all hashes since the scene began.
+    fn share_achieved(&self) -> Result<Option<f64>> {
+        let now = self.hashes()?;
+        let done = |name: &String| now[name].saturating_sub(self.hashes_before.get(name).copied().unwrap_or(0));
+        let total: u64 = now.keys().map(done).sum();
+        Ok((total > 0).then(|| now.get_key_value(ATTACKER).map_or(0, |(name, _)| done(name)) as f64 / total as f64))
+    }
+
+    /// Draws the picture, ends all processes, and gives the facts that every attack reports.
+    pub fn finish(mut self, attack: &str, succeeded: bool, verdict: String) -> Result<Outcome> {
+        let share_achieved = self.share_achieved()?;
+        let title = format!("{attack}: {verdict}");
+        picture::write(&self.watch, &title, &self.svg)
+            .with_context(|| format!("cannot write {}", self.svg.display()))?;
+        self.say(&format!("The picture is in {}.", self.svg.display()));
+        let outcome = Outcome {
+            attack: attack.to_owned(),
+            share_asked: self.share_asked,
+            share_achieved,
+            paid_txid: self.paid.clone(),
+            conflicting_txid: self.conflicting.clone(),
+            reorg_depth: std::mem::take(&mut self.watch.reorg_depth),
+            succeeded,
+            seconds: self.clock.seconds(),
+            verdict,
+            ..Outcome::default()
+        };
+        Ok(outcome)
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        // The verdict or the error is what the user must hear; nodes that do not end are killed by `stop` itself.
+        let _ = self.cluster.stop();
+    }
+}
+
+/// Whom to watch, and whose coinbase addresses are whose.
+type Observed = (Vec<(String, Client, bool)>, BTreeMap<String, String>);
+
+fn observed(cluster: &Cluster) -> Result<Observed> {
+    let nodes = cluster.alive().into_iter().map(|name| {
+        let client = cluster.client(&name)?;
+        let honest = name != ATTACKER;
+        Ok((name, client, honest))
+    });
+    let records = cluster.state().nodes.iter();
+    let miners = records.filter_map(|(name, record)| Some((record.payout.clone()?, name.clone()))).collect();
+    Ok((nodes.collect::<Result<_>>()?, miners))
+}
+
+/// An amount as a JSON number of coins.
+pub fn coins(amount: Amount) -> Option<Value> {
+    serde_json::from_str(&amount.to_string()).ok()
+}

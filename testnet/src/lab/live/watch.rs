@@ -1,0 +1,230 @@
+//! What all nodes of a scene have, as they say it themselves: who had which block when, and how deep anybody was
+//! reorganised. The only source is their RPC.
+
+use crate::clock::Stopwatch;
+use anyhow::{Context as _, Result, anyhow};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use wallet::Client;
+
+/// A block as the nodes told of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen {
+    /// Its height.
+    pub height: u64,
+    /// Its parent.
+    pub previous: String,
+    /// The account whose address its coinbase pays, or the address.
+    pub miner: String,
+    /// Ids of its transactions.
+    pub txids: Vec<String>,
+    /// Compact target.
+    pub bits: String,
+    /// Header time, Unix seconds.
+    pub time: u64,
+    /// When the lab first saw it, seconds after the scene began.
+    pub seen_s: f64,
+    /// When an honest node first had it; `None` while it is secret.
+    pub public_s: Option<f64>,
+}
+
+/// Something that a look found new.
+#[derive(Clone, Debug, PartialEq)]
+pub enum News {
+    /// A block that nobody had seen, and whether only the attacker has it.
+    Block {
+        /// Its hash.
+        hash: String,
+        /// Only the attacker has it.
+        secret: bool,
+    },
+    /// An honest node left this many blocks for a better branch.
+    Reorganisation {
+        /// The node.
+        node: String,
+        /// Blocks undone.
+        depth: u64,
+    },
+}
+
+struct Observed {
+    client: Client,
+    honest: bool,
+    tip: String,
+}
+
+/// All nodes of a scene.
+pub struct Watch {
+    clock: Stopwatch,
+    nodes: BTreeMap<String, Observed>,
+    miners: BTreeMap<String, String>,
+    /// Every block seen so far, by hash.
+    pub blocks: BTreeMap<String, Seen>,
+    /// The deepest reorganisation of each honest node.
+    pub reorg_depth: BTreeMap<String, u64>,
+    /// Marks for the picture: seconds and words.
+    pub marks: Vec<(f64, String)>,
+}
+
+impl Watch {
+    /// Watches `nodes` (name, client, honest); `miners` names the owners of coinbase addresses.
+    pub fn new(
+        clock: Stopwatch,
+        nodes: Vec<(String, Client, bool)>,
+        miners: BTreeMap<String, String>,
+    ) -> Result<Watch> {
+        let honest = nodes.iter().filter(|(_, _, honest)| *honest);
+        let reorg_depth = honest.map(|(name, _, _)| (name.clone(), 0)).collect();
+        let mut observed = BTreeMap::new();
+        for (name, client, honest) in nodes {
+            let tip = text(&client.call("getbestblockhash", json!([]))?)?;
+            observed.insert(name, Observed { client, honest, tip });
+        }
+        let mut watch =
+            Watch { clock, nodes: observed, miners, blocks: BTreeMap::new(), reorg_depth, marks: Vec::new() };
+        watch.look()?;
+        Ok(watch)
+    }
+
+    /// Seconds since the scene began.
+    pub fn seconds(&self) -> f64 {
+        self.clock.seconds()
+    }
+
+    /// Remembers a moment for the picture.
+    pub fn mark(&mut self, words: impl Into<String>) {
+        self.marks.push((self.seconds(), words.into()));
+    }
+
+    /// A node's client.
+    pub fn client(&self, name: &str) -> Result<&Client> {
+        Ok(&self.nodes.get(name).ok_or_else(|| anyhow!("no node is called {name}"))?.client)
+    }
+
+    /// The tip a node had at the last look, and its height.
+    pub fn tip(&self, name: &str) -> Result<(String, u64)> {
+        let tip = &self.nodes.get(name).ok_or_else(|| anyhow!("no node is called {name}"))?.tip;
+        Ok((tip.clone(), self.blocks.get(tip).map_or(0, |block| block.height)))
+    }
+
+    /// Whether all honest nodes had the same tip at the last look.
+    pub fn honest_agree(&self) -> bool {
+        let tips: BTreeSet<&String> = self.nodes.values().filter(|node| node.honest).map(|node| &node.tip).collect();
+        tips.len() == 1
+    }
+
+    /// Looks at every node once.
+    pub fn look(&mut self) -> Result<Vec<News>> {
+        let mut news = Vec::new();
+        let names: Vec<String> = self.nodes.keys().cloned().collect();
+        for name in names {
+            let node = &self.nodes[&name];
+            let (client, honest, before) = (node.client.clone(), node.honest, node.tip.clone());
+            let tip = text(&client.call("getbestblockhash", json!([])).with_context(|| format!("asking {name}"))?)?;
+            self.learn(&client, &tip, honest, &mut news)?;
+            if !honest {
+                // Secret blocks are not always on the attacker's own best branch.
+                for leaf in client.call("getchaintips", json!([]))?.as_array().into_iter().flatten() {
+                    let has_body = matches!(leaf["status"].as_str(), Some("active" | "valid-fork" | "valid-headers"));
+                    if let (true, Some(hash)) = (has_body, leaf["hash"].as_str()) {
+                        self.learn(&client, hash, false, &mut news)?;
+                    }
+                }
+            }
+            if tip != before {
+                let depth = self.depth(&before, &tip);
+                if depth > 0 && honest {
+                    let deepest = self.reorg_depth.entry(name.clone()).or_default();
+                    *deepest = depth.max(*deepest);
+                    news.push(News::Reorganisation { node: name.clone(), depth });
+                }
+                if let Some(node) = self.nodes.get_mut(&name) {
+                    node.tip = tip;
+                }
+            }
+        }
+        Ok(news)
+    }
+
+    /// Blocks of the branch ending in `old` that are not in the one ending in `new`.
+    fn depth(&self, old: &str, new: &str) -> u64 {
+        let mut on_new = BTreeSet::new();
+        let mut at = new;
+        while let Some(block) = self.blocks.get(at) {
+            on_new.insert(at);
+            at = &block.previous;
+        }
+        let (mut depth, mut at) = (0, old);
+        while let Some(block) = self.blocks.get(at).filter(|_| !on_new.contains(at)) {
+            depth += 1;
+            at = &block.previous;
+        }
+        depth
+    }
+
+    /// Takes in a block and those below it that are new, or newly public.
+    fn learn(&mut self, client: &Client, tip: &str, honest: bool, news: &mut Vec<News>) -> Result<()> {
+        let now = self.seconds();
+        let mut found = Vec::new();
+        let mut at = tip.to_owned();
+        loop {
+            if let Some(block) = self.blocks.get_mut(&at) {
+                let was_secret = block.public_s.is_none();
+                if !(honest && was_secret) {
+                    break;
+                }
+                block.public_s = Some(now);
+                at = block.previous.clone();
+                continue;
+            }
+            let block = client.call("getblock", json!([at, 2]))?;
+            let seen = self.seen(&block, now, honest)?;
+            let (hash, next) = (at, seen.previous.clone());
+            at = next;
+            found.push((hash, seen));
+            if found.last().is_some_and(|(_, seen)| seen.height == 0) {
+                break;
+            }
+        }
+        for (hash, seen) in found.into_iter().rev() {
+            news.push(News::Block { hash: hash.clone(), secret: !honest });
+            self.blocks.insert(hash, seen);
+        }
+        Ok(())
+    }
+
+    fn seen(&self, block: &Value, now: f64, honest: bool) -> Result<Seen> {
+        let transactions = block["tx"].as_array().ok_or_else(|| anyhow!("getblock gave no transactions"))?;
+        let address = &transactions.first().ok_or_else(|| anyhow!("a block without a coinbase"))?["vout"][0];
+        let address = address["scriptPubKey"]["address"].as_str().unwrap_or("nobody");
+        Ok(Seen {
+            height: block["height"].as_u64().ok_or_else(|| anyhow!("getblock gave no height"))?,
+            previous: block["previousblockhash"].as_str().unwrap_or_default().to_owned(),
+            miner: self.miners.get(address).cloned().unwrap_or_else(|| address.to_owned()),
+            txids: transactions
+                .iter()
+                .filter_map(|transaction| transaction["txid"].as_str().map(str::to_owned))
+                .collect(),
+            bits: block["bits"].as_str().unwrap_or_default().to_owned(),
+            time: block["time"].as_u64().unwrap_or(0),
+            seen_s: now,
+            public_s: honest.then_some(now),
+        })
+    }
+
+    /// The blocks from genesis to `tip`.
+    pub fn branch(&self, tip: &str) -> Vec<(&str, &Seen)> {
+        let mut branch = Vec::new();
+        let mut at = tip;
+        while let Some((hash, block)) = self.blocks.get_key_value(at) {
+            branch.push((hash.as_str(), block));
+            at = &block.previous;
+        }
+        branch.reverse();
+        branch
+    }
+}
+
+fn text(value: &Value) -> Result<String> {
+    value.as_str().map(str::to_owned).ok_or_else(|| anyhow!("expected text, got {value}"))
+}

@@ -1,0 +1,147 @@
+//! What an attacker decides: one trait, one small file a strategy.
+//!
+//! A [`Strategy`] is asked two things: what to mine ([`Strategy::aim`]) and what to do after something was seen or found
+//! ([`Strategy::after`]). It never touches a message: [`super::attacker::Attacker`] wraps a node's core, hides the blocks the
+//! strategy keeps to itself, and publishes what it is told to. The same file therefore runs in the simulator and in a live
+//! process. `docs/strategies.md` walks through adding one.
+
+pub mod censor;
+pub mod double_spend;
+pub mod halt;
+pub mod selfish;
+pub mod timewarp;
+
+use chain_spec::{BlockHash, CheckedTransaction, Script, Transaction};
+use node::core::Core;
+use node::core::view::Summary;
+use std::sync::Arc;
+
+/// What a strategy may look at.
+pub struct View<'a> {
+    /// The attacker's own node, his secret blocks included.
+    pub core: &'a Core,
+    /// The tip that everybody else mines on, as far as this node has heard; never a branch the strategy refuses.
+    pub public: Summary,
+    /// The tip of the attacker's own branch, published or not, while the public one does not include it.
+    pub own: Option<Summary>,
+}
+
+impl View<'_> {
+    /// Blocks the attacker's own branch is ahead of the public one; negative when behind, 0 when there is none.
+    pub fn lead(&self) -> i64 {
+        self.own.as_ref().map_or(0, |own| i64::from(own.height) - i64::from(self.public.height))
+    }
+
+    /// Whether `block` is on the branch that ends with `tip`.
+    pub fn contains(&self, tip: &Summary, block: &BlockHash) -> bool {
+        let Some(block) = self.core.summary(block) else { return false };
+        self.ancestor(tip, block.height).is_some_and(|ancestor| ancestor.hash == block.hash)
+    }
+
+    /// The block at `height` on the branch that ends with `tip`.
+    pub fn ancestor(&self, tip: &Summary, height: u32) -> Option<Summary> {
+        let mut at = tip.clone();
+        while at.height > height {
+            if at.active {
+                return self.core.active_hash(height).and_then(|hash| self.core.summary(&hash));
+            }
+            at = self.core.summary(&at.header.previous)?;
+        }
+        (at.height == height).then_some(at)
+    }
+
+    /// The transactions of a block this node has.
+    pub fn transactions(&self, block: &BlockHash) -> Vec<Transaction> {
+        // A block that cannot be read back is the store's failure; the core reports it at its next own read.
+        self.core.block(block).ok().flatten().map_or_else(Vec::new, |block| block.transactions.clone())
+    }
+}
+
+/// What to mine next.
+#[derive(Clone, Debug)]
+pub struct Aim {
+    /// On which block.
+    pub parent: BlockHash,
+    /// With which transactions.
+    pub content: Content,
+    /// Whether a block found this way is kept secret.
+    pub secret: bool,
+    /// Header time to use instead of the honest one, Unix seconds.
+    pub time_s: Option<u32>,
+}
+
+impl Aim {
+    /// As an honest miner would: on the public tip, with the best-paying transactions, at once published.
+    pub fn honest(view: &View<'_>) -> Aim {
+        Aim { parent: view.public.hash, content: Content::Mempool, secret: false, time_s: None }
+    }
+}
+
+/// The transactions of a block to be mined.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// What pays best, as an honest miner. Only where the parent is the node's active tip; elsewhere the block is empty.
+    Mempool,
+    /// What pays best, without transactions that pay to or spend from a script, or anything that hangs on them.
+    MempoolWithout(Script),
+    /// These, which are valid on the parent. What they leave to the miner is not claimed unless they are in the mempool.
+    Exactly(Vec<Arc<CheckedTransaction>>),
+}
+
+/// Something a strategy is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The attacker found a block.
+    Found(BlockHash),
+    /// The public tip changed.
+    Public(BlockHash),
+    /// An order from the lab.
+    Order(Order),
+    /// Time passed.
+    Tick,
+}
+
+/// What the lab tells a strategy while it runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// This payment goes out now; that transaction spends the same coins.
+    Pay {
+        /// What the shop is to see.
+        paid: Arc<Transaction>,
+        /// What is to replace it.
+        conflicting: Arc<CheckedTransaction>,
+    },
+    /// Stop attacking: drop what is secret and mine as everybody does.
+    Stop,
+}
+
+/// What a strategy wants done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Publish a secret block and all it stands on.
+    Publish(BlockHash),
+    /// Give a transaction to the network as any user would.
+    Submit(Arc<Transaction>),
+    /// Forget the own branch and mine on the public tip again.
+    Abandon,
+}
+
+/// Decides for an attacker. Only facts it was shown may enter a decision, so that a run repeats by its seed.
+pub trait Strategy: Send {
+    /// Its name on the command line.
+    fn name(&self) -> &'static str;
+    /// What to mine at this moment.
+    fn aim(&self, view: &View<'_>) -> Aim;
+    /// What to do after something happened.
+    fn after(&mut self, event: &Event, view: &View<'_>) -> Vec<Action>;
+    /// How it stands, in one line for people.
+    fn state(&self, view: &View<'_>) -> String;
+    /// Whether it has ended, and how: `Some(true)` if it reached its aim.
+    fn ended(&self) -> Option<bool> {
+        None
+    }
+    /// Whether a block others published is to be built on. A majority that refuses a block buries it.
+    fn accepts(&self, _block: &BlockHash, _view: &View<'_>) -> bool {
+        true
+    }
+}

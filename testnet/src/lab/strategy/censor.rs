@@ -1,0 +1,64 @@
+//! Censor: a majority that never confirms a script's payments, in either direction, and buries every block that does.
+
+use super::{Action, Aim, Content, Event, Order, Strategy, View};
+use chain_spec::{BlockHash, Script, Transaction};
+
+/// The strategy.
+pub struct Censor {
+    script: Script,
+    stopped: bool,
+}
+
+impl Censor {
+    /// Censors what pays to a script or spends what was paid to it.
+    pub fn new(script: Script) -> Censor {
+        Censor { script, stopped: false }
+    }
+}
+
+/// Whether a transaction pays to `script`, or unlocks a coin that did. The unlocking script ends with the public key whose
+/// hash the coin names, so the coin itself need not be looked up.
+pub fn concerns(transaction: &Transaction, script: &Script) -> bool {
+    let pays = transaction.outputs.iter().any(|output| output.script == *script);
+    let spends = || {
+        let hash = script.public_key_hash();
+        transaction.inputs.iter().any(|input| {
+            input.script.unlock_parts().is_some_and(|(_, key)| Some(chain_spec::hash::hash160(key)) == hash)
+        })
+    };
+    pays || spends()
+}
+
+impl Strategy for Censor {
+    fn name(&self) -> &'static str {
+        "censor"
+    }
+
+    fn aim(&self, view: &View<'_>) -> Aim {
+        if self.stopped {
+            return Aim::honest(view);
+        }
+        Aim {
+            parent: view.public.hash,
+            content: Content::MempoolWithout(self.script.clone()),
+            secret: false,
+            time_s: None,
+        }
+    }
+
+    fn after(&mut self, event: &Event, _view: &View<'_>) -> Vec<Action> {
+        if *event == Event::Order(Order::Stop) {
+            self.stopped = true;
+        }
+        Vec::new()
+    }
+
+    fn accepts(&self, block: &BlockHash, view: &View<'_>) -> bool {
+        let refused = |transactions: Vec<Transaction>| transactions.iter().skip(1).any(|t| concerns(t, &self.script));
+        self.stopped || !refused(view.transactions(block))
+    }
+
+    fn state(&self, view: &View<'_>) -> String {
+        format!("building on height {} of the branch without the censored payments", view.public.height)
+    }
+}

@@ -1,0 +1,175 @@
+//! Double spend: pay the shop in public, spend the same coins to oneself in secret, publish the secret branch once the
+//! shop has shipped and the branch is longer.
+//!
+//! With `premine` the attacker first mines that many secret blocks on the public tip, starting over whenever the public
+//! chain catches up, and pays when he has them. The branch holds the conflicting payment from its first block on.
+
+use super::{Action, Aim, Content, Event, Order, Strategy, View};
+use chain_spec::{BlockHash, CheckedTransaction, Transaction, Txid};
+use std::sync::Arc;
+
+/// How a double spend is played.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Confirmations the shop waits for.
+    pub confirmations: u32,
+    /// Secret blocks to have before paying.
+    pub premine: u32,
+    /// With the goods shipped, give up this many blocks behind; never if `None`.
+    pub give_up: Option<u32>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Mining as everybody does until the payment is ordered.
+    Waiting,
+    /// Mining secret blocks before the payment goes out.
+    Premining,
+    /// The payment is out; racing from this block, the last one both branches share.
+    Racing { fork_height: u32 },
+    /// Over.
+    Ended { won: bool },
+}
+
+/// The strategy.
+pub struct DoubleSpend {
+    plan: Plan,
+    stage: Stage,
+    payment: Option<Payment>,
+}
+
+struct Payment {
+    paid: Arc<Transaction>,
+    paid_txid: Txid,
+    conflicting: Arc<CheckedTransaction>,
+}
+
+impl DoubleSpend {
+    /// A double spend that has yet to be told what to pay.
+    pub fn new(plan: Plan) -> DoubleSpend {
+        DoubleSpend { plan, stage: Stage::Waiting, payment: None }
+    }
+
+    /// Confirmations of the payment on the public branch, 0 while it is not mined.
+    fn confirmations(&self, view: &View<'_>, fork_height: u32) -> u32 {
+        let Some(payment) = &self.payment else { return 0 };
+        let mut at = view.public.clone();
+        while at.height > fork_height {
+            if view.transactions(&at.hash).iter().any(|transaction| transaction.txid() == payment.paid_txid) {
+                return view.public.height - at.height + 1;
+            }
+            match view.core.summary(&at.header.previous) {
+                Some(parent) => at = parent,
+                None => return 0,
+            }
+        }
+        0
+    }
+
+    fn pay(&mut self, fork_height: u32) -> Vec<Action> {
+        self.stage = Stage::Racing { fork_height };
+        self.payment.iter().map(|payment| Action::Submit(Arc::clone(&payment.paid))).collect()
+    }
+
+    /// Publishes, gives up, or goes on, as the race stands.
+    fn race(&mut self, view: &View<'_>, fork_height: u32) -> Vec<Action> {
+        if self.confirmations(view, fork_height) < self.plan.confirmations {
+            return Vec::new();
+        }
+        let secret_height = view.own.as_ref().map_or(fork_height, |secret| secret.height);
+        let lead = i64::from(secret_height) - i64::from(view.public.height);
+        if let (true, Some(secret)) = (lead > 0, &view.own) {
+            self.stage = Stage::Ended { won: true };
+            return vec![Action::Publish(secret.hash)];
+        }
+        if self.plan.give_up.is_some_and(|limit| -lead >= i64::from(limit)) {
+            self.stage = Stage::Ended { won: false };
+            return vec![Action::Abandon];
+        }
+        Vec::new()
+    }
+
+    fn parent(&self, view: &View<'_>, fork_height: u32) -> BlockHash {
+        match &view.own {
+            Some(secret) => secret.hash,
+            None => view.ancestor(&view.public, fork_height).map_or(view.public.hash, |fork| fork.hash),
+        }
+    }
+
+    fn secret_aim(&self, view: &View<'_>, parent: BlockHash) -> Aim {
+        // The first secret block holds the conflicting payment; those on it need nothing.
+        let content = match (&self.payment, &view.own) {
+            (Some(payment), None) => vec![Arc::clone(&payment.conflicting)],
+            _ => Vec::new(),
+        };
+        Aim { parent, content: Content::Exactly(content), secret: true, time_s: None }
+    }
+}
+
+impl Strategy for DoubleSpend {
+    fn name(&self) -> &'static str {
+        "double-spend"
+    }
+
+    fn aim(&self, view: &View<'_>) -> Aim {
+        match self.stage {
+            Stage::Waiting | Stage::Ended { .. } => Aim::honest(view),
+            Stage::Premining => {
+                let parent = view.own.as_ref().map_or(view.public.hash, |secret| secret.hash);
+                self.secret_aim(view, parent)
+            }
+            Stage::Racing { fork_height } => self.secret_aim(view, self.parent(view, fork_height)),
+        }
+    }
+
+    fn after(&mut self, event: &Event, view: &View<'_>) -> Vec<Action> {
+        match (event, &self.stage) {
+            (Event::Order(Order::Pay { paid, conflicting }), Stage::Waiting) => {
+                self.payment = Some(Payment {
+                    paid: Arc::clone(paid),
+                    paid_txid: paid.txid(),
+                    conflicting: Arc::clone(conflicting),
+                });
+                if self.plan.premine == 0 {
+                    return self.pay(view.public.height);
+                }
+                self.stage = Stage::Premining;
+                Vec::new()
+            }
+            (Event::Order(Order::Stop), Stage::Premining | Stage::Racing { .. }) => {
+                self.stage = Stage::Ended { won: false };
+                vec![Action::Abandon]
+            }
+            (Event::Found(_), Stage::Premining) if view.lead() >= i64::from(self.plan.premine) => {
+                self.pay(view.public.height)
+            }
+            // The public chain grew under the secret branch: what was mined in advance is worth less, so start over.
+            (Event::Public(_), Stage::Premining) if view.own.is_some() => vec![Action::Abandon],
+            (_, Stage::Racing { fork_height }) => self.race(view, *fork_height),
+            _ => Vec::new(),
+        }
+    }
+
+    fn state(&self, view: &View<'_>) -> String {
+        match &self.stage {
+            Stage::Waiting => "mining as everybody does".into(),
+            Stage::Premining => format!("{} of {} blocks mined in advance", view.lead().max(0), self.plan.premine),
+            Stage::Racing { fork_height } => format!(
+                "{} of {} confirmations in public; secret branch {:+} blocks",
+                self.confirmations(view, *fork_height),
+                self.plan.confirmations,
+                view.own.as_ref().map_or(i64::from(*fork_height), |secret| i64::from(secret.height))
+                    - i64::from(view.public.height)
+            ),
+            Stage::Ended { won: true } => "the secret branch was longer and is public".into(),
+            Stage::Ended { won: false } => "gave up".into(),
+        }
+    }
+
+    fn ended(&self) -> Option<bool> {
+        match self.stage {
+            Stage::Ended { won } => Some(won),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Timewarp: a majority that keeps its header times as low as the median rule allows, and sets the last one of each retarget
+//! period to the present. Bitcoin's retarget looks at the first and last header of a period only, and the periods do not
+//! overlap, so each period seems to have taken far longer than it did, and the target grows. BIP94 forbids it.
+
+use super::{Action, Aim, Event, Order, Strategy, View};
+use chain_spec::ChainSpec;
+use chain_spec::spec::Retarget;
+
+/// The strategy.
+#[derive(Debug)]
+pub struct Timewarp {
+    interval: u32,
+    stopped: bool,
+}
+
+impl Timewarp {
+    /// Refuses a chain on which it cannot work, and says why.
+    pub fn new(spec: &ChainSpec) -> Result<Timewarp, String> {
+        match spec.retarget {
+            _ if spec.bip94 => Err(format!(
+                "chain {:?} has BIP94's rule: the first header of a period may not be earlier than the last of the one before; \
+                 try a chain spec with bip94 = false",
+                spec.name
+            )),
+            Retarget::Epoch { interval } => Ok(Timewarp { interval, stopped: false }),
+            _ => Err(format!(
+                "chain {:?} does not retarget by periods, so there is no period to stretch; use a chain spec with the epoch rule",
+                spec.name
+            )),
+        }
+    }
+}
+
+impl Strategy for Timewarp {
+    fn name(&self) -> &'static str {
+        "timewarp"
+    }
+
+    fn aim(&self, view: &View<'_>) -> Aim {
+        let mut aim = Aim::honest(view);
+        let height = view.public.height + 1;
+        // The last header of a period tells the truth; all others are one second past the median.
+        if !self.stopped && (height + 1) % self.interval != 0 {
+            aim.time_s = Some(view.public.median_time_past_s + 1);
+        }
+        aim
+    }
+
+    fn after(&mut self, event: &Event, _view: &View<'_>) -> Vec<Action> {
+        if *event == Event::Order(Order::Stop) {
+            self.stopped = true;
+        }
+        Vec::new()
+    }
+
+    fn state(&self, view: &View<'_>) -> String {
+        let next = view.public.height + 1;
+        format!("{} block(s) to the next retarget", self.interval - next % self.interval)
+    }
+}

@@ -1,0 +1,504 @@
+//! The simulator: many cores in one process, on virtual time.
+//!
+//! Every node is the [`Mind`] of a live node, so what is simulated is the consensus code itself. Only what surrounds it is
+//! modelled: time ([`queue`]), the network ([`links`]), the finding of blocks (exponential draws by hash share, then a real
+//! proof of work at the easiest target), and the disk ([`arena`], one for all). Bodies are not carried on links, only their
+//! bytes are counted; processing a message takes no virtual time.
+//!
+//! One thread runs one simulation, and every draw comes from its seed: the same [`Setup`] gives the same
+//! [`Simulation::trace_hash`] on every machine. [`command`] is `testoon simulate`; the attack lab plays its strategies here.
+
+pub mod arena;
+pub mod command;
+pub mod links;
+pub mod queue;
+pub mod statistics;
+
+use arena::Arena;
+use chain_spec::{Block, BlockHash, ChainSpec, Script, Transaction, Txid};
+use links::{Conditions, Links};
+use node::core::event::{
+    Accepted, CallId, GossipId, InboundId, Input, Output, PeerKey, Rejected, RequestId, Time, Verdict,
+};
+use node::core::message::{Gossip, Request, Response};
+use node::core::mind::Mind;
+use node::core::store::{Loaded, StoreError};
+use node::core::{Config, Core};
+use queue::Queue;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+use rustc_hash::FxHashMap;
+use sha2::{Digest as _, Sha256};
+use statistics::Statistics;
+use std::sync::Arc;
+
+/// How often a node that waits for something is told that time passed, microseconds.
+const TICK_US: u64 = 250_000;
+/// Memory a simulated node may use for transactions, bytes: a thousand of them share one machine.
+const MEMPOOL_BYTES_MAX: usize = 4 << 20;
+
+/// Everything a run depends on.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The chain. Its target must be fixed at its limit: see [`simulated_chain`].
+    pub spec: Arc<ChainSpec>,
+    /// Each node's part of the hash rate; any scale.
+    pub shares: Vec<f64>,
+    /// Who is connected to whom.
+    pub edges: Vec<(usize, usize)>,
+    /// What the links are like.
+    pub conditions: Conditions,
+    /// Draws everything.
+    pub seed: u64,
+}
+
+/// `chain` as the simulator plays it: the same rules, with the target fixed where one hash in two meets it, because the
+/// time between blocks is drawn and not worked for.
+pub fn simulated_chain(mut chain: ChainSpec, spacing_s: u32) -> ChainSpec {
+    chain.name = format!("{}-simulated", chain.name);
+    chain.retarget = chain_spec::spec::Retarget::Fixed;
+    chain.initial_target = chain.target_limit.to_compact();
+    chain.spacing_s = spacing_s;
+    chain
+}
+
+/// One simulated node.
+struct Node {
+    mind: Box<dyn Mind>,
+    coins: arena::Coins,
+    online: bool,
+    tick_is_due: bool,
+}
+
+/// What travels or happens, and when.
+enum Event {
+    Gossip { from: usize, to: usize, message: usize },
+    Request { from: usize, to: usize, id: RequestId, request: Request },
+    Response { from: usize, to: usize, id: RequestId, response: Response },
+    Tick { node: usize },
+    Mine,
+}
+
+/// A gossiped message and which nodes have seen it: gossip drops what it has seen before a core hears of it.
+struct Message {
+    gossip: Gossip,
+    bytes: usize,
+    seen: Vec<u64>,
+}
+
+/// What one step of a simulation was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A node found a block.
+    Found {
+        /// The node.
+        node: usize,
+    },
+    /// Anything else.
+    Other,
+}
+
+/// A run in progress.
+pub struct Simulation {
+    setup: Setup,
+    nodes: Vec<Node>,
+    links: Links,
+    queue: Queue<Event>,
+    random: ChaCha8Rng,
+    arena: Arena,
+    messages: Vec<Message>,
+    message_of: FxHashMap<[u8; 32], usize>,
+    verdicts: FxHashMap<GossipId, (usize, usize, usize)>,
+    requests: FxHashMap<InboundId, (usize, usize, RequestId)>,
+    next_id: u64,
+    answer: Option<Result<Accepted, Rejected>>,
+    statistics: Statistics,
+    trace: Sha256,
+    mining: bool,
+    total_share: f64,
+}
+
+impl Simulation {
+    /// A network of honest nodes.
+    pub fn new(setup: Setup) -> Result<Simulation, StoreError> {
+        Simulation::with_minds(setup, |_, core| Box::new(core))
+    }
+
+    /// A network whose nodes think what `mind` makes of a number and a core: a strategy wraps an attacker's.
+    pub fn with_minds(
+        setup: Setup,
+        mut mind: impl FnMut(usize, Core) -> Box<dyn Mind>,
+    ) -> Result<Simulation, StoreError> {
+        let arena = Arena::default();
+        let mut random = ChaCha8Rng::seed_from_u64(setup.seed);
+        let links = Links::new(&setup.edges, setup.shares.len(), setup.conditions, &mut random);
+        let mut simulation = Simulation {
+            links,
+            queue: Queue::default(),
+            random,
+            arena,
+            messages: Vec::new(),
+            message_of: FxHashMap::default(),
+            verdicts: FxHashMap::default(),
+            requests: FxHashMap::default(),
+            next_id: 0,
+            answer: None,
+            statistics: Statistics::new(setup.shares.len(), setup.spec.genesis_hash()),
+            trace: Sha256::new(),
+            mining: true,
+            total_share: setup.shares.iter().sum(),
+            nodes: Vec::with_capacity(setup.shares.len()),
+            setup,
+        };
+        for number in 0..simulation.setup.shares.len() {
+            let coins = arena::Coins::default();
+            let store = Box::new(simulation.arena.store(coins.clone()));
+            let config = Config {
+                coin_cache_bytes_max: usize::MAX,
+                mempool_bytes_max: MEMPOOL_BYTES_MAX,
+                fee_rate_min: 0,
+                seed: simulation.random.next_u64(),
+                ..Config::default()
+            };
+            let spec = Arc::clone(&simulation.setup.spec);
+            let (core, outputs) = Core::open(spec, config, store, Loaded::default(), simulation.time())?;
+            simulation.nodes.push(Node { mind: mind(number, core), coins, online: true, tick_is_due: false });
+            simulation.perform(number, outputs)?;
+        }
+        for (a, b) in simulation.setup.edges.clone() {
+            simulation.connect(a, b)?;
+        }
+        simulation.schedule_mining();
+        Ok(simulation)
+    }
+
+    /// Virtual time since the start, microseconds.
+    pub fn now_us(&self) -> u64 {
+        self.queue.now_us()
+    }
+
+    /// Virtual time as the nodes see it: the chain began when the simulation did.
+    pub fn time(&self) -> Time {
+        Time(u64::from(self.setup.spec.genesis.header.time) * 1_000 + self.now_us() / 1_000)
+    }
+
+    /// What a node believes.
+    pub fn core(&self, node: usize) -> &Core {
+        self.nodes[node].mind.core()
+    }
+
+    /// What has been counted so far.
+    pub fn statistics(&self) -> &Statistics {
+        &self.statistics
+    }
+
+    /// SHA-256 over every input a core was given and every tip it chose, in order.
+    pub fn trace_hash(&self) -> [u8; 32] {
+        self.trace.clone().finalize().into()
+    }
+
+    /// Whether blocks are found; off, a network settles.
+    pub fn set_mining(&mut self, mining: bool) {
+        if mining && !self.mining {
+            self.mining = true;
+            self.schedule_mining();
+        }
+        self.mining = mining;
+    }
+
+    /// Has a node take a transaction, as `sendrawtransaction` would.
+    pub fn submit_transaction(
+        &mut self,
+        node: usize,
+        transaction: Arc<Transaction>,
+    ) -> Result<Result<Accepted, Rejected>, StoreError> {
+        let call = CallId(self.fresh_id());
+        self.answer = None;
+        self.handle(node, Input::SubmitTransaction { call, transaction })?;
+        Ok(self.take_answer())
+    }
+
+    /// Tells a node that time passed, so that it looks at what waits for it.
+    pub fn tick(&mut self, node: usize) -> Result<(), StoreError> {
+        self.handle(node, Input::Tick)
+    }
+
+    /// Carries out the next event; `None` when nothing is left to happen.
+    pub fn step(&mut self) -> Result<Option<Step>, StoreError> {
+        let Some(event) = self.queue.next() else { return Ok(None) };
+        self.statistics.events += 1;
+        match event {
+            Event::Mine => return self.mine(),
+            Event::Tick { node } => {
+                self.nodes[node].tick_is_due = false;
+                self.handle(node, Input::Tick)?;
+            }
+            Event::Gossip { from, to, message } => {
+                if self.links.is_up(from, to) && !self.messages[message].see(to) {
+                    let id = GossipId(self.fresh_id());
+                    self.verdicts.insert(id, (to, from, message));
+                    let gossip = self.messages[message].gossip.clone();
+                    self.handle(to, Input::Gossip { peer: key(from), id, message: gossip })?;
+                }
+            }
+            Event::Request { from, to, id, request } => {
+                if self.links.is_up(from, to) {
+                    let inbound = InboundId(self.fresh_id());
+                    self.requests.insert(inbound, (to, from, id));
+                    self.handle(to, Input::Request { peer: key(from), id: inbound, request })?;
+                }
+            }
+            Event::Response { from, to, id, response } => {
+                if self.links.is_up(from, to) {
+                    self.handle(to, Input::Response { peer: key(from), id, response })?;
+                }
+            }
+        }
+        Ok(Some(Step::Other))
+    }
+
+    /// Takes a link down or brings it up again, as both ends would notice.
+    pub fn set_link(&mut self, a: usize, b: usize, up: bool) -> Result<(), StoreError> {
+        if self.links.is_up(a, b) == up {
+            return Ok(());
+        }
+        if up {
+            return self.connect(a, b);
+        }
+        self.links.set_up(a, b, false);
+        self.handle(a, Input::PeerDisconnected { peer: key(b) })?;
+        self.handle(b, Input::PeerDisconnected { peer: key(a) })
+    }
+
+    /// Takes a node off the network, miner and all, or brings it back.
+    pub fn set_online(&mut self, node: usize, online: bool) -> Result<(), StoreError> {
+        self.nodes[node].online = online;
+        for peer in self.links.peers(node).to_vec() {
+            if self.nodes[peer].online {
+                self.set_link(node, peer, online)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn connect(&mut self, a: usize, b: usize) -> Result<(), StoreError> {
+        self.links.set_up(a, b, true);
+        self.handle(a, Input::PeerConnected { peer: key(b), inbound: false })?;
+        self.handle(b, Input::PeerConnected { peer: key(a), inbound: true })
+    }
+
+    /// Gives one input to one node and performs what comes out, until the node has nothing left to do at once.
+    fn handle(&mut self, node: usize, input: Input) -> Result<(), StoreError> {
+        let mut next = Some(input);
+        while let Some(input) = next.take() {
+            trace_input(&mut self.trace, self.queue.now_us(), node, &input);
+            let now = self.time();
+            let outputs = self.nodes[node].mind.handle(now, input)?;
+            self.perform(node, outputs)?;
+            next = self.nodes[node].mind.has_pending().then_some(Input::Tick);
+        }
+        if !self.nodes[node].tick_is_due && self.nodes[node].mind.wants_tick() {
+            self.nodes[node].tick_is_due = true;
+            self.queue.push(TICK_US, Event::Tick { node });
+        }
+        Ok(())
+    }
+
+    fn perform(&mut self, node: usize, outputs: Vec<Output>) -> Result<(), StoreError> {
+        for output in outputs {
+            match output {
+                Output::StoreBlock(block) => self.arena.keep_block(block.block()),
+                Output::StoreUndo(hash, undo) => self.arena.keep_undo(hash, undo),
+                Output::Commit(commit) => self.nodes[node].coins.commit(commit),
+                Output::Publish(gossip) => self.publish(node, gossip),
+                Output::Verdict { id, verdict } => self.judge(id, verdict),
+                Output::Request { peer, id, request } => {
+                    let to = number(peer);
+                    let event = Event::Request { from: node, to, id, request };
+                    self.send(node, to, links::REQUEST_BYTES, event);
+                }
+                Output::Respond { id, response } => {
+                    if let Some((from, to, id)) = self.requests.remove(&id) {
+                        let bytes = links::response_bytes(&response, self.setup.conditions.block_bytes);
+                        self.send(from, to, bytes, Event::Response { from, to, id, response });
+                    }
+                }
+                Output::Offence { .. } => self.statistics.offences += 1,
+                Output::Answer { result, .. } => self.answer = Some(result),
+                Output::TipChanged { tip, reorganised, .. } => {
+                    self.trace.update(tip.as_bytes());
+                    self.statistics.tip_changed(node, tip, reorganised, self.queue.now_us());
+                }
+                Output::StoreTransaction(_) | Output::ForgetTransactions(_) | Output::MempoolChanged => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn publish(&mut self, node: usize, gossip: Gossip) {
+        let (id, bytes) = links::gossip_id_and_bytes(&gossip, self.setup.conditions.block_bytes);
+        let words = self.nodes.len().div_ceil(64).max(node / 64 + 1);
+        let messages = &mut self.messages;
+        let message = *self.message_of.entry(id).or_insert_with(|| {
+            messages.push(Message { gossip, bytes, seen: vec![0; words] });
+            messages.len() - 1
+        });
+        self.messages[message].see(node);
+        self.forward(node, None, message);
+    }
+
+    fn judge(&mut self, id: GossipId, verdict: Verdict) {
+        if let Some((node, from, message)) = self.verdicts.remove(&id)
+            && verdict == Verdict::Accept
+        {
+            self.forward(node, Some(from), message);
+        }
+    }
+
+    fn forward(&mut self, from: usize, except: Option<usize>, message: usize) {
+        let bytes = self.messages[message].bytes;
+        for index in 0..self.links.peers(from).len() {
+            let to = self.links.peers(from)[index];
+            if Some(to) != except && !self.messages[message].has_seen(to) {
+                self.send(from, to, bytes, Event::Gossip { from, to, message });
+            }
+        }
+    }
+
+    fn send(&mut self, from: usize, to: usize, bytes: usize, event: Event) {
+        if self.links.is_up(from, to) {
+            let delay_us = self.links.delay_us(from, to, bytes, &mut self.random);
+            self.queue.push(delay_us, event);
+        }
+    }
+
+    /// The next block of the whole network: exponential with the chain's spacing as its mean.
+    fn schedule_mining(&mut self) {
+        let wait_s = -f64::from(self.setup.spec.spacing_s) * uniform(&mut self.random).ln();
+        self.queue.push((wait_s * 1e6) as u64, Event::Mine);
+    }
+
+    fn mine(&mut self) -> Result<Option<Step>, StoreError> {
+        if !self.mining {
+            return Ok(Some(Step::Other));
+        }
+        let mut draw = uniform(&mut self.random) * self.total_share;
+        let shares = &self.setup.shares;
+        let lucky = shares.iter().position(|share| {
+            draw -= share;
+            draw <= 0.0
+        });
+        let node = lucky.unwrap_or(shares.len() - 1);
+        self.schedule_mining();
+        if !self.nodes[node].online {
+            return Ok(Some(Step::Other));
+        }
+        let payout = payout(node);
+        let template = self.nodes[node].mind.template(&payout, self.time());
+        let block = Arc::new(work(template.block));
+        self.statistics.found(node, block.hash(), block.header.previous, self.queue.now_us());
+        let call = CallId(self.fresh_id());
+        self.handle(node, Input::SubmitBlock { call, block })?;
+        Ok(Some(Step::Found { node }))
+    }
+
+    fn fresh_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    fn take_answer(&mut self) -> Result<Accepted, Rejected> {
+        self.answer.take().unwrap_or_else(|| {
+            Err(Rejected { reason: "no-answer", detail: "the node did not answer a submission".into() })
+        })
+    }
+}
+
+impl Message {
+    fn has_seen(&self, node: usize) -> bool {
+        self.seen[node / 64] >> (node % 64) & 1 == 1
+    }
+
+    /// Marks it as seen; whether it was already.
+    fn see(&mut self, node: usize) -> bool {
+        let had = self.has_seen(node);
+        self.seen[node / 64] |= 1 << (node % 64);
+        had
+    }
+}
+
+/// The script a simulated node's rewards go to: its number, as a public key hash nobody has the key of.
+pub fn payout(node: usize) -> Script {
+    let mut hash = [0; 20];
+    hash[..8].copy_from_slice(&(node as u64).to_le_bytes());
+    Script::pay_to_public_key_hash(&hash)
+}
+
+/// Works for real, which at the easiest target takes two hashes on average.
+fn work(mut block: Block) -> Block {
+    let target = block.header.bits.to_target();
+    while !target.is_some_and(|target| target.is_met_by(&block.header.hash())) {
+        block.header.nonce = block.header.nonce.wrapping_add(1);
+    }
+    block
+}
+
+/// In (0, 1], so that its logarithm is finite.
+fn uniform(random: &mut ChaCha8Rng) -> f64 {
+    ((random.next_u64() >> 11) + 1) as f64 / (1u64 << 53) as f64
+}
+
+fn key(node: usize) -> PeerKey {
+    PeerKey(node as u64)
+}
+
+fn number(peer: PeerKey) -> usize {
+    peer.0 as usize
+}
+
+fn trace_input(trace: &mut Sha256, now_us: u64, node: usize, input: &Input) {
+    let mut record = [0; 57];
+    record[..8].copy_from_slice(&now_us.to_le_bytes());
+    record[8..16].copy_from_slice(&(node as u64).to_le_bytes());
+    let (kind, number, hash): (u8, u64, [u8; 32]) = match input {
+        Input::Tick => (0, 0, [0; 32]),
+        Input::PeerConnected { peer, .. } => (1, peer.0, [0; 32]),
+        Input::PeerDisconnected { peer } => (2, peer.0, [0; 32]),
+        Input::Gossip { peer, message, .. } => (3, peer.0, links::gossip_id_and_bytes(message, 0).0),
+        Input::Request { peer, .. } => (4, peer.0, [0; 32]),
+        Input::Response { peer, .. } => (5, peer.0, [0; 32]),
+        Input::RequestFailed { peer, .. } => (6, peer.0, [0; 32]),
+        Input::SubmitTransaction { transaction, .. } => (7, 0, *transaction.txid().as_bytes()),
+        Input::SubmitBlock { block, .. } => (8, 0, *block.hash().as_bytes()),
+        Input::SubmitHeader { header, .. } => (9, 0, *header.hash().as_bytes()),
+        Input::Steer { block, .. } => (10, 0, *block.as_bytes()),
+        Input::Stop => (11, 0, [0; 32]),
+    };
+    record[16] = kind;
+    record[17..25].copy_from_slice(&number.to_le_bytes());
+    record[25..].copy_from_slice(&hash);
+    trace.update(record);
+}
+
+/// Blocks and transactions a reader may want to look up after a run.
+impl Simulation {
+    /// A block that any node stored.
+    pub fn block(&self, hash: &BlockHash) -> Option<Arc<Block>> {
+        self.arena.block(hash)
+    }
+
+    /// How deep a transaction is in a node's active chain, in confirmations; 0 when it is not there.
+    pub fn confirmations(&self, node: usize, txid: &Txid) -> u32 {
+        let tip = self.core(node).tip();
+        let mut hash = tip.hash;
+        let mut confirmations = 1;
+        while let Some(block) = self.arena.block(&hash) {
+            if block.transactions.iter().any(|transaction| transaction.txid() == *txid) {
+                return confirmations;
+            }
+            hash = block.header.previous;
+            confirmations += 1;
+        }
+        0
+    }
+}
