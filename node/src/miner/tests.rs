@@ -104,7 +104,8 @@ fn the_limit_is_never_exceeded() {
 #[test]
 fn paused_cleared_and_limited_to_zero_miners_do_nothing() {
     let (miner, _blocks) = start(2, None);
-    let stops: [(&str, fn(&Miner), fn(&Miner)); 3] = [
+    type Act = fn(&Miner);
+    let stops: [(&str, Act, Act); 3] = [
         ("paused", |miner| miner.pause(), |miner| miner.resume()),
         ("cleared", |miner| miner.clear_job(), |miner| miner.set_job(template(3, HOPELESS))),
         ("limited", |miner| miner.set_hashrate_max(Some(0)), |miner| miner.set_hashrate_max(None)),

@@ -204,14 +204,9 @@ unsafe fn second_hash<V: Vector, const STREAMS: usize>(digests: &[[V; 8]]) -> [V
             round(state, i, w[i].add(V::splat(K[i])));
         }
     });
-    for block in [16, 32] {
-        unrolled!(i in [0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15] {
-            for (state, w) in states.iter_mut().zip(&mut w) {
-                w[i] = expand(w, i);
-                round(state, i, w[i].add(V::splat(K[block + i])));
-            }
-        });
-    }
+    // Not a loop: in the first of the two, half of the message is constant, and the compiler folds it away.
+    sixteen_rounds(&mut states, &mut w, 16);
+    sixteen_rounds(&mut states, &mut w, 32);
     unrolled!(i in [0 1 2 3 4 5 6 7 8] {
         for (state, w) in states.iter_mut().zip(&mut w) {
             w[i] = expand(w, i);
@@ -230,6 +225,21 @@ unsafe fn second_hash<V: Vector, const STREAMS: usize>(digests: &[[V; 8]]) -> [V
         *word = word.add(state[7]);
     }
     words
+}
+
+/// Rounds `first` to `first + 15`, with the schedule.
+#[inline(always)]
+unsafe fn sixteen_rounds<V: Vector, const STREAMS: usize>(
+    states: &mut [[V; 8]; STREAMS],
+    w: &mut [[V; 16]; STREAMS],
+    first: usize,
+) {
+    unrolled!(i in [0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15] {
+        for (state, w) in states.iter_mut().zip(w.iter_mut()) {
+            w[i] = expand(w, i);
+            round(state, i, w[i].add(V::splat(K[first + i])));
+        }
+    });
 }
 
 /// One round. Instead of moving the eight names along, round `i` finds each `i` places earlier.
