@@ -29,6 +29,9 @@ use worker::Shared;
 /// Bits of a header's version that a miner may roll (BIP320).
 pub const VERSION_ROLLING_MASK: i32 = 0x1fff_e000;
 
+/// Up to this limit, hashes per second, every kernel is fast enough: none is timed, and the miner starts at once.
+const UNTIMED_HASHRATE_MAX: u64 = 2_000_000;
+
 /// How to mine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MinerConfig {
@@ -36,7 +39,7 @@ pub struct MinerConfig {
     pub threads: usize,
     /// Limit over all threads, in hashes a second; none is as fast as the processor goes, 0 is not at all.
     pub hashrate_max: Option<u64>,
-    /// The kernel; none picks the fastest by self-timing.
+    /// The kernel; none picks the fastest by self-timing, or without timing for a rate that any kernel reaches.
     pub kernel: Option<KernelName>,
 }
 
@@ -84,6 +87,7 @@ impl Miner {
         }
         let kernel = match config.kernel {
             Some(name) => Kernel::named(name)?,
+            None if config.hashrate_max.is_some_and(|rate| rate <= UNTIMED_HASHRATE_MAX) => Kernel::untimed(),
             None => Kernel::fastest(),
         };
         let shared = Arc::new(Shared::new(config.threads, config.hashrate_max, Box::new(found)));

@@ -24,19 +24,19 @@ use report::Report;
 #[derive(Clone, Debug, clap::Args)]
 pub struct BenchArgs {
     /// Seconds the measurements take together
-    #[arg(long, value_name = "N", default_value_t = 20.0)]
+    #[arg(long, env = "TESTOON_BENCH_SECONDS", value_name = "N", default_value_t = 20.0)]
     pub seconds: f64,
     /// Threads to measure besides one [default: one for each core]
-    #[arg(long, value_name = "N")]
+    #[arg(long, env = "TESTOON_BENCH_THREADS", value_name = "N")]
     pub threads: Option<usize>,
     /// Kernel to measure: scalar, sha-ni, avx2, avx512 or all
-    #[arg(long, value_name = "KERNEL", default_value = "all")]
+    #[arg(long, env = "TESTOON_BENCH_KERNEL", value_name = "KERNEL", default_value = "all")]
     pub kernel: String,
     /// Print comma-separated values
-    #[arg(long)]
+    #[arg(long, env = "TESTOON_BENCH_CSV")]
     pub csv: bool,
     /// Also write a bar chart to this SVG file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, env = "TESTOON_BENCH_SVG", value_name = "FILE")]
     pub svg: Option<PathBuf>,
 }
 

@@ -1,6 +1,6 @@
-//! The command line of `testoon`: what can be asked for ([`Command`]), and who does it.
+//! The command line of `testoon`: what can be asked for (`Command`), and who does it.
 //!
-//! A new subcommand is a variant of [`Command`] and a line in `run_command`. With `--json`, the last line on standard output
+//! A new subcommand is a variant of `Command` and a line in `run_command`. With `--json`, the last line on standard output
 //! is one JSON value; people's text goes elsewhere or is left out.
 
 mod network;

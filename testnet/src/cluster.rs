@@ -1,6 +1,6 @@
 //! A network of node processes: starting, connecting, finding and ending them.
 //!
-//! [`Cluster`] carries out a [`Plan`](crate::plan::Plan) in a [`Directory`]. `up` keeps one while it shows the network; every other command opens one
+//! [`Cluster`] carries out a [`Plan`] in a [`Directory`]. `up` keeps one while it shows the network; every other command opens one
 //! from the state file, does its work under the network's lock and lets go. [`start`] spawns nodes and waits for them,
 //! [`connect`] joins them up and sets link conditions, [`stop`] ends them.
 

@@ -19,6 +19,7 @@ pub mod live;
 pub mod logs;
 pub mod net;
 pub mod observe;
+pub mod output;
 pub mod pay;
 pub mod plan;
 pub mod process;

@@ -4,6 +4,7 @@ use crate::clock::Stopwatch;
 use crate::cluster::Cluster;
 use crate::interrupt::Interrupt;
 use crate::observe::{self, NodeStatus, ShareMeter};
+use crate::output::line;
 use crate::table;
 use anyhow::Result;
 use crossterm::{cursor, queue, style, terminal};
@@ -59,7 +60,7 @@ pub fn show(
             meter.measure(&mut nodes);
             match &mut screen {
                 Some(screen) => screen.draw(&title(cluster, &nodes, watch.seconds()), &nodes)?,
-                None => println!("{}", table::summary(&nodes)),
+                None => line(table::summary(&nodes)),
             }
         }
         if interrupt.wait(Duration::from_millis(BEAT_MS)) {

@@ -3,7 +3,6 @@
 use crate::cluster::Cluster;
 use crate::interrupt::Interrupt;
 use anyhow::{Context as _, Result};
-use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, ErrorKind, Seek as _, SeekFrom, Write as _};
 use std::path::PathBuf;
@@ -11,6 +10,8 @@ use std::time::Duration;
 
 /// Between two looks for new lines, milliseconds.
 const FOLLOW_LOOK_MS: u64 = 100;
+/// Bytes at a log's end that are read first for its last lines.
+const END_BYTES: u64 = 64 << 10;
 
 /// One node's log, read from its beginning or followed.
 struct Log {
@@ -26,16 +27,46 @@ impl Log {
         Log { node, path, reader: None, unfinished: String::new() }
     }
 
-    /// The lines that have become whole since the last call. A log that does not exist yet has none.
-    fn lines(&mut self) -> Result<Vec<String>> {
-        let named = || format!("cannot read {}", self.path.display());
+    /// The last `count` whole lines, read from near the log's end; [`Log::lines`] goes on behind them.
+    fn end(&mut self, count: usize) -> Result<Vec<String>> {
+        let length = std::fs::metadata(&self.path).map_or(0, |metadata| metadata.len());
+        let mut window = END_BYTES;
+        loop {
+            let from = length.saturating_sub(window);
+            self.unfinished.clear();
+            self.reader = None;
+            self.open()?;
+            if let Some(reader) = &mut self.reader {
+                reader.seek(SeekFrom::Start(from))?;
+            }
+            let mut lines = self.lines()?;
+            if from > 0 && !lines.is_empty() {
+                // The window begins in the middle of a line.
+                lines.remove(0);
+            }
+            if lines.len() >= count || from == 0 {
+                return Ok(lines.split_off(lines.len().saturating_sub(count)));
+            }
+            window = window.saturating_mul(4);
+        }
+    }
+
+    /// Opens the log if it exists and is not open yet.
+    fn open(&mut self) -> Result<()> {
         if self.reader.is_none() {
             match File::open(&self.path) {
                 Ok(file) => self.reader = Some(BufReader::new(file)),
-                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-                Err(error) => return Err(error).with_context(named),
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(error).with_context(|| format!("cannot read {}", self.path.display())),
             }
         }
+        Ok(())
+    }
+
+    /// The lines that have become whole since the last call. A log that does not exist yet has none.
+    fn lines(&mut self) -> Result<Vec<String>> {
+        self.open()?;
+        let named = || format!("cannot read {}", self.path.display());
         let Some(reader) = &mut self.reader else { return Ok(Vec::new()) };
         // A log that became shorter was begun anew.
         if reader.stream_position()? > std::fs::metadata(&self.path).map_or(0, |metadata| metadata.len()) {
@@ -69,18 +100,7 @@ pub fn show(cluster: &Cluster, node: Option<&str>, count: usize, follow: bool) -
     let mut logs: Vec<Log> =
         names.into_iter().map(|name| Log::new(name.clone(), cluster.directory().log(&name))).collect();
     let width = if logs.len() > 1 { logs.iter().map(|log| log.node.len()).max().unwrap_or(0) } else { 0 };
-    let mut ends = Vec::new();
-    for log in &mut logs {
-        let mut end: VecDeque<String> = VecDeque::new();
-        for line in log.lines()? {
-            if end.len() == count {
-                end.pop_front();
-            }
-            end.push_back(line);
-        }
-        end.truncate(count);
-        ends.push((log.node.clone(), end.into()));
-    }
+    let ends = logs.iter_mut().map(|log| Ok((log.node.clone(), log.end(count)?))).collect::<Result<Vec<_>>>()?;
     print(merge(ends), width)?;
     if !follow {
         return Ok(());
@@ -138,6 +158,20 @@ mod tests {
             merged,
             ["2026-01-01T00:00:01Z one", "  continued", "2026-01-01T00:00:02Z two", "2026-01-01T00:00:03Z three"]
         );
+    }
+
+    #[test]
+    fn the_end_of_a_long_log_is_its_last_lines() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("debug.log");
+        let text: String = (0..20_000).map(|number| format!("line {number} {}\n", "x".repeat(number % 50))).collect();
+        std::fs::write(&path, &text).unwrap();
+        for count in [0, 1, 3, 5_000, 20_000, 50_000] {
+            let expected: Vec<&str> = text.lines().map(str::trim_end).skip(20_000usize.saturating_sub(count)).collect();
+            let mut log = Log::new("a".into(), path.clone());
+            assert_eq!(log.end(count).unwrap(), expected, "{count} lines");
+            assert!(log.lines().unwrap().is_empty(), "nothing is given twice");
+        }
     }
 
     #[test]

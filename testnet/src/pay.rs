@@ -31,7 +31,7 @@ pub struct Payment {
 
 /// Reads an amount in coins.
 pub fn parse_amount(text: &str) -> Result<Amount, String> {
-    let amount: Amount = text.parse().map_err(|error| format!("{error}; write an amount in coins, like 12.5"))?;
+    let amount: Amount = text.parse().map_err(|error: chain_spec::amount::ParseAmountError| error.to_string())?;
     if amount == Amount::ZERO { Err("a payment is more than 0".to_owned()) } else { Ok(amount) }
 }
 

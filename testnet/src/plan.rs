@@ -1,6 +1,6 @@
 //! What a network should look like: nodes, roles, hash shares, who dials whom, and how good the links are.
 //!
-//! A plan comes from `up`'s flags ([`Plan::standard`]) or from a file ([`file`]), is kept in the network's state file, and is
+//! A plan comes from `up`'s flags ([`Plan::standard`]) or from a file ([`mod@file`]), is kept in the network's state file, and is
 //! carried out by [`crate::cluster`]. Nothing here starts anything.
 
 pub mod file;
@@ -119,7 +119,6 @@ pub struct LinkPlan {
     /// The two ends.
     pub between: (String, String),
     /// How the link behaves.
-    #[serde(flatten)]
     pub conditions: LinkConditions,
 }
 

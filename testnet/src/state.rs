@@ -96,6 +96,7 @@ impl NetworkState {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::LinkConditions;
     use crate::topology::Topology;
 
     #[test]
@@ -104,6 +105,8 @@ mod tests {
         let directory = Directory::create(Some(place.path())).unwrap();
         assert_eq!(NetworkState::load(&directory).unwrap(), None);
         let mut state = NetworkState::new("local".into(), "local".into(), Plan::standard(3, 99.0, Topology::Ring));
+        state.plan.partition = vec![vec!["node0".to_owned()]];
+        state.plan.set_link("node0", "node1", LinkConditions { loss: 0.05, ..LinkConditions::default() });
         let record = state.nodes.get_mut("node1").unwrap();
         record.process = Some(ProcessId::own());
         record.p2p = vec!["/ip4/127.0.0.1/tcp/4001/p2p/12D3Koo".into()];

@@ -2,6 +2,7 @@
 
 use super::{Common, amount, share, up};
 use crate::cluster::Cluster;
+use crate::output::line;
 use crate::plan::{LinkConditions, NodePlan, Role, units};
 use crate::{accounts, logs, net, observe, pay, snapshot};
 use anyhow::{Context as _, Result, bail};
@@ -135,7 +136,7 @@ pub fn status(common: &Common) -> Result<()> {
     let cluster = Cluster::open_running(common.directory()?)?;
     let nodes = observe::look(&cluster);
     if common.json {
-        println!("{}", observe::to_json(&nodes));
+        line(observe::to_json(&nodes));
     } else {
         up::print_table(&nodes);
     }
@@ -146,7 +147,7 @@ pub fn pay(common: &Common, arguments: &PayArgs) -> Result<()> {
     let cluster = Cluster::open_running(common.directory()?)?;
     let payment = pay::pay(&cluster, &arguments.from, &arguments.to, arguments.amount, arguments.wait)?;
     if common.json {
-        println!("{}", serde_json::to_string(&payment)?);
+        line(serde_json::to_string(&payment)?);
     } else {
         let depth = match payment.confirmations {
             0 => "in the mempool".to_owned(),
@@ -154,10 +155,10 @@ pub fn pay(common: &Common, arguments: &PayArgs) -> Result<()> {
             more => format!("{more} confirmations"),
         };
         let (from, to, seconds) = (&arguments.from, &arguments.to, payment.seconds);
-        println!(
+        line(format_args!(
             "{from} paid {to} {} (fee {}): {depth} after {seconds:.1} s\ntxid {}",
             arguments.amount, payment.fee, payment.txid
-        );
+        ));
     }
     Ok(())
 }
@@ -199,13 +200,19 @@ pub fn accounts(common: &Common) -> Result<()> {
         });
     }
     if common.json {
-        println!("{}", serde_json::to_string(&Accounts { accounts: rows })?);
+        line(serde_json::to_string(&Accounts { accounts: rows })?);
         return Ok(());
     }
-    println!("{:<10} {:>18} {:>14} {:>14}  {:<36} asks", "account", "confirmed", "pending", "immature", "address");
+    line(format_args!(
+        "{:<10} {:>18} {:>14} {:>14}  {:<36} asks",
+        "account", "confirmed", "pending", "immature", "address"
+    ));
     for row in rows {
         let (confirmed, pending, immature) = (row.confirmed.get(), row.pending.get(), row.immature.get());
-        println!("{:<10} {confirmed:>18} {pending:>14} {immature:>14}  {:<36} {}", row.name, row.address, row.node);
+        line(format_args!(
+            "{:<10} {confirmed:>18} {pending:>14} {immature:>14}  {:<36} {}",
+            row.name, row.address, row.node
+        ));
     }
     Ok(())
 }
@@ -229,11 +236,11 @@ pub fn down(common: &Common) -> Result<()> {
         );
     }
     if common.json {
-        println!("{}", json!({"ended": running, "killed": killed}));
+        line(json!({"ended": running, "killed": killed}));
     } else if running == 0 {
-        println!("No node was running in {}.", directory.path().display());
+        line(format_args!("No node was running in {}.", directory.path().display()));
     } else {
-        println!("{running} nodes have ended; `testoon up{}` goes on where they were.", directory.flag());
+        line(format_args!("{running} nodes have ended; `testoon up{}` goes on where they were.", directory.flag()));
     }
     if !killed.is_empty() {
         eprintln!("warning: {} did not end when asked and were killed", killed.join(", "));
@@ -299,7 +306,7 @@ pub fn kill(common: &Common, arguments: &NodeArgs) -> Result<()> {
 fn report(common: &Common, cluster: &Cluster, name: &str) -> Result<()> {
     let nodes: Vec<_> = observe::look(cluster).into_iter().filter(|node| node.name == name).collect();
     if common.json {
-        println!("{}", observe::to_json(&nodes));
+        line(observe::to_json(&nodes));
     } else {
         up::print_table(&nodes);
     }
@@ -312,10 +319,10 @@ pub fn rpc(common: &Common, arguments: &RpcArgs) -> Result<()> {
     let parameters: Vec<Value> = arguments.parameters.iter().map(|text| parameter(text)).collect();
     let result = cluster.client(&name)?.call(&arguments.method, Value::Array(parameters))?;
     match result {
-        _ if common.json => println!("{result}"),
+        _ if common.json => line(result),
         Value::Null => {}
-        Value::String(text) => println!("{text}"),
-        other => println!("{other:#}"),
+        Value::String(text) => line(text),
+        other => line(format_args!("{other:#}")),
     }
     Ok(())
 }
@@ -375,9 +382,9 @@ pub fn net(common: &Common, command: &NetCommand) -> Result<()> {
         }
     };
     if common.json {
-        println!("{value}");
+        line(value);
     } else {
-        println!("{text}");
+        line(text);
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use crate::directory::Directory;
 use crate::error::usage;
 use crate::interrupt::Interrupt;
 use crate::live::{self, Ended};
+use crate::output::line;
 use crate::plan::file::NetworkFile;
 use crate::plan::{NODES_DEFAULT, NODES_MAX, Plan, units};
 use crate::state::NetworkState;
@@ -85,9 +86,9 @@ pub fn up(common: &Common, arguments: &UpArgs, program: &str) -> Result<()> {
             "seconds": (seconds * 1e3).round() / 1e3,
         });
         value["nodes"] = observe::to_json(&observe::look(&cluster))["nodes"].take();
-        println!("{value}");
+        line(value);
     } else {
-        intro.iter().for_each(|line| println!("{line}"));
+        intro.iter().for_each(line);
     }
     for name in unconnected {
         eprintln!("warning: {name} has not reached all its peers yet; it keeps trying (see `{program} logs {name}`)");
@@ -114,10 +115,7 @@ fn end(mut cluster: Cluster, ended: Result<Ended>, quiet: bool) -> Result<()> {
     cluster.reap();
     let ended = ended?;
     if !quiet {
-        println!(
-            "{}",
-            if ended == Ended::TakenDown { "The network was taken down." } else { "The network has ended." }
-        );
+        line(if ended == Ended::TakenDown { "The network was taken down." } else { "The network has ended." });
     }
     Ok(())
 }
@@ -148,6 +146,10 @@ impl Wanted {
                 wanted.chain_base.push(path.parent().unwrap_or(Path::new("")));
             }
             wanted.file = Some(file);
+        }
+        // Before any directory is made.
+        if let Some(chain) = &wanted.chain {
+            chain::load(chain, &wanted.chain_base)?;
         }
         Ok(wanted)
     }
@@ -222,22 +224,22 @@ fn intro(cluster: &Cluster, seconds: f64, program: &str) -> Vec<String> {
     }
     let elsewhere = if state.detached { "Next:" } else { "Next, in another terminal:" };
     lines.extend([String::new(), elsewhere.to_owned()]);
-    let (first, rest) = match state.plan.nodes.as_slice() {
-        [first, rest @ ..] if !rest.is_empty() => (first.name.as_str(), Some("")),
-        [first, ..] => (first.name.as_str(), None),
-        [] => ("", None),
-    };
-    let mut hint =
-        |command: String, what: &str| lines.push(format!("  {:<48} {what}", format!("{program} {command}{flag}")));
-    hint("pay alice bob 12.5 --wait 1".into(), "a payment, mined");
-    hint("accounts".into(), "who has what");
-    hint("status".into(), "what every node sees");
-    hint(format!("rpc {first} getblockchaininfo"), "ask a node (Bitcoin Core's methods)");
-    if rest.is_some() {
-        hint(format!("net partition {first}"), "cut it off; `net heal` joins it again");
+    let first = state.plan.nodes.first().map_or("", |node| node.name.as_str());
+    let mut hints = vec![
+        ("pay alice bob 12.5 --wait 1".to_owned(), "a payment, mined"),
+        ("accounts".to_owned(), "who has what"),
+        ("status".to_owned(), "what every node sees"),
+        (format!("rpc {first} getblockchaininfo"), "ask a node (Bitcoin Core's methods)"),
+        ("logs --follow".to_owned(), "what the nodes do"),
+        ("down".to_owned(), if state.detached { "end the network" } else { "end the network (or Ctrl-C here)" }),
+    ];
+    if count > 1 {
+        hints.insert(4, (format!("net partition {first}"), "cut it off; `net heal` joins it again"));
     }
-    hint("logs --follow".into(), "what the nodes do");
-    hint("down".into(), if state.detached { "end the network" } else { "end the network (or Ctrl-C here)" });
+    let width = hints.iter().map(|(command, _)| command.len()).max().unwrap_or(0) + flag.len();
+    for (command, what) in hints {
+        lines.push(format!("  {program} {:width$}  {what}", format!("{command}{flag}")));
+    }
     lines.push(String::new());
     lines
 }
@@ -245,5 +247,5 @@ fn intro(cluster: &Cluster, seconds: f64, program: &str) -> Vec<String> {
 /// The table of a moment, for people.
 pub fn print_table(nodes: &[observe::NodeStatus]) {
     let width = crossterm::terminal::size().map_or(WIDTH_DEFAULT, |(columns, _)| usize::from(columns));
-    table::nodes(nodes, width.max(1)).iter().for_each(|line| println!("{line}"));
+    table::nodes(nodes, width.max(1)).iter().for_each(line);
 }

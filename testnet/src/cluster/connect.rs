@@ -3,36 +3,72 @@
 use super::Cluster;
 use crate::clock::Stopwatch;
 use crate::plan::Plan;
+use crate::state::NodeRecord;
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
-use wallet::Client;
+use wallet::{Client, ClientError};
 
 /// Nodes that were told to connect have this long to do it, milliseconds.
 const CONNECT_WAIT_MS: u64 = 10_000;
 /// Between two looks at a node's connections, milliseconds.
 const CONNECT_LOOK_MS: u64 = 4;
 
-/// A call to be made at one node.
-type Calls = BTreeMap<String, Vec<(&'static str, Value)>>;
+/// Bitcoin Core's code for `addnode … add` of a node that was added before.
+const ALREADY_ADDED: i64 = -23;
+
+/// What is to be done at nodes, by name.
+type Work<T> = BTreeMap<String, Vec<T>>;
+
+/// One node shall be connected to another.
+struct Dial {
+    /// Where the other is.
+    address: String,
+    /// Where it was before it was started again, if that is elsewhere.
+    moved_from: Option<String>,
+}
+
+impl Dial {
+    fn make(&self, client: &Client) -> Result<(), ClientError> {
+        let addnode = |address: &str, command: &str| client.call("addnode", json!([address, command])).map(drop);
+        if let Some(old) = &self.moved_from {
+            // A node that was started again itself does not know of it.
+            let _ = addnode(old, "remove");
+        }
+        match addnode(&self.address, "add") {
+            Err(error) if error.rpc_code() == Some(ALREADY_ADDED) => {
+                // It redials by itself in a while; this makes it now. If they are connected already, all the better.
+                let _ = addnode(&self.address, "onetry");
+                Ok(())
+            }
+            other => other,
+        }
+    }
+}
 
 impl Cluster {
-    /// Joins `names` up with each other and with the nodes that run, and waits until they are; gives those that still lack peers.
-    pub(super) fn connect(&self, names: &[String]) -> Result<Vec<String>> {
+    /// Where nodes can be dialled, by name.
+    pub(super) fn addresses(&self) -> BTreeMap<String, String> {
+        let first = |(name, record): (&String, &NodeRecord)| Some((name.clone(), record.p2p.first()?.clone()));
+        self.state.nodes.iter().filter_map(first).collect()
+    }
+
+    /// Joins `names` up with each other and with the nodes that run, and waits until they are; `before` is where nodes were.
+    /// Gives those that still lack peers.
+    pub(super) fn connect(&self, names: &[String], before: &BTreeMap<String, String>) -> Result<Vec<String>> {
         // Links first: nothing may slip through before a partition or a delay is in place.
         self.apply_links(None)?;
-        let alive = self.alive();
-        let mut calls = Calls::new();
+        let (alive, now) = (self.alive(), self.addresses());
+        let mut dials: Work<Dial> = Work::new();
         for (a, b) in &self.state.plan.edges {
             let concerned = names.contains(a) || names.contains(b);
-            if concerned && alive.contains(a) && alive.contains(b) {
-                if let Some(address) = self.state.nodes[b].p2p.first() {
-                    calls.entry(a.clone()).or_default().push(("addnode", json!([address, "add"])));
-                }
+            if let Some(address) = now.get(b).filter(|_| concerned && alive.contains(a) && alive.contains(b)) {
+                let moved_from = before.get(b).filter(|old| *old != address).cloned();
+                dials.entry(a.clone()).or_default().push(Dial { address: address.clone(), moved_from });
             }
         }
-        self.call_all(calls)?;
+        self.at_all(dials, |client, dial| dial.make(client))?;
         self.wait_connected(names)
     }
 
@@ -41,7 +77,7 @@ impl Cluster {
         let plan = &self.state.plan;
         let wish = |plan: &Plan, a: &str, b: &str| (plan.link(a, b), plan.separated(a, b));
         let perfect = Default::default();
-        let mut calls = Calls::new();
+        let mut calls: Work<Value> = Work::new();
         let alive = self.alive();
         for a in &alive {
             for b in plan.nodes.iter().map(|node| &node.name).filter(|b| *b != a) {
@@ -59,34 +95,31 @@ impl Cluster {
                     "bandwidth": link.bandwidth,
                     "blocked": blocked,
                 });
-                calls.entry(a.clone()).or_default().push(("setlink", parameters));
+                calls.entry(a.clone()).or_default().push(parameters);
             }
         }
-        self.call_all(calls)
+        self.at_all(calls, |client, parameters| client.call("setlink", parameters.clone()).map(drop))
     }
 
-    /// Makes calls at several nodes at once, in order at each.
-    fn call_all(&self, calls: Calls) -> Result<()> {
-        let clients: BTreeMap<String, Client> =
-            calls.keys().map(|name| Ok((name.clone(), self.client(name)?))).collect::<Result<_>>()?;
+    /// Does work at several nodes at once, in order at each.
+    fn at_all<T: Sync>(
+        &self,
+        work: Work<T>,
+        one: impl Fn(&Client, &T) -> Result<(), ClientError> + Sync,
+    ) -> Result<()> {
+        let clients: BTreeMap<&String, Client> =
+            work.keys().map(|name| Ok((name, self.client(name)?))).collect::<Result<_>>()?;
+        let at = |name: &String, items: &[T]| -> Result<()> {
+            let client = &clients[name];
+            items.iter().try_for_each(|item| one(client, item)).with_context(|| format!("cannot connect {name}"))
+        };
         std::thread::scope(|scope| {
-            let workers: Vec<_> = calls
-                .iter()
-                .map(|(name, calls)| {
-                    let client = &clients[name];
-                    scope.spawn(move || {
-                        calls.iter().try_for_each(|(method, parameters)| {
-                            client
-                                .call(method, parameters.clone())
-                                .map(drop)
-                                .with_context(|| format!("{method} at {name}"))
-                        })
-                    })
-                })
-                .collect();
-            workers
+            let at = &at;
+            let workers: Vec<_> = work.iter().map(|(name, items)| scope.spawn(move || at(name, items))).collect();
+            let mut results = workers
                 .into_iter()
-                .try_for_each(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            results.try_for_each(|result| result)
         })
     }
 

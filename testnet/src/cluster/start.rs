@@ -57,7 +57,8 @@ impl Cluster {
 
     /// Starts some nodes and connects them with each other and with those that run already.
     pub fn start_nodes(&mut self, names: &[String], interrupt: Option<&Interrupt>) -> Result<Vec<String>> {
-        let started = self.spawn_all(names, interrupt).and_then(|()| self.connect(names));
+        let before = self.addresses();
+        let started = self.spawn_all(names, interrupt).and_then(|()| self.connect(names, &before));
         if started.is_err() {
             self.stop_nodes(names);
         } else {
