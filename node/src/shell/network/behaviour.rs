@@ -237,6 +237,8 @@ fn score_params(names: &ChainNames) -> gossipsub::PeerScoreParams {
     gossipsub::PeerScoreParams {
         topics: [&names.transactions, &names.blocks].map(|name| (name.hash(), topic.clone())).into(),
         topic_score_cap: 10.0,
+        // Strangers by the thousand must not pile up here; points that last are the address book's.
+        retain_score: Duration::from_secs(60),
         ip_colocation_factor_weight: 0.0,
         slow_peer_weight: 0.0,
         behaviour_penalty_threshold: 6.0,

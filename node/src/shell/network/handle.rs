@@ -31,7 +31,7 @@ pub struct PeerInfo {
     pub ping_ms: Option<f64>,
     /// Shortest round trip, milliseconds.
     pub ping_min_ms: Option<f64>,
-    /// 0 for a good peer, minus its points otherwise ([`super::score`]).
+    /// 0 for a good peer, minus its offence points otherwise: it is disconnected at −50 and kept out at −100.
     pub score: f64,
     /// gossipsub's score.
     pub gossip_score: f64,

@@ -16,7 +16,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep};
@@ -29,6 +29,8 @@ const CHUNK_BYTES: usize = 16 << 10;
 const SEGMENT_BYTES: usize = 1_400;
 /// The shortest retransmission timeout (Linux: `TCP_RTO_MIN`).
 const RETRANSMISSION_TIMEOUT_MS_MIN: u32 = 200;
+/// Links of peers that are gone are forgotten when this many are known.
+const LINKS_KEPT_MAX: usize = 1_024;
 /// A segment lost this often in a row gets through anyway.
 const RETRANSMISSIONS_MAX: u32 = 10;
 
@@ -118,23 +120,23 @@ pub struct Links {
 struct LinksState {
     default: LinkConditions,
     set: HashMap<PeerId, LinkConditions>,
-    open: HashMap<PeerId, Arc<Link>>,
+    /// Owned by the connections and the service: a peer that was turned away at the gate leaves nothing behind.
+    open: HashMap<PeerId, Weak<Link>>,
 }
 impl Links {
-    /// The link to a peer, made when it is first asked for.
+    /// The link to a peer: the one its connections share, or a new one.
     pub fn open(&self, peer: PeerId) -> Arc<Link> {
         let mut state = lock(&self.state);
-        let conditions = state.conditions(&peer);
-        let link = state.open.entry(peer).or_insert_with(|| {
-            let link = Link::default();
-            link.set(conditions);
-            Arc::new(link)
-        });
-        Arc::clone(link)
-    }
-    /// Forgets a link that no connection uses; the conditions asked for stay.
-    pub fn close(&self, peer: &PeerId) {
-        lock(&self.state).open.remove(peer);
+        if let Some(link) = state.open.get(&peer).and_then(Weak::upgrade) {
+            return link;
+        }
+        if state.open.len() >= LINKS_KEPT_MAX {
+            state.open.retain(|_, link| link.strong_count() > 0);
+        }
+        let link = Arc::new(Link::default());
+        link.set(state.conditions(&peer));
+        state.open.insert(peer, Arc::downgrade(&link));
+        link
     }
     /// The conditions that hold for a peer.
     pub fn conditions(&self, peer: &PeerId) -> LinkConditions {
@@ -147,16 +149,14 @@ impl Links {
             Some(peer) => drop(state.set.insert(peer, conditions)),
             None => state.default = conditions,
         }
-        for (peer, link) in &state.open {
-            link.set(state.conditions(peer));
-        }
+        state.for_each_open(|peer, link| link.set(state.conditions(peer)));
     }
     /// Makes every link perfect again.
     pub fn clear(&self) {
         let mut state = lock(&self.state);
         state.default = LinkConditions::default();
         state.set.clear();
-        state.open.values().for_each(|link| link.set(LinkConditions::default()));
+        state.for_each_open(|_, link| link.set(LinkConditions::default()));
     }
     /// What was set: the default first (`None`), then by peer.
     pub fn all(&self) -> Vec<(Option<PeerId>, LinkConditions)> {
@@ -170,6 +170,10 @@ impl Links {
 impl LinksState {
     fn conditions(&self, peer: &PeerId) -> LinkConditions {
         self.set.get(peer).copied().unwrap_or(self.default)
+    }
+    fn for_each_open(&self, visit: impl Fn(&PeerId, &Link)) {
+        let open = self.open.iter().filter_map(|(peer, link)| Some((peer, link.upgrade()?)));
+        open.for_each(|(peer, link)| visit(peer, &link));
     }
 }
 
@@ -324,13 +328,25 @@ mod tests {
         let open = links.open(a);
         links.set(Some(a), slow);
         assert!(open.slow.load(Ordering::Relaxed));
-        links.close(&a);
-        assert!(links.open(a).slow.load(Ordering::Relaxed));
-        assert!(!links.open(b).slow.load(Ordering::Relaxed));
+        drop(open);
+        let (a, b) = (links.open(a), links.open(b));
+        assert!(a.slow.load(Ordering::Relaxed) && !b.slow.load(Ordering::Relaxed));
         links.set(None, slow);
-        assert!(links.open(b).slow.load(Ordering::Relaxed));
+        assert!(b.slow.load(Ordering::Relaxed));
         links.clear();
-        assert!(!links.open(a).slow.load(Ordering::Relaxed) && !links.open(b).slow.load(Ordering::Relaxed));
+        assert!(!a.slow.load(Ordering::Relaxed) && !b.slow.load(Ordering::Relaxed));
+    }
+
+    #[test]
+    fn peers_that_come_and_go_leave_nothing_behind() {
+        let links = Links::default();
+        let stays = PeerId::random();
+        let link = links.open(stays);
+        for _ in 0..3 * LINKS_KEPT_MAX {
+            links.open(PeerId::random());
+        }
+        assert!(lock(&links.state).open.len() <= LINKS_KEPT_MAX);
+        assert!(Arc::ptr_eq(&link, &links.open(stays)));
     }
 
     #[tokio::test]

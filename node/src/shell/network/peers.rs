@@ -3,12 +3,17 @@
 //! A peer gets its key once it has shown that it speaks the protocols of our chain, and keeps it until its last connection closes.
 //! Plain data; the service decides.
 
+use super::link::Link;
 use crate::core::event::{PeerKey, Time};
 use libp2p::swarm::ConnectionId;
 use libp2p::{Multiaddr, PeerId};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
+
+/// Peers that are remembered after they left.
+const GONE_MAX: usize = 256;
 
 /// One connection.
 #[derive(Clone, Debug)]
@@ -25,6 +30,8 @@ pub struct Connection {
 pub struct Peer {
     /// Never empty.
     pub connections: Vec<Connection>,
+    /// Counts its bytes.
+    pub link: Arc<Link>,
     /// Set once it speaks our protocol on our chain.
     pub key: Option<PeerKey>,
     /// It said that it speaks our request protocol.
@@ -67,13 +74,16 @@ impl Peer {
 pub struct Peers {
     peers: HashMap<PeerId, Peer>,
     by_key: HashMap<PeerKey, PeerId>,
+    /// Who left last: the core may yet find out what they did.
+    gone: VecDeque<(PeerKey, PeerId)>,
     next_key: u64,
 }
 impl Peers {
     /// A connection was made.
-    pub fn connected(&mut self, id: PeerId, connection: Connection, now: Time) {
+    pub fn connected(&mut self, id: PeerId, connection: Connection, link: Arc<Link>, now: Time) {
         let peer = self.peers.entry(id).or_insert_with(|| Peer {
             connections: Vec::new(),
+            link,
             key: None,
             identified: false,
             wants_transactions: false,
@@ -98,6 +108,10 @@ impl Peers {
         let peer = self.peers.remove(id)?;
         if let Some(key) = peer.key {
             self.by_key.remove(&key);
+            if self.gone.len() >= GONE_MAX {
+                self.gone.pop_front();
+            }
+            self.gone.push_back((key, *id));
         }
         Some(peer)
     }
@@ -125,6 +139,11 @@ impl Peers {
     /// Who has this key.
     pub fn id(&self, key: PeerKey) -> Option<PeerId> {
         self.by_key.get(&key).copied()
+    }
+    /// Who has this key, or had it until lately.
+    pub fn id_of_late(&self, key: PeerKey) -> Option<PeerId> {
+        let gone = || self.gone.iter().rev().find(|(known, _)| *known == key);
+        self.id(key).or_else(|| gone().map(|(_, id)| *id))
     }
     /// All, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (&PeerId, &Peer)> {

@@ -224,7 +224,8 @@ impl Service {
     fn input(&mut self, input: Input) {
         if self.backlog.is_empty() {
             match self.inputs.try_send(input) {
-                Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => return,
+                // A core that takes no inputs any more is stopping, and this task with it.
+                Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
                 Err(mpsc::error::TrySendError::Full(input)) => self.backlog.push_back(input),
             }
         } else {

@@ -324,6 +324,17 @@ async fn a_broken_rule_costs_the_connection_and_is_remembered() {
 }
 
 #[tokio::test]
+async fn whoever_leaves_before_the_core_has_judged_is_kept_out_all_the_same() {
+    let (a, mut b) = (node().await, node().await);
+    a.connect(&b).await;
+    let key = b.connected().await;
+    a.handle.shutdown().await;
+    assert_eq!(b.disconnected().await, key);
+    b.handle.perform(Output::Offence { peer: key, offence: Offence::BrokeRule("bad-blk-length") });
+    assert_eq!(b.handle.list_banned().await[0].subject.to_string(), a.handle.peer_id());
+}
+
+#[tokio::test]
 async fn a_peer_asked_for_by_name_is_disconnected_but_not_kept_out() {
     let (mut a, mut b) = (node().await, node().await);
     a.connect(&b).await;

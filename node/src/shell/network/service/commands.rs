@@ -95,7 +95,7 @@ impl Service {
     }
 
     fn offence(&mut self, peer: PeerKey, offence: &Offence) {
-        if let Some(peer) = self.peers.id(peer) {
+        if let Some(peer) = self.peers.id_of_late(peer) {
             self.punish(peer, score::offence_points(offence), &score::describe(offence));
         }
     }
@@ -133,7 +133,7 @@ impl Service {
         let mut infos: Vec<PeerInfo> = Vec::new();
         for (id, peer) in self.peers.iter() {
             let (Some(key), Some(first)) = (peer.key, peer.first()) else { continue };
-            let (bytes_received, bytes_sent) = self.links.open(*id).bytes();
+            let (bytes_received, bytes_sent) = peer.link.bytes();
             let (points, offences) = self.book.score(id, now_s);
             infos.push(PeerInfo {
                 key,
@@ -161,8 +161,8 @@ impl Service {
         let ours = self.peer_id();
         let listen = self.swarm.listeners().map(|address| address.clone().with(Protocol::P2p(ours))).collect();
         let (mut bytes_received, mut bytes_sent) = self.bytes_before;
-        for (id, _) in self.peers.iter() {
-            let (received, sent) = self.links.open(*id).bytes();
+        for (_, peer) in self.peers.iter() {
+            let (received, sent) = peer.link.bytes();
             bytes_received += received;
             bytes_sent += sent;
         }

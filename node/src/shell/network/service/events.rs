@@ -80,7 +80,7 @@ impl Service {
         }
         tracing::debug!(%peer, address = %address::display(&connection.address), inbound = connection.inbound, "connected");
         let inbound = connection.inbound;
-        self.peers.connected(peer, connection, clock::now());
+        self.peers.connected(peer, connection, self.links.open(peer), clock::now());
         if inbound && self.swarm.behaviour().gate.inbound() > self.config.inbound_max {
             self.make_room(peer);
         }
@@ -107,9 +107,8 @@ impl Service {
     }
     fn on_closed(&mut self, peer: PeerId, connection: ConnectionId) {
         let Some(gone) = self.peers.closed(&peer, connection) else { return };
-        let (received, sent) = self.links.open(peer).bytes();
+        let (received, sent) = gone.link.bytes();
         self.bytes_before = (self.bytes_before.0 + received, self.bytes_before.1 + sent);
-        self.links.close(&peer);
         self.dialer.disconnected(peer, Instant::now());
         if let Some(key) = gone.key {
             self.requests.forget_peer(key);
