@@ -30,7 +30,6 @@ struct Cached {
 pub(crate) struct CoinCache {
     entries: IdMap<Outpoint, Cached>,
     script_bytes: usize,
-    dirty: usize,
 }
 
 fn script_bytes(coin: &Option<Coin>) -> usize {
@@ -40,16 +39,12 @@ fn script_bytes(coin: &Option<Coin>) -> usize {
 impl CoinCache {
     /// An empty cache.
     pub(crate) fn new(state: IdState) -> CoinCache {
-        CoinCache { entries: IdMap::with_hasher(state), script_bytes: 0, dirty: 0 }
+        CoinCache { entries: IdMap::with_hasher(state), script_bytes: 0 }
     }
 
     /// Memory in use, bytes, estimated.
     pub(crate) fn bytes(&self) -> usize {
         self.entries.len() * ENTRY_BYTES + self.script_bytes
-    }
-    /// Entries the store does not have yet.
-    pub(crate) fn dirty_len(&self) -> usize {
-        self.dirty
     }
 
     /// A coin that is in the cache; `None` if it is spent or was not fetched.
@@ -78,17 +73,14 @@ impl CoinCache {
 
     fn put(&mut self, outpoint: Outpoint, cached: Cached) {
         self.script_bytes += script_bytes(&cached.coin);
-        self.dirty += usize::from(cached.is_dirty);
         if let Some(old) = self.entries.insert(outpoint, cached) {
             self.script_bytes -= script_bytes(&old.coin);
-            self.dirty -= usize::from(old.is_dirty);
         }
     }
 
     fn drop_entry(&mut self, outpoint: &Outpoint) {
         if let Some(old) = self.entries.remove(outpoint) {
             self.script_bytes -= script_bytes(&old.coin);
-            self.dirty -= usize::from(old.is_dirty);
         }
     }
 
@@ -138,12 +130,11 @@ impl CoinCache {
             // What was spent stays known as such: until the commit is performed, the store would still show it.
             self.entries.retain(|_, cached| cached.coin.is_some() || cached.is_dirty);
             self.entries.values_mut().for_each(|cached| (cached.is_dirty, cached.is_fresh) = (false, false));
-            self.dirty = 0;
             return changes;
         }
         let state = *self.entries.hasher();
         let entries = std::mem::replace(&mut self.entries, IdMap::with_hasher(state));
-        (self.script_bytes, self.dirty) = (0, 0);
+        self.script_bytes = 0;
         let mut changes: Vec<_> = entries
             .into_iter()
             .filter(|(_, cached)| cached.is_dirty)

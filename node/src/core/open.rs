@@ -3,7 +3,7 @@
 use super::chain::Chain;
 use super::chain::connect::{apply_block, undo_block};
 use super::chain::orphans::OrphanBlocks;
-use super::chain::tree::NodeId;
+use super::chain::tree::{Node, NodeId};
 use super::coins::CoinCache;
 use super::coins::flush::FlushState;
 use super::event::{Output, Time};
@@ -131,20 +131,18 @@ impl Core {
         let tree = &mut self.chain.tree;
         drop(tree.take_dirty());
         let height = tree.node(tip).height;
-        let ids: Vec<NodeId> = tree.iter().map(|(id, _)| id).collect();
-        for id in ids {
-            let node = tree.node(id);
-            let is_active = node.height <= height && tree.ancestor(tip, node.height) == id;
-            if is_active || !node.is_linked {
-                continue;
-            }
-            let first = if node.is_connected { 0 } else { 1 << 40 };
-            let sequence = node.sequence.saturating_add(first);
-            tree.node_mut(id).sequence = sequence;
-        }
+        let is_active = |node: &Node, id| node.height <= height && tree.ancestor(tip, node.height) == id;
+        let mut others: Vec<(bool, i64, NodeId)> = tree
+            .iter()
+            .filter(|(id, node)| node.is_linked && !is_active(node, *id))
+            .map(|(id, node)| (!node.is_connected, node.sequence, id))
+            .collect();
+        others.sort_unstable();
         for id in tree.path(NodeId::GENESIS, tip) {
             tree.set_sequence(id, 0);
         }
+        tree.restart_sequence(others.iter().map(|(_, _, id)| *id));
+        others.iter().for_each(|(_, _, id)| tree.touch(*id));
         self.chain.reset_active(tip);
     }
 
@@ -158,6 +156,12 @@ impl Core {
     /// store already has, leaves them all at `to` (Core: `ReplayBlocks`).
     fn finish_interrupted_flush(&mut self, from: BlockHash, to: BlockHash, now: Time) -> Result<(), StoreError> {
         let (from_id, to_id) = (self.known(&from)?, self.known(&to)?);
+        if from_id == NodeId::GENESIS {
+            // Even the first flush of all may be the one cut short.
+            for (outpoint, coin) in self.spec.genesis_coins() {
+                self.coins.set_whatever_stored(outpoint, Some(coin));
+            }
+        }
         let fork = self.chain.tree.fork(from_id, to_id);
         for id in self.chain.tree.path(fork, from_id).into_iter().rev() {
             let (body, undo) = (self.stored_body(id)?, self.stored_undo(id)?);

@@ -66,6 +66,8 @@ struct Outstanding {
 pub(crate) struct Peer {
     /// They dialled us.
     pub inbound: bool,
+    /// When they came.
+    since: Time,
     /// The header with the most work of the chain they showed us.
     pub best: Option<BlockHash>,
     /// Its height when they first answered.
@@ -144,7 +146,7 @@ impl Sync {
 impl Core {
     /// A peer came: each side asks the other what it has.
     pub(crate) fn peer_connected(&mut self, peer: PeerKey, inbound: bool, now: Time) {
-        self.sync.peers.insert(peer, Peer { inbound, ..Peer::default() });
+        self.sync.peers.insert(peer, Peer { inbound, since: now, ..Peer::default() });
         self.ask_headers(peer, now);
     }
 

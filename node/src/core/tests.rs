@@ -1,4 +1,7 @@
 //! Tests of the whole core: effects as values, and worlds of several cores under virtual time.
 
 mod basics;
+mod crash;
+mod network;
+mod trees;
 pub(crate) mod world;

@@ -8,6 +8,7 @@ use chain_spec::rules::Reject;
 use chain_spec::rules::block::{BlockError, check_block};
 use chain_spec::rules::header::{HeaderError, check_header, check_proof_of_work};
 use chain_spec::{Block, BlockHash, CheckedBlock, Header};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Why a header is not let in.
@@ -100,11 +101,11 @@ impl Core {
 
     /// Lets in the blocks that waited for `parent`, and those that waited for them.
     pub(crate) fn adopt_orphans(&mut self, parent: BlockHash, now: Time) {
-        let mut parents = vec![parent];
-        while let Some(parent) = parents.pop() {
+        let mut parents = VecDeque::from([parent]);
+        while let Some(parent) = parents.pop_front() {
             for block in self.orphan_blocks.take_children(&parent) {
                 if let Ok(id) = self.accept_header(block.header(), now) {
-                    parents.push(block.hash());
+                    parents.push_back(block.hash());
                     self.accept_body(id, block);
                 }
             }

@@ -62,3 +62,27 @@ impl OrphanBlocks {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::tests::world::{block_on, spec};
+    use chain_spec::rules::block::check_block;
+
+    #[test]
+    fn the_oldest_goes_when_the_bound_is_reached() {
+        let spec = spec();
+        let mut orphans = OrphanBlocks::default();
+        let parent = spec.genesis.header;
+        for tag in 0..ORPHANS_MAX as u64 + 1 {
+            let block = Arc::new(check_block(block_on(&parent, 1, &[], 0, tag, &spec), &spec).unwrap());
+            orphans.insert(block.clone());
+            orphans.insert(block);
+        }
+        assert_eq!(orphans.len(), ORPHANS_MAX);
+        let children = orphans.take_children(&parent.hash());
+        assert_eq!((children.len(), orphans.len(), orphans.bytes), (ORPHANS_MAX, 0, 0));
+        let first = block_on(&parent, 1, &[], 0, 0, &spec).hash();
+        assert!(children.iter().all(|block| block.hash() != first));
+    }
+}

@@ -133,10 +133,6 @@ impl BlockTree {
         tree
     }
 
-    /// Known headers.
-    pub(crate) fn len(&self) -> usize {
-        self.nodes.len()
-    }
     /// A node.
     pub(crate) fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.0 as usize]
@@ -162,6 +158,15 @@ impl BlockTree {
     /// Changes when a branch counts as complete, which no index entry says.
     pub(crate) fn set_sequence(&mut self, id: NodeId, sequence: i64) {
         self.nodes[id.0 as usize].sequence = sequence;
+    }
+
+    /// Renumbers complete branches in this order, before any that comes later.
+    pub(crate) fn restart_sequence(&mut self, order: impl Iterator<Item = NodeId>) {
+        self.sequence_next = 1;
+        for id in order {
+            self.nodes[id.0 as usize].sequence = self.sequence_next;
+            self.sequence_next += 1;
+        }
     }
 
     /// Has a node's index entry written with the next commit.

@@ -7,8 +7,8 @@ use crate::core::Core;
 use crate::core::event::{Output, Time};
 use crate::core::store::Commit;
 
-/// Coin changes and index entries in one commit.
-pub(crate) const COMMIT_OPERATIONS_MAX: usize = 10_000;
+/// Coin changes, or index entries, in one commit. Tests split flushes that a real store would not.
+pub(crate) const COMMIT_OPERATIONS_MAX: usize = if cfg!(test) { 8 } else { 10_000 };
 /// Blocks connected between two flushes: bounds the roll-forward after a crash, blocks.
 const UNFLUSHED_BLOCKS_MAX: u32 = 20_000;
 /// Time between two flushes of coins, milliseconds.

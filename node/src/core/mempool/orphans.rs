@@ -116,3 +116,38 @@ impl Orphans {
         Some((sequence, orphan))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::tests::world::{genesis_coin, spec, spend};
+    use chain_spec::Outpoint;
+    use chain_spec::rules::transaction::check_transaction;
+
+    fn orphan(number: u64) -> Arc<CheckedTransaction> {
+        let nowhere = Outpoint { index: 9_999, ..genesis_coin(&spec(), 0).0 };
+        Arc::new(check_transaction(spend(&[nowhere], 0, &[(number, 1)])).unwrap())
+    }
+
+    #[test]
+    fn neither_one_peer_nor_all_together_pass_their_bounds_and_time_takes_the_rest() {
+        let mut orphans = Orphans::default();
+        let kept = orphan(1_000_000);
+        orphans.insert(kept.clone(), PeerKey(0), Time(0));
+        for number in 0..ORPHANS_PER_PEER_MAX as u64 * 2 {
+            orphans.insert(orphan(number), PeerKey(1), Time(1));
+        }
+        assert_eq!(orphans.len(), ORPHANS_PER_PEER_MAX + 1);
+        assert!(orphans.contains(&kept.txid()), "another peer's flood does not push it out");
+        for peer in 2..6 {
+            for number in 0..30 {
+                orphans.insert(orphan(peer * 1_000 + number), PeerKey(peer), Time(2));
+            }
+        }
+        assert_eq!(orphans.len(), ORPHANS_MAX);
+        orphans.remove_peer(PeerKey(5));
+        assert_eq!(orphans.len(), ORPHANS_MAX - 30);
+        orphans.expire(Time(2 + ORPHAN_TIME_MS_MAX));
+        assert!(orphans.is_empty() && orphans.by_parent.is_empty());
+    }
+}

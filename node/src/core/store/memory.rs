@@ -115,14 +115,20 @@ impl Contents {
         let mut entries: Vec<IndexEntry> = self.entries.values().cloned().collect();
         let mut heights: HashMap<BlockHash, u32> =
             self.entries.iter().map(|(hash, entry)| (*hash, entry.height)).collect();
-        for hash in &self.order {
-            if self.entries.contains_key(hash) {
-                continue;
+        // A child may have been written before its parent, so the blocks without an entry are gone through until none fits.
+        let mut waiting: Vec<&BlockHash> = self.order.iter().filter(|hash| !self.entries.contains_key(*hash)).collect();
+        loop {
+            let count = waiting.len();
+            waiting.retain(|hash| {
+                let header = self.blocks[*hash].header;
+                let Some(height) = heights.get(&header.previous).map(|parent| parent + 1) else { return true };
+                heights.insert(**hash, height);
+                entries.push(IndexEntry { header, height, transactions: 0, status: Status::Header });
+                false
+            });
+            if waiting.len() == count {
+                break;
             }
-            let block = &self.blocks[hash];
-            let Some(height) = heights.get(&block.header.previous).map(|parent| parent + 1) else { continue };
-            heights.insert(*hash, height);
-            entries.push(IndexEntry { header: block.header, height, transactions: 0, status: Status::Header });
         }
         for entry in &mut entries {
             let hash = entry.header.hash();

@@ -13,6 +13,8 @@ use std::sync::Arc;
 const TRANSACTIONS_PER_REQUEST_MAX: usize = 1_000;
 /// Transactions of a newly met peer's mempool that are told on to everybody: after a partition the others lack them too.
 const TOLD_ON_MAX: usize = 1_000;
+/// Time after which a peer that comes is no longer one of the first, milliseconds.
+const REUNION_AFTER_MS: u64 = 5_000;
 /// How far the active tip may be behind the best header for transactions to make sense, blocks.
 const BEHIND_MAX: u32 = 24;
 /// Time without progress after which headers without bodies no longer count as being behind, milliseconds.
@@ -80,13 +82,13 @@ impl Core {
         now: Time,
     ) -> Result<(), StoreError> {
         let wanted: BTreeSet<&Txid> = asked.iter().take(TRANSACTIONS_PER_REQUEST_MAX).collect();
-        let is_late_joiner = self.mempool.is_empty();
+        let is_reunion = self.is_reunion(peer);
         for (place, transaction) in transactions.iter().enumerate() {
             if !wanted.contains(&transaction.txid()) {
                 self.offend(peer, Offence::BadAnswer("transactions that were not asked for"));
                 return Ok(());
             }
-            let is_told_on = are_parents || (!is_late_joiner && place < TOLD_ON_MAX);
+            let is_told_on = are_parents || (is_reunion && place < TOLD_ON_MAX);
             if let Err(Class::Rule) = self.take_transaction(peer, transaction, is_told_on, now)? {
                 self.offend(peer, Offence::BrokeRule("a transaction that breaks a rule"));
                 return Ok(());
@@ -98,6 +100,13 @@ impl Core {
             self.ask_transactions(peer, asked.into_iter().skip(skipped).collect(), now);
         }
         Ok(())
+    }
+
+    /// Whether a peer came when others had long been here: it may bring what a whole part of the network lacks. A node that
+    /// has just joined has nothing to tell.
+    fn is_reunion(&self, peer: PeerKey) -> bool {
+        let Some(came) = self.sync.peer(peer).map(|state| state.since.0) else { return false };
+        self.sync.peers.values().any(|other| other.since.0 + REUNION_AFTER_MS <= came)
     }
 
     /// A transaction from a peer: into the pool, or among the orphans, or neither.

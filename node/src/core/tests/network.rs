@@ -311,27 +311,36 @@ fn a_partition_heals_to_the_longer_branch_within_a_second() {
 #[test]
 fn a_peer_that_sends_other_bodies_or_none_is_found_out_and_its_work_done_by_another() {
     let lies: [(Lie, &str); 3] = [
-        (|response| match response {
-            Response::Blocks(_) => None,
-            other => Some(other),
-        }, "silence"),
-        (|response| match response {
-            Response::Blocks(blocks) => Some(Response::Blocks(
-                blocks
-                    .into_iter()
-                    .map(|block| {
-                        let mut block = Arc::unwrap_or_clone(block);
-                        block.transactions[0].lock_time = 1;
-                        Arc::new(block)
-                    })
-                    .collect(),
-            )),
-            other => Some(other),
-        }, "other bodies"),
-        (|response| match response {
-            Response::Blocks(_) => Some(Response::Blocks(Vec::new())),
-            other => Some(other),
-        }, "nothing"),
+        (
+            |response| match response {
+                Response::Blocks(_) => None,
+                other => Some(other),
+            },
+            "silence",
+        ),
+        (
+            |response| match response {
+                Response::Blocks(blocks) => Some(Response::Blocks(
+                    blocks
+                        .into_iter()
+                        .map(|block| {
+                            let mut block = Arc::unwrap_or_clone(block);
+                            block.transactions[0].lock_time = 1;
+                            Arc::new(block)
+                        })
+                        .collect(),
+                )),
+                other => Some(other),
+            },
+            "other bodies",
+        ),
+        (
+            |response| match response {
+                Response::Blocks(_) => Some(Response::Blocks(Vec::new())),
+                other => Some(other),
+            },
+            "nothing",
+        ),
     ];
     for (lie, name) in lies {
         let spec = spec();
@@ -374,6 +383,9 @@ fn the_same_inputs_give_the_same_history() {
             network.mine(node, 2);
             network.run(15);
         }
+        network.run(2_000);
+        // Branches of equal work stay where they were seen first; one more block decides.
+        network.mine(0, 1);
         network.run(2_000);
         network.assert_one_tip();
         (network.nodes[0].tip(), network.requests)
