@@ -136,7 +136,7 @@ type Ending = Result<(), NodeError>;
 pub struct Node {
     context: Arc<Context>,
     ready: Ready,
-    server: Arc<Server>,
+    traces: Option<Traces>,
     serving: JoinHandle<()>,
     ending: oneshot::Receiver<Ending>,
 }
@@ -155,8 +155,9 @@ impl Node {
         // The directory is ours from here on: its cookie and ready file are too.
         let user = settings.rpc_user.as_ref().map(|(name, password)| (name.as_str(), password.as_str()));
         let cookie_error = |error| NodeError::File { path: datadir.join(rpc::auth::COOKIE_FILE), error };
+        let traces = Traces(datadir.clone());
+        traces.remove();
         let credentials = Credentials::create(&datadir, user).map_err(cookie_error)?;
-        remove_ready(&datadir);
         let stop = watch::Sender::new(false);
         let server = Server::new(credentials, settings.rpc_host_names);
         let serving = tokio::spawn(Arc::clone(&server).serve(listener, stop.subscribe()));
@@ -190,7 +191,7 @@ impl Node {
         server.ready(Arc::clone(&context));
         write_ready(&context.datadir, &ready)?;
         info!("ready chain={} rpc={} p2p={:?}", ready.chain, ready.rpc, ready.p2p);
-        Ok(Node { context, ready, server, serving, ending })
+        Ok(Node { context, ready, traces: Some(traces), serving, ending })
     }
 
     /// Where it is.
@@ -215,6 +216,8 @@ impl Node {
         self.context.stop.send_replace(true);
         info!("stopping");
         self.context.network.shutdown().await;
+        // Before the core lets go of the directory's lock: afterwards these files may be another node's.
+        drop(self.traces.take());
         self.context.core.stop().await;
         let ending = match early {
             Some(ending) => ending,
@@ -223,9 +226,6 @@ impl Node {
         if tokio::time::timeout(RPC_GOODBYE, &mut self.serving).await.is_err() {
             self.serving.abort();
         }
-        remove_ready(&self.context.datadir);
-        // Its cookie goes with it.
-        drop(self.server);
         info!("stopped");
         ending.unwrap_or_else(|_| Err(NodeError::Internal("the core's thread ended without saying why".into())))
     }
@@ -305,7 +305,20 @@ fn write_ready(datadir: &Path, ready: &Ready) -> Result<(), NodeError> {
     write().map_err(|error| NodeError::File { path: path.clone(), error })
 }
 
-/// Removes the ready file; one that kill -9 left behind says nothing true.
-fn remove_ready(datadir: &Path) {
-    let _ = std::fs::remove_file(datadir.join(READY_FILE));
+/// The files that say a node runs in this directory: they go however its start or run ends, kill -9 aside.
+struct Traces(PathBuf);
+
+impl Traces {
+    fn remove(&self) {
+        for file in [READY_FILE, rpc::auth::COOKIE_FILE] {
+            // Not there is what is wanted.
+            let _ = std::fs::remove_file(self.0.join(file));
+        }
+    }
+}
+
+impl Drop for Traces {
+    fn drop(&mut self) {
+        self.remove();
+    }
 }

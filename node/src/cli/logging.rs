@@ -14,8 +14,7 @@ pub const LOG_FILE: &str = "debug.log";
 /// The log file is renamed to `debug.log.1`, replacing the last one, when it reaches this many bytes.
 const LOG_FILE_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// Libraries whose messages mean little to a node's operator; a `--log-level` that names them brings them back.
-const QUIET: &str =
-    "sled=off,libp2p=warn,libp2p_mdns=off,netlink_proto=off,quinn=off,quinn_proto=off,yamux=off,multistream_select=off";
+const QUIET: &str = "sled=off,libp2p=error,libp2p_gossipsub=error,libp2p_kad=error,libp2p_swarm=error,libp2p_mdns=off,netlink_proto=off,quinn=off,quinn_proto=off,yamux=off,multistream_select=off";
 
 /// Whether a text can be a log level.
 pub fn check(level: &str) -> Result<(), String> {

@@ -37,6 +37,15 @@ pub struct Options {
     /// Do not look for peers by mDNS and Kademlia: only --connect, addnode and those who dial us
     #[arg(long, env = "TESTOON_NO_DISCOVER", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     pub no_discover: Option<bool>,
+    /// Of discovery, leave out mDNS (the local network)
+    #[arg(long, env = "TESTOON_NO_MDNS", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    pub no_mdns: Option<bool>,
+    /// Of discovery, leave out Kademlia
+    #[arg(long, env = "TESTOON_NO_KAD", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    pub no_kad: Option<bool>,
+    /// Get through address translation: autonat, relays, hole punching
+    #[arg(long, env = "TESTOON_NAT", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    pub nat: Option<bool>,
     /// Most peers that dialled us
     #[arg(long, env = "TESTOON_MAX_INBOUND", value_name = "N")]
     pub max_inbound: Option<usize>,
@@ -57,7 +66,7 @@ pub struct Options {
     #[arg(long, env = "TESTOON_KERNEL", value_name = "NAME")]
     pub kernel: Option<String>,
 
-    /// Coin cache, MiB [default: 64]
+    /// Coin cache, MiB [default: 450]
     #[arg(long, env = "TESTOON_DBCACHE", value_name = "MIB")]
     pub dbcache: Option<u64>,
     /// Mempool bound, MB [default: 300]
@@ -92,6 +101,9 @@ impl Options {
             p2p_listen: list(self.p2p_listen, file.p2p_listen),
             connect: list(self.connect, file.connect),
             no_discover: self.no_discover.or(file.no_discover),
+            no_mdns: self.no_mdns.or(file.no_mdns),
+            no_kad: self.no_kad.or(file.no_kad),
+            nat: self.nat.or(file.nat),
             max_inbound: self.max_inbound.or(file.max_inbound),
             max_outbound: self.max_outbound.or(file.max_outbound),
             mine: self.mine.or(file.mine),

@@ -4,6 +4,7 @@ use super::options::Options;
 use crate::core::Config;
 use crate::miner::{MinerConfig, kernel::KernelName};
 use crate::shell::Settings;
+use crate::shell::mining::THREADS_MAX;
 use crate::shell::network::NetworkConfig;
 use crate::shell::store::StoreConfig;
 use chain_spec::{Address, Amount, ChainSpec};
@@ -13,8 +14,6 @@ use std::path::{Path, PathBuf};
 const DBCACHE_MIB_MAX: u64 = 1024 * 1024;
 /// Largest `--maxmempool`, MB.
 const MAXMEMPOOL_MB_MAX: u64 = 1_000_000;
-/// Largest `--threads`.
-const THREADS_MAX: usize = 1_024;
 
 /// A wrong option: what is wrong and what would be right, in one line.
 #[derive(Debug, thiserror::Error)]
@@ -121,6 +120,9 @@ fn network(options: &Options, spec: &ChainSpec, datadir: &Path) -> NetworkConfig
     let mut config = NetworkConfig::new(spec.id(), spec.name.clone(), datadir);
     config.block_bytes_max = spec.block_size_max;
     config.discover = !options.no_discover.unwrap_or(false);
+    config.mdns = !options.no_mdns.unwrap_or(false);
+    config.kad = !options.no_kad.unwrap_or(false);
+    config.nat = options.nat.unwrap_or(false);
     config.connect = options.connect.clone();
     config.listen = if options.p2p_listen.is_empty() {
         vec![format!("0.0.0.0:{}", spec.default_p2p_port)]

@@ -13,6 +13,8 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+/// Most mining threads that can be asked for.
+pub const THREADS_MAX: usize = 1_024;
 /// Shortest time between two jobs that differ only in their transactions.
 const MEMPOOL_RENEWAL_INTERVAL: Duration = Duration::from_secs(1);
 /// A job's time and transactions are renewed at least this often.

@@ -2,7 +2,7 @@
 //!
 //! Named arguments have become positions before a method sees them; `null` counts as absent, as in Core.
 
-use super::error::{DESERIALIZATION_ERROR, INVALID_ADDRESS_OR_KEY, RpcError, TYPE_ERROR};
+use super::error::{DESERIALIZATION_ERROR, INVALID_ADDRESS_OR_KEY, INVALID_PARAMETER, RpcError, TYPE_ERROR};
 use super::methods::Method;
 use chain_spec::{Amount, Decode};
 use serde_json::{Map, Value};
@@ -164,7 +164,7 @@ fn by_position(method: &'static Method, mut named: Map<String, Value>) -> Result
     for (name, value) in named {
         let index = (0..method.arguments.len())
             .find(|index| method.argument_names(*index).any(|known| known == name))
-            .ok_or_else(|| RpcError::parameter(format!("Unknown named parameter {name}")))?;
+            .ok_or_else(|| RpcError::new(INVALID_PARAMETER, format!("Unknown named parameter {name}")))?;
         if values.len() <= index {
             values.resize(index + 1, Value::Null);
         }
@@ -195,3 +195,6 @@ pub fn decode_hex<T: Decode>(text: &str, what: &str) -> Result<T, RpcError> {
 pub fn bad_address(error: &chain_spec::address::AddressError) -> RpcError {
     RpcError::new(INVALID_ADDRESS_OR_KEY, format!("Invalid address: {error}"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@ const COOKIE_USER: &str = "__cookie__";
 /// Name of the cookie file in the data directory.
 pub const COOKIE_FILE: &str = ".cookie";
 
-/// The accepted `user:password` pairs. Removes its cookie file when dropped.
+/// The accepted `user:password` pairs. The shell removes the cookie file when the node ends.
 pub struct Credentials {
     accepted: Vec<String>,
     cookie: PathBuf,
@@ -51,13 +51,6 @@ impl Credentials {
     }
 }
 
-impl Drop for Credentials {
-    fn drop(&mut self) {
-        // The secret dies with the process either way; a file that is left behind only confuses.
-        let _ = std::fs::remove_file(&self.cookie);
-    }
-}
-
 /// Writes a file that only its owner can read, replacing it whole, so that a reader never sees half of it.
 fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> {
     let fresh = path.with_extension("new");
@@ -79,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cookie_is_private_fresh_and_goes_away() {
+    fn the_cookie_is_private_and_fresh() {
         let dir = tempfile::tempdir().unwrap();
         let credentials = Credentials::create(dir.path(), None).unwrap();
         let line = std::fs::read_to_string(dir.path().join(COOKIE_FILE)).unwrap();
@@ -92,8 +85,6 @@ mod tests {
             assert_eq!(mode & 0o777, 0o600);
         }
         assert!(credentials.accepts(Some(&basic(&line))));
-        drop(credentials);
-        assert!(!dir.path().join(COOKIE_FILE).exists());
         let again = Credentials::create(dir.path(), None).unwrap();
         assert!(!again.accepts(Some(&basic(&line))), "a new process has a new secret");
     }

@@ -10,7 +10,7 @@ use crate::core::Core;
 use crate::core::event::Accepted;
 use crate::core::view::Summary;
 use crate::shell::clock;
-use crate::shell::mining::{Change, MiningStatus};
+use crate::shell::mining::{Change, MiningStatus, THREADS_MAX};
 use chain_spec::{Address, Block, Header, Script};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -187,8 +187,9 @@ async fn setmining(context: Arc<Context>, arguments: Arguments) -> Reply {
         change.payout = Some(address.map_err(|error| RpcError::new(INVALID_ADDRESS_OR_KEY, error.to_string()))?);
     }
     if arguments.get(3).is_some() {
-        let threads = usize::try_from(arguments.integer(3)?).ok().filter(|threads| *threads > 0);
-        change.threads = Some(threads.ok_or_else(|| RpcError::parameter("threads must be at least 1"))?);
+        let threads = usize::try_from(arguments.integer(3)?).ok().filter(|threads| (1..=THREADS_MAX).contains(threads));
+        let message = format!("threads must be between 1 and {THREADS_MAX}");
+        change.threads = Some(threads.ok_or_else(|| RpcError::parameter(message))?);
     }
     context.mining.apply(change).map_err(|error| RpcError::new(MISC_ERROR, error.to_string()))?;
     Ok(json!({"miner": context.mining.status().map(|status| miner(&status))}))

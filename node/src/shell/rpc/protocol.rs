@@ -154,3 +154,6 @@ fn http_status(dialect: Dialect, error_code: Option<i32>) -> StatusCode {
         (Dialect::Legacy, Some(_)) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
+
+#[cfg(test)]
+mod tests;

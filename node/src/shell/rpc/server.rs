@@ -98,15 +98,22 @@ async fn call(server: &Server, request: Request) -> Response<Body> {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, realm);
         return response;
     }
-    let Ok(body) = axum::body::to_bytes(request.into_body(), BODY_BYTES_MAX).await else {
-        let limit = format!("the body was cut off or is over the limit of {BODY_BYTES_MAX} bytes\n");
-        return text(StatusCode::PAYLOAD_TOO_LARGE, limit);
-    };
+    let too_large = || text(StatusCode::PAYLOAD_TOO_LARGE, format!("a body may have {BODY_BYTES_MAX} bytes at most\n"));
+    if announced_bytes(request.headers()).is_some_and(|bytes| bytes > BODY_BYTES_MAX as u64) {
+        return too_large();
+    }
+    // The other error, a connection that broke, has nobody left to read the answer.
+    let Ok(body) = axum::body::to_bytes(request.into_body(), BODY_BYTES_MAX).await else { return too_large() };
     let target = server.context.get().ok_or("Loading block index…");
     let (status, reply) = protocol::answer(target, &body).await;
     let Some(mut reply) = reply else { return respond(status, "application/json", Vec::new()) };
     reply.push('\n');
     respond(status, "application/json", reply.into_bytes())
+}
+
+/// What `Content-Length` says.
+fn announced_bytes(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 async fn metrics(context: &Context) -> Response<Body> {

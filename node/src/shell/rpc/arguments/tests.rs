@@ -1,0 +1,91 @@
+use super::super::error::{MISC_ERROR, TYPE_ERROR};
+use super::super::methods;
+use super::*;
+use chain_spec::BlockHash;
+use serde_json::json;
+
+fn arguments(method: &str, parameters: Value) -> Result<Arguments, RpcError> {
+    Arguments::new(methods::find(method).expect("a method"), Some(parameters))
+}
+
+fn code<T>(result: Result<T, RpcError>) -> Option<i32> {
+    result.err().map(|error| error.code)
+}
+
+#[test]
+fn names_and_positions_mean_the_same() {
+    let named = arguments("getblock", json!({"verbosity": 2, "blockhash": "aa"})).unwrap();
+    assert_eq!((named.text(0).unwrap(), named.integer(1).unwrap()), ("aa", 2));
+    let alias = arguments("getblock", json!({"blockhash": "aa", "verbose": true})).unwrap();
+    assert_eq!(alias.verbosity_or(1, 1).unwrap(), 1);
+    let mixed = arguments("getblock", json!({"args": ["aa"], "verbosity": 0})).unwrap();
+    assert_eq!((mixed.text(0).unwrap(), mixed.integer(1).unwrap()), ("aa", 0));
+    assert_eq!(code(arguments("getblock", json!({"args": ["aa"], "blockhash": "bb"}))), Some(INVALID_PARAMETER));
+    assert_eq!(code(arguments("getblock", json!({"blockhash": "aa", "nonsense": 1}))), Some(INVALID_PARAMETER));
+}
+
+#[test]
+fn too_few_or_too_many_arguments_get_the_help() {
+    for parameters in [json!([]), json!([null]), json!(["aa", 1, 2]), json!({"verbosity": 1})] {
+        let error = arguments("getblock", parameters).err().unwrap();
+        assert_eq!(error.code, MISC_ERROR);
+        assert!(error.message.starts_with("getblock blockhash ( verbosity )"), "{}", error.message);
+    }
+}
+
+#[test]
+fn wrong_types_are_named() {
+    let wrong = arguments("getblock", json!([5, "x"])).unwrap();
+    let error = wrong.text(0).unwrap_err();
+    assert_eq!(error.code, TYPE_ERROR);
+    assert!(error.message.contains("Position 1 (blockhash)"), "{}", error.message);
+    assert!(error.message.contains("of type number is not of expected type string"), "{}", error.message);
+    assert_eq!(code(wrong.integer(1)), Some(TYPE_ERROR));
+    assert_eq!(code(wrong.boolean_or(1, true)), Some(TYPE_ERROR));
+    assert_eq!(code(wrong.list(0)), Some(TYPE_ERROR));
+    assert_eq!(code(wrong.object(0)), Some(TYPE_ERROR));
+}
+
+#[test]
+fn hashes_must_be_64_hexadecimal_digits() {
+    for wrong in ["", "00", &"0".repeat(63), &"g".repeat(64), &"ü".repeat(32)] {
+        let given = arguments("getblock", json!([wrong])).unwrap();
+        assert_eq!(code(given.hash::<BlockHash>(0)), Some(INVALID_PARAMETER), "{wrong}");
+    }
+    assert!(arguments("getblock", json!(["0".repeat(64)])).unwrap().hash::<BlockHash>(0).is_ok());
+}
+
+#[test]
+fn amounts_are_read_exactly() {
+    let amount = |value: &str| {
+        let parameters: Value = serde_json::from_str(&format!("[\"00\", {value}]")).unwrap();
+        arguments("sendrawtransaction", parameters).unwrap().amount(1)
+    };
+    assert_eq!(amount("0.1").unwrap(), Some(Amount::from_units(10_000_000)));
+    assert_eq!(amount("20999999.99999999").unwrap(), Some(Amount::from_units(2_099_999_999_999_999)));
+    assert_eq!(amount("\"0.00000001\"").unwrap(), Some(Amount::from_units(1)));
+    for wrong in ["-1", "0.000000001", "true", "\"x\"", "22000000"] {
+        assert_eq!(code(amount(wrong)), Some(TYPE_ERROR), "{wrong}");
+    }
+}
+
+#[test]
+fn every_method_is_listed_once_and_explains_itself() {
+    let mut names: Vec<_> =
+        methods::GROUPS.iter().flat_map(|(_, group)| group.iter()).map(|method| method.name).collect();
+    let all = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), all);
+    for (_, group) in &methods::GROUPS {
+        for method in *group {
+            assert!(method.help.ends_with('.'), "{}", method.name);
+            let optional_first = method.arguments.iter().position(|argument| argument.ends_with('?'));
+            assert!(
+                optional_first.is_none_or(|first| method.arguments[first..].iter().all(|name| name.ends_with('?'))),
+                "{}: an optional argument before a required one",
+                method.name
+            );
+        }
+    }
+}

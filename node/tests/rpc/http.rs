@@ -1,0 +1,121 @@
+//! HTTP and JSON-RPC as strangers, browsers and broken clients see them.
+
+use crate::client::{Client, Connection};
+use crate::node::Node;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use serde_json::json;
+use std::cell::RefCell;
+
+const COUNT: &str = r#"{"method":"getblockcount","id":1}"#;
+
+#[test]
+fn only_those_who_know_a_password_may_call() {
+    let node = Node::start("bitcoin-regtest", &["--rpc-user", "ann", "--rpc-password", "pass:word"]);
+    let ann = Client { credentials: "ann:pass:word".into(), ..node.client.clone() };
+    assert_eq!(ann.number("getblockcount", json!([])), 0);
+    assert_eq!(node.number("getblockcount", json!([])), 0, "the cookie works beside a password");
+    let stranger = Client { credentials: "ann:password".into(), ..node.client.clone() };
+    let answer = stranger.post(COUNT.as_bytes());
+    assert_eq!(answer.status, 401);
+    assert_eq!(answer.header("www-authenticate"), Some("Basic realm=\"jsonrpc\""));
+    assert_eq!(answer.body, "");
+    let head = format!("POST / HTTP/1.1\r\nHost: {}", node.address);
+    assert_eq!(Connection::open(node.address).send(&head, COUNT.as_bytes()).status, 401);
+}
+
+#[test]
+fn paths_methods_and_hosts() {
+    let node = Node::start("bitcoin-regtest", &["--rpc-host", "node.example"]);
+    let get = |path: &str, host: &str| {
+        let head = format!("GET {path} HTTP/1.1\r\nHost: {host}");
+        Connection::open(node.address).send(&head, b"")
+    };
+    assert_eq!(get("/", "localhost").status, 405);
+    assert_eq!(get("/nothing", "localhost").status, 404);
+    assert!(get("/health", "127.0.0.1:1").body.starts_with("ok chain=bitcoin-regtest height=0"));
+    assert_eq!(get("/health", "[::1]:80").status, 200);
+    assert_eq!(get("/health", "node.example:80").status, 200);
+    assert_eq!(get("/health", "rebound.example").status, 403, "a name that is not ours");
+    let metrics = get("/metrics", "localhost");
+    assert_eq!(metrics.status, 200);
+    for line in ["testoon_height 0", "testoon_mempool_transactions 0", "testoon_peers_inbound 0", "# EOF"] {
+        assert!(metrics.body.lines().any(|found| found == line), "{line:?} is not in\n{}", metrics.body);
+    }
+}
+
+#[test]
+fn one_connection_carries_many_requests_in_every_dialect() {
+    let node = Node::start("bitcoin-regtest", &[]);
+    let (mut connection, head) = (Connection::open(node.address), node.head());
+    let mut send = |body: &str| connection.send(&head, body.as_bytes());
+    let legacy = send(r#"{"method":"getblockcount","params":[],"id":"x"}"#);
+    assert_eq!((legacy.status, legacy.body.trim_end()), (200, r#"{"result":0,"error":null,"id":"x"}"#));
+    assert_eq!(legacy.header("content-type"), Some("application/json"));
+    let two = send(r#"{"jsonrpc":"2.0","method":"getblockcount","id":2}"#);
+    assert_eq!((two.status, two.body.trim_end()), (200, r#"{"jsonrpc":"2.0","result":0,"id":2}"#));
+    let silent = send(r#"{"jsonrpc":"2.0","method":"getblockcount"}"#);
+    assert_eq!((silent.status, silent.body.as_str()), (204, ""));
+    let unknown = send(r#"{"method":"nonsense","id":1}"#);
+    assert_eq!((unknown.status, unknown.json()["error"]["code"].as_i64()), (404, Some(-32601)));
+    let unknown = send(r#"{"jsonrpc":"2.0","method":"nonsense","id":1}"#);
+    assert_eq!((unknown.status, unknown.json()["error"]["code"].as_i64()), (200, Some(-32601)));
+    let batch = send(r#"[{"method":"getblockcount","id":1},{"method":"nonsense","id":2}]"#);
+    assert_eq!((batch.status, batch.json().as_array().map(Vec::len)), (200, Some(2)));
+    let failing = send(r#"{"method":"getblockhash","params":[5],"id":1}"#);
+    assert_eq!((failing.status, failing.json()["error"]["code"].as_i64()), (500, Some(-8)));
+    assert!(failing.json().as_object().unwrap().contains_key("result"));
+}
+
+#[test]
+fn a_body_over_the_limit_is_refused_before_it_is_sent() {
+    let node = Node::start("bitcoin-regtest", &[]);
+    let mut connection = Connection::open(node.address);
+    let head = format!("{}\r\nExpect: 100-continue\r\nContent-Length: 99999999999\r\n\r\n", node.head());
+    let answer = connection.send_head(&head);
+    assert_eq!(answer.status, 413);
+    assert_eq!(node.number("getblockcount", json!([])), 0);
+}
+
+/// `TESTOON_TEST_ROUNDS` sets how many bodies are tried (64).
+#[test]
+fn no_body_takes_the_node_down() {
+    let node = Node::start("bitcoin-regtest", &[]);
+    let rounds = std::env::var("TESTOON_TEST_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(64);
+    let methods = node.text("help", json!([]));
+    let methods = methods.lines().filter(|line| !line.is_empty() && !line.starts_with("==") && *line != "stop");
+    let methods = methods.map(|line| line.split(' ').next().unwrap().to_owned());
+    // Not the ones that do their work whatever they are given: waiting, mining, stopping.
+    let methods =
+        methods.filter(|name| !name.starts_with("wait") && !name.starts_with("generate") && name != "setmining");
+    let methods: Vec<String> = methods.collect();
+    let values = prop_oneof![
+        Just(json!(null)),
+        any::<bool>().prop_map(|value| json!(value)),
+        any::<i64>().prop_map(|value| json!(value)),
+        any::<f64>().prop_map(|value| json!(value)),
+        "\\PC{0,80}".prop_map(|value| json!(value)),
+        "[0-9a-f]{64}".prop_map(|value| json!(value)),
+        Just(json!([])),
+        Just(json!(["00", {}])),
+        Just(json!({"mode": "proposal", "data": "00"})),
+    ];
+    let call = (proptest::sample::select(methods), proptest::collection::vec(values, 0..5));
+    let body = prop_oneof![
+        proptest::collection::vec(any::<u8>(), 0..300),
+        call.prop_map(|(method, parameters)| json!({"method": method, "params": parameters, "id": 1})
+            .to_string()
+            .into()),
+    ];
+    let connection = RefCell::new(Connection::open(node.address));
+    let head = node.head();
+    TestRunner::new(Config { cases: rounds, failure_persistence: None, ..Config::default() })
+        .run(&body, |body| {
+            let answer = connection.borrow_mut().send(&head, &body);
+            prop_assert!([200, 400, 404, 500].contains(&answer.status), "{answer:?}");
+            prop_assert!(!answer.body.contains("internal error"), "{answer:?}");
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(node.number("getblockcount", json!([])), 0);
+}

@@ -1,0 +1,10 @@
+//! The node's RPC and command line over real processes and sockets: what a client, a miner or an operator would notice.
+
+mod chain;
+mod client;
+mod command_line;
+mod http;
+mod mining;
+mod network;
+mod node;
+mod transactions;
