@@ -5,12 +5,12 @@ use super::store::Commit;
 use chain_spec::{Block, BlockHash, BlockUndo, CheckedBlock, CheckedTransaction, Transaction, Txid};
 use std::sync::Arc;
 
-/// Milliseconds since the Unix epoch; in the simulator, since the spec's genesis time.
+/// Milliseconds since the Unix epoch. The simulator's clock starts at the spec's genesis time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(pub u64);
 
 /// A connected peer, numbered by the shell; never reused while the process lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeerKey(pub u64);
 /// A gossiped message that waits for a [`Verdict`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,8 +1,8 @@
 //! Transactions that wait to be mined, with what each hangs together with.
 //!
 //! Here is the data structure: who spends what, ancestors and descendants, the orders for mining and eviction. Whether a
-//! transaction may enter is decided in [`accept`], by the rules and by [`policy`]; what blocks do to the pool is in
-//! [`blocks`]; transactions whose parents are missing wait in [`orphans`].
+//! transaction may enter is decided in `accept`, by the rules and by `policy`; what blocks do to the pool is in
+//! `blocks`; transactions whose parents are missing wait in `orphans`.
 
 pub(crate) mod accept;
 pub(crate) mod blocks;

@@ -109,12 +109,6 @@ pub(crate) struct Sync {
     poll_at: Time,
 }
 
-impl Default for PeerKey {
-    fn default() -> PeerKey {
-        PeerKey(0)
-    }
-}
-
 impl Sync {
     /// Whether an answer is awaited.
     pub(crate) fn is_waiting(&self) -> bool {

@@ -88,7 +88,7 @@ fn a_double_spend_on_the_longer_branch_drops_the_payment_and_what_hangs_on_it() 
     let child = spend(&[outpoint(&payment, 0)], 1, &[(8 * COIN, 2)]);
     node.pay(&child).unwrap();
     let theft = spend(&[coin], 0, &[(9 * COIN + 1, 3)]);
-    let rival = block_on(&spec.genesis.header, 1, &[theft.clone()], 50 * COIN, 1, &spec);
+    let rival = block_on(&spec.genesis.header, 1, std::slice::from_ref(&theft), 50 * COIN, 1, &spec);
     node.submit(&rival).unwrap();
     let better = block_on(&rival.header, 2, &[], 50 * COIN, 1, &spec);
     assert_eq!(node.submit(&better), Ok(Accepted::Active));
