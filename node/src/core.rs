@@ -191,6 +191,7 @@ impl Core {
         }
         self.sync_tick(now);
         self.relay_tick(now);
+        self.release_held(now);
         self.expire_transactions(now);
         Ok(())
     }

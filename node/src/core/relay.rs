@@ -10,9 +10,10 @@ use super::chain::accept::HeaderFailure;
 use super::chain::tree::NodeId;
 use super::event::{GossipId, Output, PeerKey, Time, Verdict};
 use super::mempool::accept::Class;
+use super::mempool::orphans::ORPHANS_MAX;
 use super::message::{CompactBlock, Gossip};
 use super::store::StoreError;
-use chain_spec::BlockHash;
+use chain_spec::{BlockHash, Txid};
 use compact::Partial;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -24,6 +25,10 @@ const ANNOUNCED_MAX: usize = 1_024;
 /// How far below the tip a block may be and still be forwarded, blocks: replayed history is not news.
 const FORWARDED_DEPTH_MAX: u32 = 6;
 
+/// Time a verdict on an orphan transaction is held back for its parents to come, milliseconds: gossip forgets a message that
+/// waits longer, and one that was ignored cannot be told on for minutes.
+const VERDICT_HELD_MS_MAX: u64 = 3_000;
+
 /// Gossip state.
 #[derive(Debug, Default)]
 pub(crate) struct Relay {
@@ -31,6 +36,8 @@ pub(crate) struct Relay {
     pending: VecDeque<(PeerKey, Arc<CompactBlock>)>,
     /// Blocks that lack transactions asked for.
     partial: BTreeMap<BlockHash, Partial>,
+    /// Orphan transactions whose verdict is held back, since when; at most as many as there are orphans.
+    held: BTreeMap<Txid, (GossipId, Time)>,
     announced: BTreeSet<BlockHash>,
     announced_order: VecDeque<BlockHash>,
     /// Submitted here, so told to everybody even while the chain is behind.
@@ -42,9 +49,17 @@ impl Relay {
     pub(crate) fn has_pending(&self) -> bool {
         !self.pending.is_empty()
     }
-    /// Whether a body waits for an answer or a retry.
+    /// Whether a body waits for an answer or a retry, or a verdict for a parent.
     pub(crate) fn is_waiting(&self) -> bool {
-        !self.partial.is_empty()
+        !self.partial.is_empty() || !self.held.is_empty()
+    }
+    /// Holds a verdict back.
+    pub(crate) fn hold(&mut self, txid: Txid, id: GossipId, since: Time) {
+        self.held.insert(txid, (id, since));
+    }
+    /// Takes the held verdict of a transaction, and since when it was held.
+    pub(crate) fn take_held(&mut self, txid: &Txid) -> Option<(GossipId, Time)> {
+        self.held.remove(txid)
     }
     /// Notes a block submitted here.
     pub(crate) fn submitted(&mut self, hash: BlockHash) {
@@ -66,6 +81,15 @@ impl Relay {
     }
 }
 
+/// What gossip does with a transaction that was judged so.
+pub(crate) fn verdict_on(result: &Result<(), Class>) -> Verdict {
+    match result {
+        Ok(()) => Verdict::Accept,
+        Err(Class::Rule) => Verdict::Reject,
+        Err(_) => Verdict::Ignore,
+    }
+}
+
 impl Core {
     /// A forwarded message: judged far enough for a verdict.
     pub(crate) fn gossip(&mut self, peer: PeerKey, id: GossipId, message: Gossip, now: Time) -> Result<(), StoreError> {
@@ -74,12 +98,16 @@ impl Core {
                 self.outputs.push(Output::Verdict { id, verdict: Verdict::Ignore });
             }
             Gossip::Transaction(transaction) => {
-                let verdict = match self.take_transaction(peer, &transaction, false, now)? {
-                    Ok(()) => Verdict::Accept,
-                    Err(Class::Rule) => Verdict::Reject,
-                    Err(_) => Verdict::Ignore,
-                };
-                self.outputs.push(Output::Verdict { id, verdict });
+                let result = self.take_transaction(peer, &transaction, false, now)?;
+                if let Err(Class::ParentsMissing(_, orphan)) = &result
+                    && self.orphans.contains(&orphan.txid())
+                    && self.relay.held.len() < ORPHANS_MAX
+                    && !self.relay.held.contains_key(&orphan.txid())
+                {
+                    self.relay.hold(orphan.txid(), id, now);
+                } else {
+                    self.outputs.push(Output::Verdict { id, verdict: verdict_on(&result) });
+                }
             }
             Gossip::Block(compact) => {
                 let verdict = self.judge_announcement(peer, &compact, now);
@@ -90,6 +118,18 @@ impl Core {
             }
         }
         Ok(())
+    }
+
+    /// Gives up on orphans whose parents did not come in time for gossip.
+    pub(crate) fn release_held(&mut self, now: Time) {
+        let outputs = &mut self.outputs;
+        self.relay.held.retain(|_, (id, since)| {
+            let is_in_time = now.0.saturating_sub(since.0) < VERDICT_HELD_MS_MAX;
+            if !is_in_time {
+                outputs.push(Output::Verdict { id: *id, verdict: Verdict::Ignore });
+            }
+            is_in_time
+        });
     }
 
     /// Whether a block is news with enough work in its place. Its body is not looked at, so a forwarder cannot be blamed for it.

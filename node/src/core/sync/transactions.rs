@@ -4,6 +4,7 @@ use super::{Asked, Core};
 use crate::core::event::{Offence, Output, PeerKey, Time};
 use crate::core::mempool::accept::{Class, Entrance};
 use crate::core::message::{Gossip, Request, TRANSACTIONS_PER_MESSAGE_MAX};
+use crate::core::relay::verdict_on;
 use crate::core::store::StoreError;
 use chain_spec::{Transaction, Txid};
 use std::collections::BTreeSet;
@@ -155,10 +156,18 @@ impl Core {
     pub(crate) fn try_orphans(&mut self, now: Time) -> Result<(), StoreError> {
         while let Some(parent) = self.arrived.pop() {
             for orphan in self.orphans.take_children(&parent) {
-                // Its gossip was ignored while it was an orphan, so it is told on from here.
-                let result = self.take_transaction(orphan.peer, orphan.transaction.transaction(), true, now)?;
-                if let Err(Class::Rule) = result {
-                    self.offend(orphan.peer, Offence::BrokeRule("a transaction that breaks a rule"));
+                let txid = orphan.transaction.txid();
+                let held = self.relay.take_held(&txid);
+                let transaction = orphan.transaction.transaction();
+                // One whose gossip was given up, or that came as an answer, is told on from here.
+                let result = self.take_transaction(orphan.peer, transaction, held.is_none(), now)?;
+                match (held, &result) {
+                    (Some((id, since)), Err(Class::ParentsMissing(..))) => self.relay.hold(txid, id, since),
+                    (Some((id, _)), _) => self.outputs.push(Output::Verdict { id, verdict: verdict_on(&result) }),
+                    (None, Err(Class::Rule)) => {
+                        self.offend(orphan.peer, Offence::BrokeRule("a transaction that breaks a rule"));
+                    }
+                    (None, _) => {}
                 }
             }
         }

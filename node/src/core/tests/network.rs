@@ -125,7 +125,6 @@ impl Network {
                     let id = GossipId(self.sequence);
                     self.gossip.insert((to, id), (from, message.clone()));
                     self.input(to, Input::Gossip { peer, id, message });
-                    assert!(!self.gossip.contains_key(&(to, id)), "every message gets a verdict");
                 }
             }
             Event::Ask { to, from, id, request } => {
@@ -279,6 +278,30 @@ fn what_a_compact_block_lacks_is_asked_for() {
     let expected = Request::BlockTransactions { block: block.hash(), indexes: vec![1, 2, 3] };
     assert!(asked.contains(&&expected), "{asked:?}");
     assert!(!asked.iter().any(|request| matches!(request, Request::Blocks { .. })), "{asked:?}");
+}
+
+#[test]
+fn a_child_that_comes_before_its_parent_is_forwarded_once_the_parent_comes() {
+    let spec = spec();
+    let mut network = Network::new(3, &spec);
+    network.connect(0, 1);
+    network.connect(1, 2);
+    network.run(100);
+    let parent = spend(&[genesis_coin(&spec, 0).0], 0, &[(9 * COIN, 1)]);
+    let child = spend(&[outpoint(&parent, 0)], 1, &[(8 * COIN, 2)]);
+    let stranger = spend(&[outpoint(&child, 7)], 2, &[(COIN, 2)]);
+    for orphan in [&child, &stranger] {
+        let message = Gossip::Transaction(orphan.clone());
+        network.post(0, Event::Gossip { to: 1, from: 0, message });
+    }
+    network.run(500);
+    assert_eq!(network.gossip.len(), 2, "both verdicts are held");
+    network.input(0, Input::SubmitTransaction { call: CallId(0), transaction: parent.clone() });
+    network.run(500);
+    assert_eq!(network.nodes[2].pool(), vec![parent.txid(), child.txid()]);
+    network.run(3_000);
+    assert_eq!(network.gossip.len(), 0, "every message gets a verdict in the end");
+    assert_eq!(network.offences, vec![]);
 }
 
 #[test]
