@@ -46,9 +46,12 @@ pub struct TipState {
 /// What became of a submission.
 pub type Judgement = Result<Accepted, Rejected>;
 
+/// A closure that looks at the mind and sends what it saw to its caller.
+type Read = Box<dyn FnOnce(&dyn Mind) + Send>;
+
 enum Message {
     Submit { input: Box<dyn FnOnce(CallId) -> Input + Send>, answer: oneshot::Sender<Judgement> },
-    Read(Box<dyn FnOnce(&dyn Mind) + Send>),
+    Read(Read),
     Stop,
 }
 

@@ -25,7 +25,7 @@ async fn help(_: Arc<Context>, arguments: Arguments) -> Reply {
     let mut text = String::new();
     for (heading, methods) in &methods::GROUPS {
         // Writing to a String cannot fail.
-        let _ = write!(text, "{}== {heading} ==\n", if text.is_empty() { "" } else { "\n" });
+        let _ = writeln!(text, "{}== {heading} ==", if text.is_empty() { "" } else { "\n" });
         for method in *methods {
             let _ = writeln!(text, "{}", method.usage());
         }
