@@ -1,4 +1,4 @@
-//! HTTP around [`protocol`](super::protocol): who may connect, who may call, how large a body may be.
+//! HTTP around [`protocol`]: who may connect, who may call, how large a body may be.
 //!
 //! `POST /` is JSON-RPC with Basic authentication and any content type; `GET /health` and `GET /metrics` are open to
 //! whoever can reach the port (loopback unless told otherwise). Absent: TLS, REST, CORS.
