@@ -36,9 +36,9 @@ impl Report {
                     "kernel": measured.contender.name(),
                     "form": measured.contender.form(),
                     "threads": measured.threads,
-                    "hashes_per_second": measured.median().round(),
-                    "min": min.round(),
-                    "max": max.round(),
+                    "hashes_per_second": measured.median().round() as u64,
+                    "min": min.round() as u64,
+                    "max": max.round() as u64,
                     "ratio": self.ratio(measured),
                 })
             })
