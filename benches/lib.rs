@@ -120,7 +120,7 @@ impl ChainBuilder {
         Some(transaction)
     }
 
-    /// Mines a block that holds these transactions, which together leave [`FEE`] each to the miner.
+    /// Mines a block that holds these transactions, which leave what payments made here leave to the miner.
     pub fn mine(&mut self, transactions: Vec<Transaction>) -> Arc<Block> {
         let height = self.blocks.len() as u32;
         let fees = FEE.checked_mul(transactions.len() as u64).expect("a block's fees are far below 2^64 units");

@@ -28,12 +28,11 @@ fn a_taken_port_is_named() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = taken.local_addr().expect("bound").port().to_string();
-    for flag in ["--rpc-listen", "--p2p-listen"] {
+    for (flag, other) in [("--rpc-listen", "--p2p-listen"), ("--p2p-listen", "--rpc-listen")] {
         let output = crate::support::testoon()
-            .args(["node", "--chain", "local", "--rpc-listen", "127.0.0.1:0", "--p2p-listen", "127.0.0.1:0"])
+            .args(["node", "--chain", "local", other, "127.0.0.1:0", flag, &format!("127.0.0.1:{port}")])
             .args(["--no-discover", "--datadir"])
             .arg(directory.path())
-            .args([flag, &format!("127.0.0.1:{port}")])
             .output()
             .expect("the binary under test runs");
         let text = String::from_utf8_lossy(&output.stderr);
@@ -105,7 +104,7 @@ fn the_wallet_names_what_is_wrong() {
     let password = directory.path().join("password");
     std::fs::write(&password, "right\n").expect("a file can be written");
     let password = password.display().to_string();
-    let base = ["wallet", "--chain", "local", "--wallet", &wallet, "--password-file", &password];
+    let base = ["wallet", "--wallet", &wallet, "--password-file", &password];
     let with = |more: &[&str]| {
         let mut all = base.to_vec();
         all.extend_from_slice(more);

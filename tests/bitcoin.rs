@@ -52,7 +52,12 @@ fn what_we_mine_on_regtest_is_a_bitcoin_block() {
         let block: bitcoin::Block = deserialize_hex(text.as_str().expect("text")).expect("a block by rust-bitcoin");
         assert_eq!(block.block_hash().to_string(), hash.as_str().expect("a hash"));
         assert!(block.check_merkle_root());
-        assert_eq!(block.bip34_block_height().expect("a height in the coinbase"), height);
+        // rust-bitcoin reads pushed heights only; up to 16 the height is an opcode, as Bitcoin Core writes it.
+        if height > 16 {
+            assert_eq!(block.bip34_block_height().expect("a height in the coinbase"), height);
+        } else {
+            assert_eq!(block.txdata[0].input[0].script_sig.as_bytes()[0], 0x50 + height as u8);
+        }
         assert!(block.header.validate_pow(block.header.target()).is_ok());
         assert_eq!(block.header.bits.to_consensus(), 0x207f_ffff);
         // Halved at 150.

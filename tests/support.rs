@@ -3,13 +3,13 @@
 mod client;
 mod node;
 
-pub use client::{Client, RpcError};
+pub use client::Client;
 pub use node::{Node, NodeOptions};
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Longest any single wait of a test may take before it fails.
 pub const WAIT_MAX: Duration = Duration::from_secs(60);
@@ -32,7 +32,7 @@ pub fn testoon() -> Command {
 /// For facts that no call can be blocked on, such as another node's mempool. Where there is one (`waitforblockheight`), it
 /// is used instead.
 pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
+    let start = testoon_benches::now();
     loop {
         if let Some(found) = look() {
             return found;

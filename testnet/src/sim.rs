@@ -158,7 +158,6 @@ impl Simulation {
                 mempool_bytes_max: MEMPOOL_BYTES_MAX,
                 fee_rate_min: 0,
                 seed: simulation.random.next_u64(),
-                ..Config::default()
             };
             let spec = Arc::clone(&simulation.setup.spec);
             let (core, outputs) = Core::open(spec, config, store, Loaded::default(), simulation.time())?;
@@ -225,7 +224,7 @@ impl Simulation {
 
     /// Carries out the next event; `None` when nothing is left to happen.
     pub fn step(&mut self) -> Result<Option<Step>, StoreError> {
-        let Some(event) = self.queue.next() else { return Ok(None) };
+        let Some(event) = self.queue.advance() else { return Ok(None) };
         self.statistics.events += 1;
         match event {
             Event::Mine => return self.mine(),

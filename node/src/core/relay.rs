@@ -24,6 +24,8 @@ const PENDING_MAX: usize = 32;
 const ANNOUNCED_MAX: usize = 1_024;
 /// How far below the tip a block may be and still be forwarded, blocks: replayed history is not news.
 const FORWARDED_DEPTH_MAX: u32 = 6;
+/// How far below the tip an announced block may be and its body still be fetched, blocks.
+const SIDE_BRANCH_DEPTH_MAX: u32 = 100;
 
 /// Time a verdict on an orphan transaction is held back for its parents to come, milliseconds: gossip forgets a message that
 /// waits longer, and one that was ignored cannot be told on for minutes.
@@ -156,11 +158,13 @@ impl Core {
         }
     }
 
-    /// Whether a block's body is missing here and may matter.
+    /// Whether a block's body is missing here and may matter. Those of side branches near the tip may: the branch can become the
+    /// better one, and people watch forks; each cost its maker a proof of work.
     fn wants_body(&self, compact: &CompactBlock) -> bool {
         let Some(id) = self.chain.tree.find(&compact.header.hash()) else { return false };
         let node = self.chain.tree.node(id);
-        !node.has_body() && node.is_sound() && node.work >= self.chain.tree.node(self.chain.tip()).work
+        let floor = self.chain.height().saturating_sub(SIDE_BRANCH_DEPTH_MAX);
+        !node.has_body() && node.is_sound() && node.height >= floor
     }
 
     /// Tells everybody of the active tip, unless they were told, or better is already known and on its way.

@@ -2,7 +2,7 @@
 //!
 //! A kernel tests one 32-bit word of the digest against the target's leading zero bits; [`Kernel::scan`] confirms
 //! what is left against the whole target with the `sha2` crate, so no kernel's word is taken for it.
-//! There is one file for each kernel. [`scalar`] is the portable one and the slow model of the others; the others exist on
+//! There is one file for each kernel. `scalar` is the portable one and the slow model of the others; the others exist on
 //! x86-64 only. This module and its children hold the miner's only `unsafe` code. There is no GPU kernel.
 
 use std::{fmt, ops::Range, str::FromStr, sync::OnceLock};

@@ -35,7 +35,7 @@ impl<E> Queue<E> {
     }
 
     /// Takes the earliest event and moves time to it.
-    pub fn next(&mut self) -> Option<E> {
+    pub fn advance(&mut self) -> Option<E> {
         let Reverse(scheduled) = self.heap.pop()?;
         self.now_us = scheduled.at_us;
         Some(scheduled.event)
@@ -79,10 +79,10 @@ mod tests {
         for (delay, event) in [(5, 'c'), (1, 'a'), (5, 'd'), (1, 'b')] {
             queue.push(delay, event);
         }
-        let order: String = std::iter::from_fn(|| queue.next()).collect();
+        let order: String = std::iter::from_fn(|| queue.advance()).collect();
         assert_eq!(order, "abcd");
         assert_eq!(queue.now_us(), 5);
         queue.push(2, 'e');
-        assert_eq!((queue.next(), queue.now_us()), (Some('e'), 7));
+        assert_eq!((queue.advance(), queue.now_us()), (Some('e'), 7));
     }
 }

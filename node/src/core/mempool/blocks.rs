@@ -4,10 +4,14 @@
 use super::Entry;
 use super::accept::{Entrance, POOLED_TIME_MS_MAX};
 use crate::core::Core;
-use crate::core::event::Time;
+use crate::core::event::{Output, Time};
+use crate::core::message::Gossip;
 use crate::core::store::StoreError;
 use chain_spec::{CheckedBlock, Transaction};
 use std::sync::Arc;
+
+/// Undone transactions that are told to everybody after a reorganisation, at most.
+const RETOLD_MAX: usize = 1_000;
 
 /// Transactions that may come back after a reorganisation, in dependency order.
 #[derive(Debug, Default)]
@@ -64,10 +68,16 @@ impl Core {
     /// pooled ones, as they came. Those that no longer fit are dropped, and with them all that need them.
     pub(crate) fn readmit(&mut self, now: Time) -> Result<(), StoreError> {
         let Returning { undone, pooled } = std::mem::take(&mut self.returning);
+        let mut told = 0;
         for transaction in undone {
             if let Ok(mut judged) = self.judge_transaction(&transaction, Entrance::Returning, now)? {
                 judged.entry.is_local = self.local.contains(&judged.entry.transaction.txid());
                 self.mempool.insert(judged.entry);
+                // Those who were on the better branch all along have seen it in no block and, perhaps, in no mempool.
+                if told < RETOLD_MAX {
+                    told += 1;
+                    self.outputs.push(Output::Publish(Gossip::Transaction(transaction)));
+                }
             }
         }
         for old in pooled {

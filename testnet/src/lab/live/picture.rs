@@ -32,7 +32,7 @@ pub fn line(watch: &Watch, news: &News, paid: Option<&str>, conflicting: Option<
     }
 }
 
-/// The heading over [`line`]s.
+/// The heading over the lines that [`line()`] gives.
 pub fn heading() -> String {
     format!("{:>9} {:PUBLIC_COLUMNS$} | what only the attacker has", "", "what everybody has")
 }

@@ -167,7 +167,8 @@ impl Watch {
         let now = self.seconds();
         let mut found = Vec::new();
         let mut at = tip.to_owned();
-        loop {
+        // Genesis has no parent: its `previous` is empty.
+        while !at.is_empty() {
             if let Some(block) = self.blocks.get_mut(&at) {
                 let was_secret = block.public_s.is_none();
                 if !(honest && was_secret) {
@@ -182,9 +183,6 @@ impl Watch {
             let (hash, next) = (at, seen.previous.clone());
             at = next;
             found.push((hash, seen));
-            if found.last().is_some_and(|(_, seen)| seen.height == 0) {
-                break;
-            }
         }
         for (hash, seen) in found.into_iter().rev() {
             news.push(News::Block { hash: hash.clone(), secret: !honest });

@@ -119,7 +119,7 @@ fn as_text(args: &OddsArgs) -> String {
         };
         line(format!("  for a risk below {:>6}: {text}", format!("{} %", 100.0 * risk)));
     }
-    line(format!("\nThe same attacker with other shares, and other shops (rows: share, columns: confirmations):\n"));
+    line("\nThe same attacker with other shares, and other shops (rows: share, columns: confirmations):\n".into());
     page.push_str(&map_text(args));
     page
 }

@@ -40,7 +40,7 @@ impl Strategy for Timewarp {
         let mut aim = Aim::honest(view);
         let height = view.public.height + 1;
         // The last header of a period tells the truth; all others are one second past the median.
-        if !self.stopped && (height + 1) % self.interval != 0 {
+        if !self.stopped && !(height + 1).is_multiple_of(self.interval) {
             aim.time_s = Some(view.public.median_time_past_s + 1);
         }
         aim
