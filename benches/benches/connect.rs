@@ -31,20 +31,20 @@ fn main() {
 
 /// CPU and wall seconds for connecting the whole chain.
 fn connect(builder: &ChainBuilder) -> (f64, f64) {
-    let store = MemoryStore::default();
+    let mut store = MemoryStore::default();
     let last = &builder.blocks[builder.blocks.len() - 1];
     let now_ms = Time(u64::from(last.header.time) * 1_000);
     let spec = Arc::clone(builder.spec());
     let (mut core, outputs) = Core::open(spec, Config::default(), Box::new(store.clone()), Loaded::default(), now_ms)
         .expect("an empty store opens");
-    perform(&store, &outputs);
+    perform(&mut store, &outputs);
     let (cpu, wall) = (cpu_seconds(), now());
     for (call, block) in (0..).zip(&builder.blocks[1..]) {
         let input = Input::SubmitBlock { call: CallId(call), block: Arc::clone(block) };
         let outputs = core.handle(now_ms, input).expect("memory does not fail");
-        perform(&store, &outputs);
+        perform(&mut store, &outputs);
         while core.has_pending() {
-            perform(&store, &core.handle(now_ms, Input::Tick).expect("memory does not fail"));
+            perform(&mut store, &core.handle(now_ms, Input::Tick).expect("memory does not fail"));
         }
     }
     let spent = (cpu_seconds() - cpu, wall.elapsed().as_secs_f64());
@@ -52,8 +52,8 @@ fn connect(builder: &ChainBuilder) -> (f64, f64) {
     spent
 }
 
-fn perform(store: &MemoryStore, outputs: &[Output]) {
+fn perform(store: &mut MemoryStore, outputs: &[Output]) {
     for output in outputs {
-        store.perform(output);
+        store.perform(output).expect("memory does not fail");
     }
 }

@@ -76,7 +76,12 @@ pub struct AttackArgs {
 impl AttackArgs {
     /// How a double spend is played.
     pub fn plan(&self) -> Plan {
-        Plan { confirmations: self.confirmations, premine: self.premine, give_up: Some(self.give_up) }
+        Plan {
+            confirmations: self.confirmations,
+            premine: self.premine,
+            give_up: Some(self.give_up),
+            waits_for_goods: false,
+        }
     }
 
     fn threads(&self) -> usize {

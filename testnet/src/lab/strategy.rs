@@ -111,6 +111,8 @@ pub enum Order {
         /// What is to replace it.
         conflicting: Arc<CheckedTransaction>,
     },
+    /// The shop has shipped: the goods are here.
+    Shipped,
     /// Stop attacking: drop what is secret and mine as everybody does.
     Stop,
 }

@@ -6,7 +6,8 @@ fn runs() -> u32 {
 }
 
 fn played(share: f64, confirmations: u32, premine: u32, give_up: u32) -> (Tally, f64) {
-    let duel = Duel::new(share, Plan { confirmations, premine, give_up: Some(give_up) }).unwrap();
+    let duel =
+        Duel::new(share, Plan { confirmations, premine, give_up: Some(give_up), waits_for_goods: false }).unwrap();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     (tally(&duel, runs(), 11, threads).unwrap(), duel.race().success())
 }
@@ -43,7 +44,7 @@ fn the_simulator_agrees_with_the_formula() {
 
 #[test]
 fn threads_do_not_change_a_result() {
-    let duel = Duel::new(0.3, Plan { confirmations: 2, premine: 0, give_up: Some(6) }).unwrap();
+    let duel = Duel::new(0.3, Plan { confirmations: 2, premine: 0, give_up: Some(6), waits_for_goods: false }).unwrap();
     assert_eq!(tally(&duel, 60, 5, 1).unwrap(), tally(&duel, 60, 5, 3).unwrap());
     assert_ne!(tally(&duel, 60, 5, 1).unwrap().trace_hash, tally(&duel, 60, 6, 1).unwrap().trace_hash);
 }

@@ -51,6 +51,9 @@ pub fn stage(args: &AttackArgs, common: &Common) -> Result<Outcome> {
             ),
         );
     }
+    if shipped.is_some() {
+        scene.desk().give(&Order::Shipped)?;
+    }
     let ended = scene.wait(|scene| Ok(scene.desk().told()?.ended))?;
     scene.tell(if ended { "publishes" } else { "gives up" }, &format!("the attacker: {}", scene.desk().told()?.state));
     settle(&mut scene)?;

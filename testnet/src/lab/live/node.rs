@@ -87,6 +87,7 @@ fn make(args: &StrategyArgs, spec: &ChainSpec) -> Result<Box<dyn Strategy>, Stri
             confirmations: args.confirmations,
             premine: args.premine,
             give_up: args.give_up,
+            waits_for_goods: true,
         })),
         "selfish" => Box::<strategy::selfish::Selfish>::default(),
         "halt" => Box::<strategy::halt::Halt>::default(),

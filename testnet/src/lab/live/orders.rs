@@ -19,6 +19,7 @@ use std::sync::Arc;
 #[serde(rename_all = "kebab-case")]
 enum Line {
     Pay { paid: String, conflicting: String },
+    Shipped,
     Stop,
 }
 
@@ -51,6 +52,7 @@ impl Desk {
                 paid: hex::encode(paid.to_bytes()),
                 conflicting: hex::encode(conflicting.transaction().to_bytes()),
             },
+            Order::Shipped => Line::Shipped,
             Order::Stop => Line::Stop,
         };
         let text = format!("{}\n", serde_json::to_string(&line)?);
@@ -101,6 +103,7 @@ fn parse(line: &str) -> Result<Order> {
             let conflicting = Arc::new(check_transaction(transaction(&conflicting)?)?);
             Order::Pay { paid: transaction(&paid)?, conflicting }
         }
+        Line::Shipped => Order::Shipped,
         Line::Stop => Order::Stop,
     })
 }

@@ -56,6 +56,7 @@ struct Observed {
 /// All nodes of a scene.
 pub struct Watch {
     clock: Stopwatch,
+    look_s: f64,
     nodes: BTreeMap<String, Observed>,
     miners: BTreeMap<String, String>,
     /// Every block seen so far, by hash.
@@ -80,8 +81,15 @@ impl Watch {
             let tip = text(&client.call("getbestblockhash", json!([]))?)?;
             observed.insert(name, Observed { client, honest, tip });
         }
-        let mut watch =
-            Watch { clock, nodes: observed, miners, blocks: BTreeMap::new(), reorg_depth, marks: Vec::new() };
+        let mut watch = Watch {
+            clock,
+            look_s: 0.0,
+            nodes: observed,
+            miners,
+            blocks: BTreeMap::new(),
+            reorg_depth,
+            marks: Vec::new(),
+        };
         watch.look()?;
         Ok(watch)
     }
@@ -115,19 +123,23 @@ impl Watch {
 
     /// Looks at every node once.
     pub fn look(&mut self) -> Result<Vec<News>> {
-        let mut news = Vec::new();
-        let names: Vec<String> = self.nodes.keys().cloned().collect();
-        for name in names {
+        let (mut news, mut found) = (Vec::new(), Vec::new());
+        self.look_s = self.seconds();
+        // The attacker first: what the honest nodes have by the end of the look is not secret.
+        let mut names: Vec<(bool, String)> =
+            self.nodes.iter().map(|(name, node)| (node.honest, name.clone())).collect();
+        names.sort();
+        for (_, name) in names {
             let node = &self.nodes[&name];
             let (client, honest, before) = (node.client.clone(), node.honest, node.tip.clone());
             let tip = text(&client.call("getbestblockhash", json!([])).with_context(|| format!("asking {name}"))?)?;
-            self.learn(&client, &tip, honest, &mut news)?;
+            self.learn(&client, &tip, honest, &mut found)?;
             if !honest {
                 // Secret blocks are not always on the attacker's own best branch.
                 for leaf in client.call("getchaintips", json!([]))?.as_array().into_iter().flatten() {
                     let has_body = matches!(leaf["status"].as_str(), Some("active" | "valid-fork" | "valid-headers"));
                     if let (true, Some(hash)) = (has_body, leaf["hash"].as_str()) {
-                        self.learn(&client, hash, false, &mut news)?;
+                        self.learn(&client, hash, false, &mut found)?;
                     }
                 }
             }
@@ -143,7 +155,9 @@ impl Watch {
                 }
             }
         }
-        Ok(news)
+        let secret = |hash: &String| self.blocks.get(hash).is_some_and(|block| block.public_s.is_none());
+        let blocks = found.into_iter().map(|hash| News::Block { secret: secret(&hash), hash });
+        Ok(blocks.chain(news).collect())
     }
 
     /// Blocks of the branch ending in `old` that are not in the one ending in `new`.
@@ -163,8 +177,8 @@ impl Watch {
     }
 
     /// Takes in a block and those below it that are new, or newly public.
-    fn learn(&mut self, client: &Client, tip: &str, honest: bool, news: &mut Vec<News>) -> Result<()> {
-        let now = self.seconds();
+    fn learn(&mut self, client: &Client, tip: &str, honest: bool, new: &mut Vec<String>) -> Result<()> {
+        let now = self.look_s;
         let mut found = Vec::new();
         let mut at = tip.to_owned();
         // Genesis has no parent: its `previous` is empty.
@@ -185,7 +199,7 @@ impl Watch {
             found.push((hash, seen));
         }
         for (hash, seen) in found.into_iter().rev() {
-            news.push(News::Block { hash: hash.clone(), secret: !honest });
+            new.push(hash.clone());
             self.blocks.insert(hash, seen);
         }
         Ok(())

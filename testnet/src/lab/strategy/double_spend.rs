@@ -17,6 +17,9 @@ pub struct Plan {
     pub premine: u32,
     /// With the goods shipped, give up this many blocks behind; never if `None`.
     pub give_up: Option<u32>,
+    /// Publish only when told that the goods are here ([`Order::Shipped`]), as live, where a shop needs a moment to see its
+    /// confirmations. Otherwise the shop is taken to ship at the very confirmation.
+    pub waits_for_goods: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +39,7 @@ pub struct DoubleSpend {
     plan: Plan,
     stage: Stage,
     payment: Option<Payment>,
+    shipped: bool,
 }
 
 struct Payment {
@@ -47,7 +51,7 @@ struct Payment {
 impl DoubleSpend {
     /// A double spend that has yet to be told what to pay.
     pub fn new(plan: Plan) -> DoubleSpend {
-        DoubleSpend { plan, stage: Stage::Waiting, payment: None }
+        DoubleSpend { plan, stage: Stage::Waiting, payment: None, shipped: false }
     }
 
     /// Confirmations of the payment on the public branch, 0 while it is not mined.
@@ -73,7 +77,10 @@ impl DoubleSpend {
 
     /// Publishes, gives up, or goes on, as the race stands.
     fn race(&mut self, view: &View<'_>, fork_height: u32) -> Vec<Action> {
-        if self.confirmations(view, fork_height) < self.plan.confirmations {
+        if !self.plan.waits_for_goods && self.confirmations(view, fork_height) >= self.plan.confirmations {
+            self.shipped = true;
+        }
+        if !self.shipped {
             return Vec::new();
         }
         let secret_height = view.own.as_ref().map_or(fork_height, |secret| secret.height);
@@ -123,6 +130,7 @@ impl Strategy for DoubleSpend {
     }
 
     fn after(&mut self, event: &Event, view: &View<'_>) -> Vec<Action> {
+        self.shipped |= *event == Event::Order(Order::Shipped);
         match (event, &self.stage) {
             (Event::Order(Order::Pay { paid, conflicting }), Stage::Waiting) => {
                 self.payment = Some(Payment {
