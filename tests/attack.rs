@@ -44,13 +44,6 @@ fn a_small_minority_fails_and_says_why() {
 }
 
 #[test]
-fn a_majority_censors_an_address() {
-    let (report, _place) = attack(&["censor", "--share", "0.8"]);
-    assert_eq!(report["succeeded"], true, "{report}");
-    assert_eq!(report["confirmations"], 0);
-}
-
-#[test]
 fn attacks_that_cannot_be_are_refused() {
     run(&["attack", "teleport"]).refuses(2, &["teleport", "double-spend"]);
     run(&["attack", "double-spend", "--share", "1.2"]).refuses(2, &["1.2"]);

@@ -66,7 +66,6 @@ pub fn simulated_chain(mut chain: ChainSpec, spacing_s: u32) -> ChainSpec {
 struct Node {
     mind: Box<dyn Mind>,
     coins: arena::Coins,
-    online: bool,
     tick_is_due: bool,
 }
 
@@ -161,7 +160,7 @@ impl Simulation {
             };
             let spec = Arc::clone(&simulation.setup.spec);
             let (core, outputs) = Core::open(spec, config, store, Loaded::default(), simulation.time())?;
-            simulation.nodes.push(Node { mind: mind(number, core), coins, online: true, tick_is_due: false });
+            simulation.nodes.push(Node { mind: mind(number, core), coins, tick_is_due: false });
             simulation.perform(number, outputs)?;
         }
         for (a, b) in simulation.setup.edges.clone() {
@@ -267,17 +266,6 @@ impl Simulation {
         self.links.set_up(a, b, false);
         self.handle(a, Input::PeerDisconnected { peer: key(b) })?;
         self.handle(b, Input::PeerDisconnected { peer: key(a) })
-    }
-
-    /// Takes a node off the network, miner and all, or brings it back.
-    pub fn set_online(&mut self, node: usize, online: bool) -> Result<(), StoreError> {
-        self.nodes[node].online = online;
-        for peer in self.links.peers(node).to_vec() {
-            if self.nodes[peer].online {
-                self.set_link(node, peer, online)?;
-            }
-        }
-        Ok(())
     }
 
     fn connect(&mut self, a: usize, b: usize) -> Result<(), StoreError> {
@@ -389,9 +377,6 @@ impl Simulation {
         });
         let node = lucky.unwrap_or(shares.len() - 1);
         self.schedule_mining();
-        if !self.nodes[node].online {
-            return Ok(Some(Step::Other));
-        }
         let payout = payout(node);
         let template = self.nodes[node].mind.template(&payout, self.time());
         let block = Arc::new(work(template.block));

@@ -13,6 +13,7 @@ use node::core::mind::Mind;
 use node::core::store::StoreError;
 use node::core::template::Template;
 use rustc_hash::FxHashSet;
+use std::collections::VecDeque;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -57,13 +58,30 @@ pub struct Attacker {
     public: BlockHash,
     own: Option<BlockHash>,
     calls: u64,
+    /// Blocks the core has stored since the last thought: others' and our own. They can be read from the next call on.
+    noted: Vec<BlockHash>,
+    found: Vec<BlockHash>,
+    /// What the core is still to be told, one a call, because what it says must be performed in between.
+    queued: VecDeque<Input>,
 }
 
 impl Attacker {
     /// Wraps a core. Orders are looked for at every input.
     pub fn new(core: Core, strategy: Box<dyn Strategy>, orders: Receiver<Order>, report: Report) -> Attacker {
         let public = core.tip().hash;
-        Attacker { core, strategy, orders, report, hidden: FxHashSet::default(), public, own: None, calls: 0 }
+        Attacker {
+            core,
+            strategy,
+            orders,
+            report,
+            hidden: FxHashSet::default(),
+            public,
+            own: None,
+            calls: 0,
+            noted: Vec::new(),
+            found: Vec::new(),
+            queued: VecDeque::new(),
+        }
     }
 
     fn view(&self) -> View<'_> {
@@ -71,29 +89,25 @@ impl Attacker {
         View { core: &self.core, public, own: self.own.and_then(|own| self.core.summary(&own)) }
     }
 
-    /// Gives the strategy an event, carries out what it wants, and returns what the core said to that.
-    fn tell(&mut self, event: &Event, now: Time) -> Result<Vec<Output>, StoreError> {
+    /// Gives the strategy an event and begins what it wants; what can be said at once is returned.
+    fn tell(&mut self, event: &Event) -> Result<Vec<Output>, StoreError> {
         let public = self.core.summary(&self.public).unwrap_or_else(|| self.core.tip());
         let own = self.own.and_then(|own| self.core.summary(&own));
         let actions = self.strategy.after(event, &View { core: &self.core, public, own });
-        let mut outputs = Vec::new();
+        // The miner's glue renews its job when the mempool changes; here its aim has.
+        let mut outputs = if actions.is_empty() { Vec::new() } else { vec![Output::MempoolChanged] };
         for action in actions {
             match action {
                 Action::Publish(tip) => outputs.extend(self.publish(tip)?),
-                Action::Abandon => outputs.extend(self.abandon(now)?),
-                Action::Submit(transaction) => {
-                    let call = self.own_call();
-                    outputs.extend(self.core.handle(now, Input::SubmitTransaction { call, transaction })?);
-                }
+                Action::Abandon => self.abandon(),
+                // Past the own mempool, which may hold, or have mined in secret, what it conflicts with.
+                Action::Submit(transaction) => outputs.push(Output::Publish(Gossip::Transaction(transaction))),
             }
-        }
-        if !outputs.is_empty() {
-            // The miner's glue renews its job when the mempool changes; here its aim has.
-            outputs.push(Output::MempoolChanged);
         }
         Ok(outputs)
     }
 
+    /// Announces a branch from its first secret block on. Called between the core's calls, so every block can be read.
     fn publish(&mut self, tip: BlockHash) -> Result<Vec<Output>, StoreError> {
         let mut branch = Vec::new();
         let mut at = tip;
@@ -110,8 +124,8 @@ impl Attacker {
         Ok(branch)
     }
 
-    fn abandon(&mut self, now: Time) -> Result<Vec<Output>, StoreError> {
-        let Some(mut first) = self.own.take() else { return Ok(Vec::new()) };
+    fn abandon(&mut self) {
+        let Some(mut first) = self.own.take() else { return };
         // Back to the first block of the branch, so that the whole of it leaves the core's active chain.
         while let Some(summary) = self.core.summary(&first) {
             match self.hidden.contains(&summary.header.previous) {
@@ -119,15 +133,15 @@ impl Attacker {
                 false => break,
             }
         }
-        match self.hidden.contains(&first) {
-            true => self.steer(first, Steer::Invalidate, now),
-            false => Ok(Vec::new()),
+        if self.hidden.contains(&first) {
+            self.refuse(first);
         }
     }
 
-    fn steer(&mut self, block: BlockHash, steer: Steer, now: Time) -> Result<Vec<Output>, StoreError> {
+    /// Has the core treat a block as invalid, as an operator would.
+    fn refuse(&mut self, block: BlockHash) {
         let call = self.own_call();
-        self.core.handle(now, Input::Steer { call, block, steer })
+        self.queued.push_back(Input::Steer { call, block, steer: Steer::Invalidate });
     }
 
     fn own_call(&mut self) -> CallId {
@@ -149,22 +163,39 @@ impl Attacker {
         true
     }
 
-    /// Blocks that others made and the core has just stored: refused, or candidates for the public tip.
-    fn heed(&mut self, outputs: &[Output], now: Time) -> Result<(Vec<Event>, Vec<Output>), StoreError> {
-        let (mut events, mut more) = (Vec::new(), Vec::new());
-        for output in outputs {
-            let Output::StoreBlock(block) = output else { continue };
-            let hash = block.hash();
-            if self.hidden.contains(&hash) {
-                continue;
-            }
+    /// Takes in what has come since the last call, and what the strategy wants done about it.
+    fn think(&mut self, ticked: bool) -> Result<Vec<Output>, StoreError> {
+        let mut events = Vec::new();
+        for hash in std::mem::take(&mut self.noted) {
             if !self.strategy.accepts(&hash, &self.view()) {
-                more.extend(self.steer(hash, Steer::Invalidate, now)?);
+                self.refuse(hash);
             } else if self.consider_public(hash) {
                 events.push(Event::Public(hash));
             }
         }
-        Ok((events, more))
+        for hash in std::mem::take(&mut self.found) {
+            self.own = Some(hash);
+            events.push(Event::Found(hash));
+        }
+        events.extend(self.orders.try_iter().map(Event::Order));
+        if events.is_empty() && ticked {
+            events.push(Event::Tick);
+        }
+        let mut outputs = Vec::new();
+        for event in &events {
+            outputs.extend(self.tell(event)?);
+        }
+        if !events.is_empty() {
+            let view = self.view();
+            let standing = Standing {
+                ended: self.strategy.ended(),
+                state: self.strategy.state(&view),
+                public: Some((view.public.hash, view.public.height)),
+                own: view.own.as_ref().map(|own| (own.hash, own.height)),
+            };
+            self.report.set(standing);
+        }
+        Ok(outputs)
     }
 
     /// What may leave the node.
@@ -225,8 +256,10 @@ impl Mind for Attacker {
     }
 
     fn handle(&mut self, now: Time, input: Input) -> Result<Vec<Output>, StoreError> {
-        let mut events = Vec::new();
-        let found = match &input {
+        let ticked = input == Input::Tick;
+        let mut outputs = self.think(ticked)?;
+        let input = if ticked { self.queued.pop_front().unwrap_or(input) } else { input };
+        let submitted = match &input {
             Input::SubmitBlock { block, .. } => {
                 let hash = block.hash();
                 if self.hidden.contains(&block.header.previous) || self.aim().secret {
@@ -234,35 +267,26 @@ impl Mind for Attacker {
                 }
                 Some(hash)
             }
-            Input::Tick => {
-                events.push(Event::Tick);
-                None
-            }
             _ => None,
         };
-        let mut outputs = self.core.handle(now, input)?;
-        let (public, more) = self.heed(&outputs, now)?;
-        outputs.extend(more);
-        events.extend(public);
-        if let Some(hash) = found.filter(|hash| self.hidden.contains(hash) && self.core.summary(hash).is_some()) {
-            self.own = Some(hash);
-            events.push(Event::Found(hash));
+        let said = self.core.handle(now, input)?;
+        for output in &said {
+            if let Output::StoreBlock(block) = output {
+                let hash = block.hash();
+                if !self.hidden.contains(&hash) {
+                    self.noted.push(hash);
+                } else if submitted == Some(hash) {
+                    self.found.push(hash);
+                }
+            }
         }
-        events.extend(self.orders.try_iter().map(Event::Order));
-        for event in &events {
-            outputs.extend(self.tell(event, now)?);
-        }
-        if !events.is_empty() {
-            let view = self.view();
-            let standing = Standing {
-                ended: self.strategy.ended(),
-                state: self.strategy.state(&view),
-                public: Some((view.public.hash, view.public.height)),
-                own: view.own.as_ref().map(|own| (own.hash, own.height)),
-            };
-            self.report.set(standing);
-        }
+        outputs.extend(said);
         Ok(outputs.into_iter().filter_map(|output| self.filtered(output)).collect())
+    }
+
+    fn has_pending(&self) -> bool {
+        let waits = !(self.queued.is_empty() && self.noted.is_empty() && self.found.is_empty());
+        waits || self.core.has_pending()
     }
 
     fn template(&self, payout: &Script, now: Time) -> Template {

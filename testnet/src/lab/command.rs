@@ -47,8 +47,8 @@ pub struct AttackArgs {
     /// With the goods shipped, give up this many blocks behind
     #[arg(long, env = "TESTOON_GIVE_UP", default_value_t = GIVE_UP_DEFAULT, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub give_up: u32,
-    /// Secret blocks to have before paying
-    #[arg(long, env = "TESTOON_PREMINE", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
+    /// Secret blocks to have before paying: 0 or 1
+    #[arg(long, env = "TESTOON_PREMINE", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1))]
     pub premine: u32,
     /// Seeds the simulator; live, the order in which work is tried
     #[arg(long, env = "TESTOON_SEED", default_value_t = 1)]

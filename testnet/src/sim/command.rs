@@ -47,9 +47,6 @@ pub struct SimulateArgs {
     /// Cut the network in two for a while: FROM..TO in blocks found, such as 50..80
     #[arg(long, env = "TESTOON_PARTITION", value_name = "FROM..TO", value_parser = parse_range)]
     pub partition: Option<Span>,
-    /// After each block, this part of the nodes leaves and as many return
-    #[arg(long, env = "TESTOON_CHURN", default_value_t = 0.0, value_parser = parse_part)]
-    pub churn: f64,
     /// Also print stale rates for a range of delays and block sizes
     #[arg(long, env = "TESTOON_SWEEP")]
     pub sweep: bool,
@@ -66,13 +63,6 @@ fn parse_milliseconds(text: &str) -> Result<f64, String> {
     match text.trim_end_matches("ms").parse::<f64>() {
         Ok(delay) if (0.0..=3.6e6).contains(&delay) => Ok(delay),
         _ => Err("a delay is a number of milliseconds from 0 to 3600000".into()),
-    }
-}
-
-fn parse_part(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(part) if (0.0..1.0).contains(&part) => Ok(part),
-        _ => Err("a part is a number from 0 up to, but not, 1".into()),
     }
 }
 
@@ -129,9 +119,6 @@ pub fn simulate(args: &SimulateArgs) -> anyhow::Result<Outcome> {
     let edges = setup.edges.clone();
     let mut simulation = Simulation::new(setup)?;
     let mut cut = false;
-    let mut away: Vec<usize> = Vec::new();
-    let mut next_to_leave = 0;
-    let mut counted = 0;
     while simulation.statistics().blocks() < args.blocks as usize {
         if simulation.step()?.is_none() {
             break;
@@ -145,21 +132,6 @@ pub fn simulate(args: &SimulateArgs) -> anyhow::Result<Outcome> {
                 simulation.set_link(a, b, !cut)?;
             }
         }
-        if args.churn > 0.0 && blocks > counted {
-            counted = blocks;
-            for node in std::mem::take(&mut away) {
-                simulation.set_online(node, true)?;
-            }
-            for _ in 0..(args.churn * nodes as f64).round() as usize {
-                simulation.set_online(next_to_leave, false)?;
-                away.push(next_to_leave);
-                // A stride without a common divisor with most sizes: those who leave are spread over the network.
-                next_to_leave = (next_to_leave + 7_919) % nodes;
-            }
-        }
-    }
-    for node in away {
-        simulation.set_online(node, true)?;
     }
     if cut {
         for &(a, b) in &edges {

@@ -54,14 +54,8 @@ fn a_partition_forks_deeply_and_heals() {
 }
 
 #[test]
-fn nodes_that_leave_and_return_catch_up() {
-    let outcome = simulate(&args("--nodes 20 --blocks 40 --churn 0.3")).unwrap();
-    assert_eq!(outcome.elsewhere, 0);
-}
-
-#[test]
 fn odd_values_are_refused() {
-    for line in ["--nodes 0", "--blocks 0", "--delay-ms -1", "--churn 1", "--partition 5..5", "--partition x"] {
+    for line in ["--nodes 0", "--blocks 0", "--delay-ms -1", "--partition 5..5", "--partition x"] {
         let words = std::iter::once("simulate").chain(line.split_whitespace());
         assert!(Line::try_parse_from(words).is_err(), "{line} was taken");
     }
