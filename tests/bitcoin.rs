@@ -1,7 +1,10 @@
 //! The two chains that are Bitcoin's: real blocks go in, and what comes out is Bitcoin's to the byte.
 
 use crate::support::{Node, NodeOptions};
+use chain_spec::Encode as _;
+use chain_spec::rules::header::check_proof_of_work;
 use serde_json::json;
+use testoon_benches::{ChainBuilder, regtest};
 
 /// Bitcoin's block 1, mined on 9 January 2009.
 const BLOCK_1: &str = "010000006fe28c0ab6f1b372c1a6a246ae63f74f931e8365e15a089c68d6190000000000982051fd1e4ba744bbbe680e1fee1467\
@@ -64,4 +67,30 @@ fn what_we_mine_on_regtest_is_a_bitcoin_block() {
         let subsidy = if height < 150 { 50_0000_0000 } else { 25_0000_0000 };
         assert_eq!(block.txdata[0].output[0].value.to_sat(), subsidy);
     }
+}
+
+/// Core's answers to what a pre-SegWit chain does not take.
+#[test]
+fn old_versions_and_segwit_serialisation_are_refused_in_plain_words() {
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let node = Node::start(NodeOptions::new("bitcoin-regtest", place.path()));
+    let mut builder = ChainBuilder::new(regtest(), 3);
+    builder.mine_empty(1);
+    let mut old = (*builder.blocks[1]).clone();
+    old.header.version = 3;
+    while check_proof_of_work(&old.header, builder.spec()).is_err() {
+        old.header.nonce += 1;
+    }
+    let answer = node.client.call("submitblock", json!([hex::encode(old.to_bytes())]));
+    assert_eq!(answer, "bad-version(0x00000003)");
+    let error = node.client.try_call("submitheader", json!([hex::encode(old.header.to_array())])).expect_err("refused");
+    assert!(error.code == -25 && error.message.starts_with("bad-version(0x00000003)"), "{error:?}");
+
+    let mut segwit: bitcoin::Block =
+        bitcoin::consensus::deserialize(&builder.blocks[1].to_bytes()).expect("a block by rust-bitcoin");
+    segwit.txdata[0].input[0].witness.push([0_u8; 32]);
+    let text = bitcoin::consensus::encode::serialize_hex(&segwit);
+    let error = node.client.try_call("submitblock", json!([text])).expect_err("refused");
+    assert!(error.code == -22 && error.message.contains("SegWit"), "{error:?}");
+    assert_eq!(node.client.height(), 0);
 }

@@ -1,6 +1,7 @@
 //! The parts of validation, each beside one k256 verification: decoding, hashing, signature hashes, unlocking, headers.
 
 use chain_spec::retarget::Ancestors;
+use chain_spec::rules::spend::SignatureEncoding;
 use chain_spec::rules::{block, header, spend};
 use chain_spec::signature_hash::{SIGHASH_ALL, signature_hash};
 use chain_spec::{Amount, Block, Coin, CompactTarget, Decode as _, Encode as _, TxOut};
@@ -42,10 +43,12 @@ fn parts(criterion: &mut Criterion) {
     group.bench_function("signature_hash", |b| {
         b.iter(|| signature_hash(black_box(payment), 0, builder.script(), SIGHASH_ALL));
     });
-    group.bench_function("check_unlock", |b| b.iter(|| spend::check_unlock(black_box(payment), 0, &coin)));
+    group.bench_function("check_unlock", |b| {
+        b.iter(|| spend::check_unlock(black_box(payment), 0, &coin, SignatureEncoding::Strict))
+    });
     group.finish();
     let unlock = (0..2_000).fold(now(), |start, _| {
-        let _ = black_box(spend::check_unlock(black_box(payment), 0, &coin));
+        let _ = black_box(spend::check_unlock(black_box(payment), 0, &coin, SignatureEncoding::Strict));
         start
     });
     let ratio = unlock.elapsed().as_secs_f64() / 2_000.0 / verify_seconds();

@@ -7,7 +7,7 @@ use k256::ecdsa::signature::hazmat::{PrehashSigner, PrehashVerifier};
 use k256::ecdsa::{Signature, SigningKey, VerifyingKey};
 use std::fmt;
 
-pub(crate) use der::is_strict_der;
+pub use der::is_strict_der;
 #[cfg(test)]
 pub(crate) use der::mirrored;
 
@@ -18,7 +18,7 @@ const WIF_COMPRESSED: u8 = 1;
 #[derive(Clone)]
 pub struct PrivateKey(SigningKey, /** public key is compressed */ bool);
 
-/// A public key in the bytes it was given: 33 or 65. Its hash depends on which.
+/// A public key in the bytes it was given: 33, or 65 (plain or hybrid). Its hash depends on which.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicKey {
     bytes: Box<[u8]>,
@@ -101,16 +101,25 @@ impl fmt::Debug for PrivateKey {
 }
 
 impl PublicKey {
-    /// From 33 or 65 bytes that are a point. The hybrid forms (first byte 6 or 7) are refused, which is stricter than Bitcoin.
+    /// From 33 or 65 bytes that are a point, in any form that Bitcoin's consensus takes (Core: `CPubKey`, which hands them to
+    /// `secp256k1_ec_pubkey_parse`): compressed, uncompressed, or hybrid, which holds the whole point and its parity too.
     ///
     /// # Errors
     /// [`KeyError::Invalid`].
     pub fn from_bytes(bytes: &[u8]) -> Result<PublicKey, KeyError> {
-        if !matches!((bytes.len(), bytes.first()), (33, Some(2 | 3)) | (65, Some(4))) {
-            return Err(KeyError::Invalid);
-        }
-        let point = VerifyingKey::from_sec1_bytes(bytes).map_err(|_| KeyError::Invalid)?;
+        let point = match (bytes.len(), bytes.first()) {
+            (33, Some(2 | 3)) | (65, Some(4)) => VerifyingKey::from_sec1_bytes(bytes),
+            (65, Some(&form @ (6 | 7))) if form & 1 == bytes[64] & 1 => {
+                VerifyingKey::from_sec1_bytes(&[&[4], &bytes[1..]].concat())
+            }
+            _ => return Err(KeyError::Invalid),
+        };
+        let point = point.map_err(|_| KeyError::Invalid)?;
         Ok(PublicKey { bytes: bytes.into(), point })
+    }
+    /// Whether the bytes are in the hybrid form (first byte 6 or 7), which consensus takes and nobody relays.
+    pub fn is_hybrid(&self) -> bool {
+        matches!(self.bytes.first(), Some(6 | 7))
     }
     /// The bytes.
     pub fn as_bytes(&self) -> &[u8] {
@@ -124,10 +133,11 @@ impl PublicKey {
     pub fn address(&self, spec: &ChainSpec) -> Address {
         Address { version: spec.address_version, public_key_hash: self.hash() }
     }
-    /// Whether a strict-DER signature (high S allowed) of `digest` is this key's.
+    /// Whether a signature (without a type byte, high S allowed) of `digest` is this key's (Core: `CPubKey::Verify`). It is
+    /// read from any encoding; whether that must be strict DER is a rule of its own, [`is_strict_der`].
     pub fn verifies(&self, digest: &[u8; 32], signature: &[u8]) -> bool {
         // k256 refuses a high S; consensus does not, so it is mirrored first, as Core does.
-        der::parse(signature)
+        der::parse_lax(signature)
             .is_some_and(|signature| self.point.verify_prehash(digest, &signature.normalize_s()).is_ok())
     }
 }

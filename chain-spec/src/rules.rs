@@ -12,6 +12,8 @@
 //! What has passed a context-free stage is another type ([`CheckedTransaction`](crate::CheckedTransaction),
 //! [`CheckedBlock`](crate::CheckedBlock)), and later stages take only that. Absent: everything that a node may decide for
 //! itself (fees, dust, low S, replacement), which is policy and lives in its mempool.
+use std::borrow::Cow;
+
 pub mod block;
 pub mod header;
 pub mod spend;
@@ -19,6 +21,10 @@ pub mod transaction;
 
 /// What every rule's error can say: Core's short name for it, e.g. `bad-txns-inputs-duplicate`.
 pub trait Reject: std::error::Error {
-    /// Bitcoin Core's reject string.
+    /// Bitcoin Core's reject string, without what it says in brackets.
     fn reason(&self) -> &'static str;
+    /// Bitcoin Core's reject string, whole.
+    fn reject_string(&self) -> Cow<'static, str> {
+        Cow::Borrowed(self.reason())
+    }
 }

@@ -16,7 +16,10 @@
 //! | `default_rpc_port`, `default_p2p_port` | 0 to 65,535 |
 //! | `genesis_spendable` | whether genesis' outputs are coins; `false` unless given |
 //! | `bip94` | only with epochs; `false` unless given |
-//! | `bip34_height`, `bip65_height`, `bip66_height`, `csv_height` | 1 unless given |
+//! | `bip34_height` | the first block of version 2 or above, with its height in its coinbase; 1 unless given |
+//! | `bip66_height` | the first block of version 3 or above, with signatures in strict DER; 1 unless given |
+//! | `bip65_height` | the first block of version 4 or above; 1 unless given |
+//! | `csv_height` | the first block with relative lock times, and with lock times held against median-time-past (BIP68, BIP113); 1 unless given |
 //! | `[retarget]` | `rule = "fixed"`, or `"epoch"` with `interval` (4 to 1,000,000 blocks), or `"asert"` with `half_life_s` (1 to 315,360,000 seconds) |
 //! | `[genesis]` | `block` (hexadecimal digits), or `time`, `message` (1 to 75 bytes) and any of `version`, `bits`, `nonce`, `outputs` (`{ address, value }`) |
 //! | `[[bip30_exceptions]]` | `height`, `hash` |
@@ -24,6 +27,7 @@
 mod file;
 
 use crate::hash::sha256;
+use crate::rules::spend::SignatureEncoding;
 use crate::{Amount, Block, BlockHash, Coin, CompactTarget, Encode, Outpoint, Target};
 
 /// How the next target is found.
@@ -84,7 +88,7 @@ pub struct ChainSpec {
     pub bip34_height: u32,
     /// First height that must have version ≥ 4.
     pub bip65_height: u32,
-    /// First height that must have version ≥ 3.
+    /// First height that must have version ≥ 3, and signatures in strict DER.
     pub bip66_height: u32,
     /// First height whose lock times are held against median-time-past, and that has relative ones (BIP68, BIP113).
     pub csv_height: u32,
@@ -217,6 +221,10 @@ impl ChainSpec {
         } else {
             coin.height
         }
+    }
+    /// How signatures in a block at `height` may be encoded (BIP66).
+    pub fn signature_encoding(&self, height: u32) -> SignatureEncoding {
+        if height >= self.bip66_height { SignatureEncoding::Strict } else { SignatureEncoding::Lax }
     }
     /// No transaction id can come twice on this chain, so that BIP30's question needs no coins fetched: every coinbase from
     /// block 1 on names its height (BIP34), and genesis' names none of theirs.

@@ -98,7 +98,7 @@ pub struct Core {
     /// Blocks undone in this call.
     reorganised: u32,
     /// Blocks found invalid in this call.
-    failures: Vec<(BlockHash, Rejected)>,
+    failures: Vec<(BlockHash, &'static str, Rejected)>,
     outputs: Vec<Output>,
 }
 
@@ -200,9 +200,9 @@ impl Core {
     fn settle(&mut self, now: Time) -> Result<(), StoreError> {
         self.readmit(now)?;
         self.try_orphans(now)?;
-        for (hash, rejected) in std::mem::take(&mut self.failures) {
+        for (hash, reason, _) in std::mem::take(&mut self.failures) {
             if let Some(peer) = self.sync.take_source(&hash) {
-                self.offend(peer, Offence::BrokeRule(rejected.reason));
+                self.offend(peer, Offence::BrokeRule(reason));
             }
         }
         self.schedule_bodies(now);

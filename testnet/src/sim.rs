@@ -393,7 +393,7 @@ impl Simulation {
 
     fn take_answer(&mut self) -> Result<Accepted, Rejected> {
         self.answer.take().unwrap_or_else(|| {
-            Err(Rejected { reason: "no-answer", detail: "the node did not answer a submission".into() })
+            Err(Rejected { reason: "no-answer".into(), detail: "the node did not answer a submission".into() })
         })
     }
 }

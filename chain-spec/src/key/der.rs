@@ -1,40 +1,69 @@
-//! Strict DER (BIP66): the one form in which a signature may stand in a block.
+//! The two encodings of a signature in Bitcoin's history: strict DER (BIP66), and whatever a lax reader made of it before.
 use k256::ecdsa::Signature;
 
-/// The two integers of a strict-DER signature without its type byte, with their sign bytes (Core: `IsValidSignatureEncoding`).
-fn integers(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+/// Bytes that a length may need beyond its leading zeros (Core: `ecdsa_signature_parse_der_lax`); no script is that long.
+const LENGTH_BYTES_MAX: usize = 3;
+
+/// Whether `bytes` (without a type byte) are strict DER (BIP66; Core: `IsValidSignatureEncoding`). Says nothing of the
+/// numbers' size.
+pub fn is_strict_der(bytes: &[u8]) -> bool {
     // 0x30 [length] 0x02 [length of R] R 0x02 [length of S] S; with the type byte 9 to 73 bytes.
     if !(8..=72).contains(&bytes.len()) || bytes[0] != 0x30 || usize::from(bytes[1]) != bytes.len() - 2 {
-        return None;
+        return false;
     }
-    let (r, rest) = integer(&bytes[2..])?;
-    let (s, rest) = integer(rest)?;
-    rest.is_empty().then_some((r, s))
+    strict_integer(&bytes[2..]).and_then(strict_integer).is_some_and(<[u8]>::is_empty)
 }
 
-/// One positive integer without needless leading zeros, and what follows it.
-fn integer(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+/// What follows one positive integer without needless leading zeros.
+fn strict_integer(bytes: &[u8]) -> Option<&[u8]> {
     let (&[tag, length], rest) = bytes.split_first_chunk::<2>()?;
     let (value, rest) = rest.split_at_checked(usize::from(length))?;
     let &first = value.first()?;
     let needless_zero = first == 0 && value.get(1).is_some_and(|second| second & 0x80 == 0);
-    (tag == 0x02 && first & 0x80 == 0 && !needless_zero).then_some((value, rest))
+    (tag == 0x02 && first & 0x80 == 0 && !needless_zero).then_some(rest)
 }
 
-/// Whether `bytes` (without a type byte) are strict DER. Says nothing of the numbers' size.
-pub(crate) fn is_strict_der(bytes: &[u8]) -> bool {
-    integers(bytes).is_some()
-}
-
-/// The signature, if it is strict DER and both numbers are in 1..n.
-pub(super) fn parse(bytes: &[u8]) -> Option<Signature> {
-    let (r, s) = integers(bytes)?;
+/// The signature, as Core reads it from any bytes (`ecdsa_signature_parse_der_lax`), if both numbers are in 1..n.
+///
+/// Of strict DER this is the one reading there is. Of anything else it is what OpenSSL made of it before BIP66: the outer
+/// length is not looked at, lengths may be written long, numbers may be padded or seem negative, and bytes may follow.
+pub(super) fn parse_lax(bytes: &[u8]) -> Option<Signature> {
+    let (&tag, rest) = bytes.split_first()?;
+    let (&length, rest) = rest.split_first()?;
+    let skipped = if length & 0x80 == 0 { 0 } else { usize::from(length & 0x7f) };
+    let rest = rest.get(skipped..)?;
+    let (r, rest) = lax_integer(rest)?;
+    let (s, _) = lax_integer(rest)?;
+    if tag != 0x30 {
+        return None;
+    }
     Signature::from_scalars(scalar(r)?, scalar(s)?).ok()
+}
+
+/// One integer's bytes and what follows it.
+fn lax_integer(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (&[tag, length], rest) = bytes.split_first_chunk::<2>()?;
+    if tag != 0x02 {
+        return None;
+    }
+    if length & 0x80 == 0 {
+        return rest.split_at_checked(usize::from(length));
+    }
+    let (length, rest) = rest.split_at_checked(usize::from(length & 0x7f))?;
+    let length = without_leading_zeros(length);
+    if length.len() > LENGTH_BYTES_MAX {
+        return None;
+    }
+    rest.split_at_checked(length.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)))
+}
+
+fn without_leading_zeros(bytes: &[u8]) -> &[u8] {
+    &bytes[bytes.iter().take_while(|byte| **byte == 0).count()..]
 }
 
 /// 32 bytes, most significant first, unless the number is longer.
 fn scalar(integer: &[u8]) -> Option<[u8; 32]> {
-    let digits = integer.strip_prefix(&[0]).unwrap_or(integer);
+    let digits = without_leading_zeros(integer);
     let mut bytes = [0; 32];
     bytes[32_usize.checked_sub(digits.len())?..].copy_from_slice(digits);
     Some(bytes)
@@ -44,7 +73,7 @@ fn scalar(integer: &[u8]) -> Option<[u8; 32]> {
 /// peers relay low S only; tests do.
 #[cfg(test)]
 pub(crate) fn mirrored(bytes: &[u8]) -> Vec<u8> {
-    let signature = parse(bytes).unwrap();
+    let signature = parse_lax(bytes).unwrap();
     let (r, s) = signature.split_scalars();
     Signature::from_scalars(r, -*s).unwrap().to_der().as_bytes().to_vec()
 }

@@ -3,6 +3,7 @@ use super::Reject;
 use crate::retarget::{Ancestors, median_time_past, required_target};
 use crate::spec::Retarget;
 use crate::{BlockHash, ChainSpec, CompactTarget, Header, Target};
+use std::borrow::Cow;
 
 /// How far ahead of our clock a header may be, seconds (Core: `MAX_FUTURE_BLOCK_TIME`).
 pub const FUTURE_MAX_S: u32 = 2 * 60 * 60;
@@ -86,6 +87,12 @@ impl Reject for HeaderError {
             HeaderError::Timewarp { .. } => "time-timewarp-attack",
             HeaderError::TimeTooNew { .. } => "time-too-new",
             HeaderError::Version { .. } => "bad-version",
+        }
+    }
+    fn reject_string(&self) -> Cow<'static, str> {
+        match self {
+            HeaderError::Version { version, .. } => format!("bad-version(0x{version:08x})").into(),
+            other => other.reason().into(),
         }
     }
 }

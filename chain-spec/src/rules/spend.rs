@@ -10,7 +10,7 @@ mod unlock;
 
 pub use error::{Reject, ScriptFault, SpendError};
 pub use lock_time::{SEQUENCE_DISABLE, SEQUENCE_FINAL, is_final};
-pub use unlock::{check_unlock, check_unlock_with};
+pub use unlock::{SignatureEncoding, check_unlock, check_unlock_with};
 
 use crate::{Amount, BlockUndo, ChainSpec, CheckedBlock, Coin, Outpoint, Script, Transaction, Txid};
 use std::collections::HashMap;

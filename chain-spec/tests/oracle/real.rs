@@ -3,7 +3,7 @@ use chain_spec::merkle::merkle_root;
 use chain_spec::retarget::Ancestors;
 use chain_spec::rules::block::check_block;
 use chain_spec::rules::header::{check_header, check_proof_of_work};
-use chain_spec::rules::spend::{Coins, Place, check_unlock, connect_block};
+use chain_spec::rules::spend::{Coins, Place, SignatureEncoding, check_unlock, connect_block};
 use chain_spec::{
     Amount, Block, ChainSpec, Coin, CompactTarget, Decode, Encode, Outpoint, Script, Transaction, TxOut, Txid,
 };
@@ -73,8 +73,8 @@ fn a_real_spend_with_a_high_s_unlocks_its_coin() {
     assert_eq!(signature[4 + 33 + 2..][..2], [0x00, 0x93]);
     let script = Script::pay_to_public_key_hash(&chain_spec::hash::hash160(public_key));
     let coin = Coin { output: TxOut { value: Amount::COIN, script }, height: 1, is_coinbase: false };
-    assert_eq!(check_unlock(&transaction, 0, &coin), Ok(()));
+    assert_eq!(check_unlock(&transaction, 0, &coin, SignatureEncoding::Strict), Ok(()));
     let mut other = transaction.clone();
     other.lock_time = 1;
-    assert!(check_unlock(&other, 0, &coin).is_err());
+    assert!(check_unlock(&other, 0, &coin, SignatureEncoding::Strict).is_err());
 }

@@ -3,6 +3,7 @@
 use super::message::{Gossip, Request, Response};
 use super::store::Commit;
 use chain_spec::{Block, BlockHash, BlockUndo, CheckedBlock, CheckedTransaction, Transaction, Txid};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Milliseconds since the Unix epoch. The simulator's clock starts at the spec's genesis time.
@@ -235,8 +236,8 @@ pub enum Accepted {
 /// Why a submission is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejected {
-    /// Core's reject string: `duplicate`, `bad-txns-inputs-missingorspent`, `txn-mempool-conflict`, …
-    pub reason: &'static str,
+    /// Core's reject string: `duplicate`, `bad-version(0x00000001)`, `txn-mempool-conflict`, …
+    pub reason: Cow<'static, str>,
     /// The whole sentence, with names and numbers.
     pub detail: String,
 }

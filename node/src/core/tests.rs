@@ -2,6 +2,7 @@
 
 mod basics;
 mod crash;
+mod history;
 mod network;
 mod trees;
 pub(crate) mod world;

@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use base64::Engine;
-use chain_spec::rules::spend::{Coins, Place, check_spends, check_unlock};
+use chain_spec::rules::spend::{Coins, Place, SignatureEncoding, check_spends, check_unlock};
 use chain_spec::{
     Address, Amount, Block, BlockHash, ChainSpec, Coin, Decode, Encode, Header, Outpoint, Script, Transaction, TxIn,
     TxOut, Txid,
@@ -132,7 +132,8 @@ impl Chain {
         let (coins, fee) = check_spends(&transaction, txid, &self.spec, place, &self.coins())
             .map_err(|error| refuse(error.to_string()))?;
         for (input, coin) in coins.iter().enumerate() {
-            check_unlock(&transaction, input, coin).map_err(|error| refuse(error.to_string()))?;
+            check_unlock(&transaction, input, coin, SignatureEncoding::Strict)
+                .map_err(|error| refuse(error.to_string()))?;
         }
         if (fee.units() as usize) < transaction.encoded_len() {
             return Err(refuse("min relay fee not met".into()));

@@ -148,7 +148,8 @@ fn version_4_from_the_first_block_on_our_own_chains() {
         header.bits = required_target(&spec, &branch);
         assert_eq!(check(&header, &spec, &branch), Ok(()), "{name}");
         header.version = 3;
-        assert_eq!(check(&header, &spec, &branch).unwrap_err().reason(), "bad-version", "{name}");
+        let error = check(&header, &spec, &branch).unwrap_err();
+        assert_eq!((error.reason(), &*error.reject_string()), ("bad-version", "bad-version(0x00000003)"), "{name}");
     }
 }
 

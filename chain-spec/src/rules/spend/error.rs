@@ -1,6 +1,7 @@
 //! The rules a spend can break.
 pub use crate::rules::Reject;
 use crate::{Amount, Outpoint, Script, Txid};
+use std::borrow::Cow;
 
 /// The rule a spend breaks.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -112,6 +113,12 @@ impl Reject for SpendError {
             SpendError::Unlock { .. } => "block-script-verify-flag-failed",
         }
     }
+    fn reject_string(&self) -> Cow<'static, str> {
+        match self {
+            SpendError::Unlock { fault, .. } => format!("{} ({fault})", self.reason()).into(),
+            other => other.reason().into(),
+        }
+    }
 }
 
 /// Why an input does not unlock its coin; in words that Core uses where it has them (`ScriptErrorString`).
@@ -126,14 +133,17 @@ pub enum ScriptFault {
     /// The unlocking script is not `<signature> <public key>`.
     #[error("the unlocking script is not exactly two pushes, a signature and a public key")]
     NotTwoPushes,
+    /// A push is longer than any script may make.
+    #[error("Push value size limit exceeded")]
+    PushTooLong,
     /// The public key is not the one paid to.
     #[error("Script failed an OP_EQUALVERIFY operation")]
     WrongPublicKey,
-    /// The signature is not strict DER (BIP66).
+    /// The signature is not strict DER, from BIP66's height on.
     #[error("Non-canonical DER signature")]
     NotStrictDer,
-    /// The key's bytes are no point, or in the hybrid form.
-    #[error("Public key is neither compressed or uncompressed")]
+    /// The key's bytes are no point.
+    #[error("the bytes that the coin is paid to the hash of are no public key")]
     BadPublicKey,
     /// The signature is empty or not this key's over this transaction.
     #[error("Script evaluated without error but finished with a false/empty top stack element")]

@@ -314,7 +314,7 @@ fn a_signed_block_goes_through_every_stage() {
     let connected = connect(&checked, &coins).unwrap();
     for (transaction, spent) in checked.block().transactions[1..].iter().zip(&connected.undo.spent) {
         for (index, coin) in spent.iter().enumerate() {
-            assert_eq!(check_unlock(transaction, index, coin), Ok(()));
+            assert_eq!(check_unlock(transaction, index, coin, SignatureEncoding::Strict), Ok(()));
         }
     }
 }

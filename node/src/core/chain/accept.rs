@@ -44,7 +44,11 @@ impl HeaderFailure {
             HeaderFailure::KnownInvalid => format!("block {hash} is known to be invalid"),
             HeaderFailure::Rule(error) => format!("block {hash}: {error}"),
         };
-        Rejected { reason: self.reason(), detail }
+        let reason = match self {
+            HeaderFailure::Rule(error) => error.reject_string(),
+            _ => self.reason().into(),
+        };
+        Rejected { reason, detail }
     }
     /// Whether only a dishonest peer sends this. An invalid parent may be our operator's wish, and time heals a clock.
     pub(crate) fn is_offence(&self) -> bool {
@@ -79,7 +83,7 @@ impl Core {
             Ok(checked) => Ok(Arc::new(checked)),
             Err(error) => {
                 if !error.is_mutation() {
-                    self.fail_block(id, error.reason(), error.to_string());
+                    self.fail_block(id, &error);
                 }
                 Err(error)
             }
@@ -113,12 +117,13 @@ impl Core {
     }
 
     /// Remembers that a block broke a rule, and tells whoever waits in this call.
-    pub(crate) fn fail_block(&mut self, id: NodeId, reason: &'static str, detail: String) {
+    pub(crate) fn fail_block(&mut self, id: NodeId, error: &dyn Reject) {
         let hash = self.chain.tree.node(id).hash;
-        tracing::warn!(block = %hash, reason, "invalid block: {detail}");
+        tracing::warn!(block = %hash, reason = error.reason(), "invalid block: {error}");
         self.chain.tree.set_failed(id);
         self.chain.rebuild_candidates();
-        self.failures.push((hash, Rejected { reason, detail: format!("block {hash}: {detail}") }));
+        let rejected = Rejected { reason: error.reject_string(), detail: format!("block {hash}: {error}") };
+        self.failures.push((hash, error.reason(), rejected));
     }
 
     /// A block from somebody local: stored, judged, and answered.
@@ -146,7 +151,7 @@ impl Core {
             Ok(body) => self.accept_body(id, body),
             Err(error) => {
                 let detail = format!("block {hash}: {error}");
-                return Ok(Err(Rejected { reason: error.reason(), detail }));
+                return Ok(Err(Rejected { reason: error.reject_string(), detail }));
             }
         }
         self.adopt_orphans(hash, now);
@@ -162,7 +167,7 @@ impl Core {
             Status::Valid => "duplicate",
             Status::Invalid | Status::InvalidAncestor => "duplicate-invalid",
         };
-        Some(Rejected { reason, detail: format!("block {hash} is already known") })
+        Some(Rejected { reason: reason.into(), detail: format!("block {hash} is already known") })
     }
 
     /// What became of a block submitted in this call.
@@ -171,8 +176,8 @@ impl Core {
         if self.chain.is_active(id) {
             return Ok(Accepted::Active);
         }
-        match self.failures.iter().find(|(hash, _)| *hash == node.hash) {
-            Some((_, rejected)) => Err(rejected.clone()),
+        match self.failures.iter().find(|(hash, ..)| *hash == node.hash) {
+            Some((.., rejected)) => Err(rejected.clone()),
             None if !node.is_sound() => Err(HeaderFailure::ParentInvalid(node.header.previous).rejected(&node.hash)),
             None => Ok(Accepted::Inconclusive),
         }

@@ -71,8 +71,7 @@ impl Core {
         match self.try_blocks(&mut overlay, batch)? {
             Ok(tried) => Ok(self.adopt(tip, overlay, Vec::new(), tried, now)),
             Err(broken) => {
-                let reason = broken.reason();
-                self.fail_block(broken.id, reason, broken.error.to_string());
+                self.fail_block(broken.id, &broken.error);
                 Ok(Vec::new())
             }
         }
@@ -96,9 +95,8 @@ impl Core {
             match self.try_blocks(&mut overlay, batch)? {
                 Ok(tried) => connected.extend(tried),
                 Err(broken) => {
-                    let reason = broken.reason();
                     connected.iter().for_each(|tried| self.chain.tree.node_mut(tried.id).is_verified = true);
-                    self.fail_block(broken.id, reason, broken.error.to_string());
+                    self.fail_block(broken.id, &broken.error);
                     return Ok(Vec::new());
                 }
             }

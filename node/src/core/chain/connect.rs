@@ -7,7 +7,6 @@ use crate::core::Core;
 use crate::core::coins::{CoinCache, Overlay};
 use crate::core::hash_map::IdSet;
 use crate::core::store::StoreError;
-use chain_spec::rules::Reject;
 use chain_spec::rules::spend::{Coins, Place, SpendError, check_unlock, connect_block};
 use chain_spec::{BlockUndo, CheckedBlock, Coin, Outpoint, Transaction};
 use rayon::prelude::*;
@@ -205,11 +204,13 @@ impl Core {
 
     /// Checks signatures on all processors; the first failure in block order, if any.
     fn check_signatures(&self, tried: &[Tried], checks: &[Check]) -> Option<Broken> {
+        let (spec, tree) = (&self.spec, &self.chain.tree);
         let failure = |check: &Check| {
             let Tried { id, body, undo } = &tried[check.block as usize];
             let (transaction, input) = (check.transaction as usize, check.input as usize);
             let coin = &undo.spent[transaction - 1][input];
-            let result = check_unlock(&body.block().transactions[transaction], input, coin);
+            let encoding = spec.signature_encoding(tree.node(*id).height);
+            let result = check_unlock(&body.block().transactions[transaction], input, coin, encoding);
             result.err().map(|error| Broken { id: *id, error })
         };
         if checks.len() < PARALLEL_CHECKS_MIN {
@@ -217,12 +218,5 @@ impl Core {
         } else {
             checks.par_iter().with_min_len(4).find_map_first(failure)
         }
-    }
-}
-
-impl Broken {
-    /// Core's reject string.
-    pub(crate) fn reason(&self) -> &'static str {
-        self.error.reason()
     }
 }

@@ -16,12 +16,15 @@ impl Core {
         now: Time,
     ) -> Result<Result<Accepted, Rejected>, StoreError> {
         let Some(id) = self.chain.tree.find(hash) else {
-            return Ok(Err(Rejected { reason: "Block not found", detail: format!("block {hash} is not known") }));
+            return Ok(Err(Rejected {
+                reason: "Block not found".into(),
+                detail: format!("block {hash} is not known"),
+            }));
         };
         match steer {
             Steer::Invalidate if id == NodeId::GENESIS => {
                 let detail = format!("block {hash} is the genesis block, which cannot be invalid");
-                return Ok(Err(Rejected { reason: "genesis", detail }));
+                return Ok(Err(Rejected { reason: "genesis".into(), detail }));
             }
             Steer::Invalidate => {
                 self.chain.tree.set_failed(id);

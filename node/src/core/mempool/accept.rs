@@ -3,14 +3,14 @@
 //! Judging changes nothing, so that `testmempoolaccept` and `sendrawtransaction` run the same code.
 
 use super::fee_rate::fee_for;
-use super::policy::{check_standard, has_low_s};
+use super::policy::{check_standard, check_standard_unlock};
 use super::replace::Replacement;
 use super::{Entry, Mempool};
 use crate::core::Core;
 use crate::core::event::{Rejected, Time};
 use crate::core::store::StoreError;
 use chain_spec::rules::Reject;
-use chain_spec::rules::spend::{Coins, Place, SpendError, check_spends, check_unlock};
+use chain_spec::rules::spend::{Coins, Place, ScriptFault, SignatureEncoding, SpendError, check_spends, check_unlock};
 use chain_spec::rules::transaction::check_transaction;
 use chain_spec::{CheckedTransaction, Coin, Outpoint, Transaction, Txid};
 use rayon::prelude::*;
@@ -28,6 +28,8 @@ pub const DESCENDANTS_BYTES_MAX: usize = 101_000;
 /// Time a transaction may wait in the pool, milliseconds (Core: `DEFAULT_MEMPOOL_EXPIRY_HOURS`, two weeks).
 pub const POOLED_TIME_MS_MAX: u64 = 14 * 24 * 60 * 60 * 1_000;
 
+/// Core's word for a script that fails by rule or by policy.
+const SCRIPT_REASON: &str = "mempool-script-verify-flag-failed";
 /// Fewer inputs than this have their signatures checked where they stand.
 const PARALLEL_INPUTS_MIN: usize = 8;
 
@@ -61,7 +63,7 @@ impl Refusal {
     }
     /// For somebody local.
     pub(crate) fn rejected(self, txid: &Txid) -> Rejected {
-        Rejected { reason: self.reason, detail: format!("transaction {txid}: {}", self.detail) }
+        Rejected { reason: self.reason.into(), detail: format!("transaction {txid}: {}", self.detail) }
     }
 }
 
@@ -213,13 +215,14 @@ impl Core {
         };
         self.mempool.check_chain_limits(&entry, &replacement)?;
         if !self.mempool.has_verified(&entry.transaction.txid()) {
-            check_signatures(&transaction, spent)?;
+            let encoding = self.spec.signature_encoding(self.chain.height() + 1);
+            check_signatures(&transaction, spent).map_err(|error| refuse_unlock(&error, encoding))?;
         }
-        if entrance == Entrance::New
-            && let Some(input) = transaction.inputs.iter().position(|input| !has_low_s(&input.script))
-        {
-            let detail = format!("input {input}: S value is unnecessarily high");
-            return Err(Refusal::policy("non-mandatory-script-verify-flag", detail));
+        if entrance == Entrance::New {
+            for (input, unlock) in transaction.inputs.iter().map(|input| &input.script).enumerate() {
+                check_standard_unlock(unlock)
+                    .map_err(|what| Refusal::policy(SCRIPT_REASON, format!("input {input}: {what}")))?;
+            }
         }
         Ok(Judged { entry, evicted: replacement.evicted })
     }
@@ -289,14 +292,27 @@ impl Mempool {
     }
 }
 
-fn check_signatures(transaction: &Transaction, spent: &[Coin]) -> Result<(), Refusal> {
-    let failure = |(input, coin): (usize, &Coin)| check_unlock(transaction, input, coin).err();
+/// Signatures must be strict DER even where a block's need not be: what is verified here is not verified again in a block,
+/// which may stand above BIP66's height.
+fn check_signatures(transaction: &Transaction, spent: &[Coin]) -> Result<(), SpendError> {
+    let failure =
+        |(input, coin): (usize, &Coin)| check_unlock(transaction, input, coin, SignatureEncoding::Strict).err();
     let failed = if spent.len() < PARALLEL_INPUTS_MIN {
         spent.iter().enumerate().find_map(failure)
     } else {
         spent.par_iter().enumerate().find_map_first(failure)
     };
-    failed.map_or(Ok(()), |error| Err(refuse_spend(&error)))
+    failed.map_or(Ok(()), Err)
+}
+
+/// Where blocks may hold lax DER, asking for strict DER is policy.
+fn refuse_unlock(error: &SpendError, encoding: SignatureEncoding) -> Refusal {
+    match error {
+        SpendError::Unlock { fault: ScriptFault::NotStrictDer, .. } if encoding == SignatureEncoding::Lax => {
+            Refusal::policy(SCRIPT_REASON, error.to_string())
+        }
+        _ => refuse_spend(error),
+    }
 }
 
 /// Time, height and another branch may heal what is only out of place; the rest is wrong everywhere.
@@ -305,7 +321,7 @@ fn refuse_spend(error: &SpendError) -> Refusal {
         SpendError::NonFinal { .. } => (Class::Policy, "non-final"),
         SpendError::RelativeLock { .. } => (Class::Policy, "non-BIP68-final"),
         SpendError::Immature { .. } | SpendError::MissingOrSpent { .. } => (Class::Policy, error.reason()),
-        SpendError::Unlock { .. } => (Class::Rule, "mempool-script-verify-flag-failed"),
+        SpendError::Unlock { .. } => (Class::Rule, SCRIPT_REASON),
         _ => (Class::Rule, error.reason()),
     };
     Refusal { class, reason, detail: error.to_string() }

@@ -7,6 +7,7 @@ use crate::core::Core;
 use crate::core::event::{Output, Time};
 use crate::core::message::Gossip;
 use crate::core::store::StoreError;
+use chain_spec::rules::spend::SignatureEncoding;
 use chain_spec::{CheckedBlock, Transaction};
 use std::sync::Arc;
 
@@ -34,8 +35,13 @@ impl Core {
         self.local_after_blocks(disconnected, connected);
         if !disconnected.is_empty() {
             for block in disconnected.iter().rev() {
+                // A signature that was good below BIP66's height need not be above it.
+                let height = self.chain.tree.find(&block.hash()).map_or(0, |id| self.chain.tree.node(id).height);
+                let is_strict = self.spec.signature_encoding(height) == SignatureEncoding::Strict;
                 for (transaction, txid) in block.block().transactions.iter().zip(block.txids()).skip(1) {
-                    self.mempool.set_verified(*txid);
+                    if is_strict {
+                        self.mempool.set_verified(*txid);
+                    }
                     self.returning.undone.push(Arc::new(transaction.clone()));
                 }
             }

@@ -1,5 +1,6 @@
 //! What this node relays and mines, beside the rules: standard forms, dust, low S. Breaking policy is nobody's crime.
 
+use chain_spec::signature_hash::{SIGHASH_ALL, SIGHASH_ANYONECANPAY, SIGHASH_SINGLE};
 use chain_spec::{Script, Transaction};
 
 /// Bytes of the largest transaction relayed (Core: `MAX_STANDARD_TX_WEIGHT` / 4).
@@ -61,10 +62,28 @@ pub(crate) fn check_standard(transaction: &Transaction, size: usize) -> Result<(
     Ok(())
 }
 
-/// Whether the signature in an unlocking script, known to be strict DER, has a low S. Without this rule anybody could change
-/// a waiting transaction's id (BIP62, rule 5).
-pub(crate) fn has_low_s(unlock: &Script) -> bool {
-    let Some((signature, _)) = unlock.unlock_parts() else { return false };
+/// Whether an unlocking script, known to unlock its coin with a strict-DER signature, is in the one form that is relayed;
+/// else what Core says of it (`ScriptErrorString`). Without this, anybody could change a waiting transaction's id (BIP62).
+pub(crate) fn check_standard_unlock(unlock: &Script) -> Result<(), &'static str> {
+    let Some((signature, public_key)) = unlock.unlock_parts() else { return Err("Only push operators allowed") };
+    if *unlock != Script::unlock_public_key_hash(signature, public_key) {
+        return Err("Data push larger than necessary");
+    }
+    if !has_low_s(signature) {
+        return Err("S value is unnecessarily high");
+    }
+    let hash_type = signature.last().map(|hash_type| u32::from(*hash_type) & !SIGHASH_ANYONECANPAY);
+    if !hash_type.is_some_and(|base| (SIGHASH_ALL..=SIGHASH_SINGLE).contains(&base)) {
+        return Err("Signature hash type missing or not understood");
+    }
+    if matches!(public_key.first(), Some(6 | 7)) {
+        return Err("Public key is neither compressed or uncompressed");
+    }
+    Ok(())
+}
+
+/// Whether a strict-DER signature with its type byte has a low S (BIP62, rule 5).
+fn has_low_s(signature: &[u8]) -> bool {
     // 30 <length> 02 <R length> R 02 <S length> S <hash type>
     let Some(r_length) = signature.get(3).map(|length| usize::from(*length)) else { return false };
     let Some(s) = signature.get(6 + r_length..signature.len().saturating_sub(1)) else { return false };
@@ -83,17 +102,30 @@ mod tests {
 
     #[test]
     fn low_s_ends_at_half_the_order() {
-        let unlock = |s: &[u8]| {
-            let mut signature = vec![0x30, 0, 0x02, 1, 1, 0x02, s.len() as u8];
-            signature.extend_from_slice(s);
-            signature.push(1);
-            Script::unlock_public_key_hash(&signature, &[2; 33])
-        };
-        assert!(has_low_s(&unlock(&HALF_ORDER)));
+        let signature = |s: &[u8]| [&[0x30, 0, 0x02, 1, 1, 0x02, s.len() as u8], s, &[1]].concat();
+        assert!(has_low_s(&signature(&HALF_ORDER)));
         let mut above = HALF_ORDER;
         above[31] += 1;
-        assert!(!has_low_s(&unlock(&above)));
-        assert!(!has_low_s(&unlock(&[&[0, 0xff][..], &[0; 31]].concat())));
-        assert!(has_low_s(&unlock(&[1])));
+        assert!(!has_low_s(&signature(&above)));
+        assert!(!has_low_s(&signature(&[&[0, 0xff][..], &[0; 31]].concat())));
+        assert!(has_low_s(&signature(&[1])));
+    }
+
+    #[test]
+    fn one_form_of_unlocking_is_relayed() {
+        let signature = |hash_type: u8| vec![0x30, 6, 0x02, 1, 1, 0x02, 1, 1, hash_type];
+        let judge =
+            |signature: &[u8], key: &[u8]| check_standard_unlock(&Script::unlock_public_key_hash(signature, key));
+        for hash_type in 0..=u8::MAX {
+            let known = [1, 2, 3, 0x81, 0x82, 0x83].contains(&hash_type);
+            assert_eq!(judge(&signature(hash_type), &[2; 33]).is_ok(), known, "{hash_type:02x}");
+        }
+        assert_eq!(judge(&signature(1), &[4; 65]), Ok(()));
+        assert!(judge(&signature(1), &[6; 65]).is_err(), "hybrid");
+        let mut long_push = vec![0x4c, 9];
+        long_push.extend_from_slice(&signature(1));
+        long_push.push(33);
+        long_push.extend_from_slice(&[2; 33]);
+        assert_eq!(check_standard_unlock(&Script::from_bytes(long_push)), Err("Data push larger than necessary"));
     }
 }

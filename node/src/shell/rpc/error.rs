@@ -93,7 +93,7 @@ impl From<Stopped> for RpcError {
 /// What `sendrawtransaction` and `submitheader` say of a refusal: the reject string first, as clients match on it.
 pub fn rejection(code: i32, rejected: &Rejected) -> RpcError {
     if rejected.detail.is_empty() || rejected.detail == rejected.reason {
-        RpcError::new(code, rejected.reason)
+        RpcError::new(code, rejected.reason.clone())
     } else {
         RpcError::new(code, format!("{}, {}", rejected.reason, rejected.detail))
     }

@@ -214,7 +214,7 @@ async fn test(context: &Context, transaction: Arc<Transaction>, rate: Option<Amo
     let verdict = context.core.read(move |core| {
         if core.mempool().get(&txid).is_some() {
             let detail = String::new();
-            return Ok(Err(Rejected { reason: "txn-already-in-mempool", detail }));
+            return Ok(Err(Rejected { reason: "txn-already-in-mempool".into(), detail }));
         }
         core.test_transaction(&transaction, clock::now())
     });
@@ -237,7 +237,7 @@ async fn test(context: &Context, transaction: Arc<Transaction>, rate: Option<Amo
             // Core's word for missing coins differs here from the one in blocks.
             let missing = rejected.reason == "bad-txns-inputs-missingorspent";
             result["allowed"] = json!(false);
-            result["reject-reason"] = json!(if missing { "missing-inputs" } else { rejected.reason });
+            result["reject-reason"] = json!(if missing { "missing-inputs".into() } else { rejected.reason });
             result["reject-details"] = json!(rejected.detail);
         }
     }

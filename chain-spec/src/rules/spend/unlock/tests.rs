@@ -5,6 +5,7 @@ use crate::signature_hash::signature_hash;
 use crate::{Amount, Script, TxOut};
 
 const COIN: u64 = 100_000_000;
+const STRICT: SignatureEncoding = SignatureEncoding::Strict;
 
 /// A spend of one coin of key 1, signed with a type, and the coin.
 fn signed(hash_type: u8) -> (Transaction, Coin) {
@@ -15,7 +16,7 @@ fn signed(hash_type: u8) -> (Transaction, Coin) {
 }
 
 fn fault_of(transaction: &Transaction, coin: &Coin) -> ScriptFault {
-    match check_unlock(transaction, 0, coin) {
+    match check_unlock(transaction, 0, coin, STRICT) {
         Err(error @ SpendError::Unlock { fault, .. }) => {
             assert_eq!(error.reason(), "block-script-verify-flag-failed");
             fault
@@ -28,7 +29,7 @@ fn fault_of(transaction: &Transaction, coin: &Coin) -> ScriptFault {
 fn every_hash_type_unlocks() {
     for hash_type in 0..=u8::MAX {
         let (spend, coin) = signed(hash_type);
-        assert_eq!(check_unlock(&spend, 0, &coin), Ok(()), "type {hash_type:02x}");
+        assert_eq!(check_unlock(&spend, 0, &coin, STRICT), Ok(()), "type {hash_type:02x}");
     }
 }
 
@@ -69,7 +70,7 @@ fn exactly_two_pushes_in_any_form() {
     };
     for form in 0..16 {
         let parts = [push(form & 3, signature), push(form >> 2, public_key)];
-        assert_eq!(check_unlock(&with_script(&[&parts[0], &parts[1]]), 0, &coin), Ok(()));
+        assert_eq!(check_unlock(&with_script(&[&parts[0], &parts[1]]), 0, &coin, STRICT), Ok(()));
     }
     let (first, second) = (push(0, signature), push(0, public_key));
     let (first, second) = (first.as_slice(), second.as_slice());
@@ -105,7 +106,7 @@ fn a_key_s_two_forms_have_two_addresses() {
     assert_eq!(fault_of(&other, &coin), ScriptFault::WrongPublicKey);
     coin.output.script = Script::pay_to_public_key_hash(&public_key.hash());
     other.inputs[0].script = unlock(&other, &coin.output.script);
-    assert_eq!(check_unlock(&other, 0, &coin), Ok(()));
+    assert_eq!(check_unlock(&other, 0, &coin, STRICT), Ok(()));
 }
 
 #[test]
@@ -125,6 +126,7 @@ fn bip66_strict_der_and_empty_signatures() {
     padded[3] += 1;
     padded.insert(4, 0);
     assert_eq!(fault_of(&with_signature(&padded), &coin), ScriptFault::NotStrictDer);
+    assert_eq!(check_unlock(&with_signature(&padded), 0, &coin, SignatureEncoding::Lax), Ok(()));
     let mut other = signature.to_vec();
     other[10] ^= 1;
     assert_eq!(fault_of(&with_signature(&other), &coin), ScriptFault::BadSignature);
@@ -138,24 +140,93 @@ fn a_high_s_is_policy_not_consensus() {
     high.push(1);
     assert_ne!(high, signature);
     spend.inputs[0].script = Script::unlock_public_key_hash(&high, public_key);
-    assert_eq!(check_unlock(&spend, 0, &coin), Ok(()));
+    assert_eq!(check_unlock(&spend, 0, &coin, STRICT), Ok(()));
 }
 
-/// A hash of bytes that are no key, or a key in the hybrid form, can be paid to and never spent.
+/// Forms of one signature that blocks before BIP66 could hold, as OpenSSL read them all.
+#[test]
+fn before_bip66_many_encodings_are_one_signature() {
+    let (spend, coin) = signed(1);
+    let (signature, public_key) = spend.inputs[0].script.unlock_parts().unwrap();
+    let (signature, hash_type) = signature.split_at(signature.len() - 1);
+    let r_length = usize::from(signature[3]);
+    let (r, s) = (&signature[4..4 + r_length], &signature[6 + r_length..]);
+    let digits = |number: &[u8]| number.strip_prefix(&[0]).unwrap_or(number).to_vec();
+    let with = |bytes: &[u8]| {
+        let mut spend = spend.clone();
+        let unlock = Script::unlock_public_key_hash(&[bytes, hash_type].concat(), public_key);
+        spend.inputs[0].script = unlock;
+        spend
+    };
+    let framed = |r: &[u8], s: &[u8]| {
+        let mut bytes = vec![0x30, (4 + r.len() + s.len()) as u8, 2, r.len() as u8];
+        bytes.extend_from_slice(r);
+        bytes.extend_from_slice(&[2, s.len() as u8]);
+        bytes.extend_from_slice(s);
+        bytes
+    };
+    let mut negative_looking = digits(r);
+    negative_looking.insert(0, 0);
+    let long_length = [&[0x30, 0x81, signature[1], 2, 0x82, 0, r_length as u8], r, &signature[4 + r_length..]].concat();
+    let forms = [
+        framed(&[&[0; 20], r].concat(), s),
+        framed(r, &[&[0, 0], s].concat()),
+        // Without its sign byte a number with the top bit set is negative, by the letter of DER.
+        framed(&digits(r), &digits(s)),
+        framed(&negative_looking, s),
+        long_length,
+        // The outer length is not looked at, nor what follows S.
+        [&[0x30, 0], &signature[2..]].concat(),
+        [signature, &[7, 7, 7]].concat(),
+    ];
+    for form in &forms {
+        assert_eq!(check_unlock(&with(form), 0, &coin, SignatureEncoding::Lax), Ok(()), "{form:02x?}");
+        if form != signature {
+            assert_eq!(fault_of(&with(form), &coin), ScriptFault::NotStrictDer, "{form:02x?}");
+        }
+    }
+    let lax_fault = |bytes: &[u8]| match check_unlock(&with(bytes), 0, &coin, SignatureEncoding::Lax) {
+        Err(SpendError::Unlock { fault, .. }) => fault,
+        other => panic!("{bytes:02x?} gave {other:?}"),
+    };
+    for no_signature in [framed(&[], s), framed(r, &[0]), framed(&[1; 33], s), signature[..20].to_vec(), vec![]] {
+        assert_eq!(lax_fault(&no_signature), ScriptFault::BadSignature);
+    }
+    // A push has at most 520 bytes, the type byte among them.
+    let stuffed = |length: usize| [signature, &vec![0; length - 1 - signature.len()]].concat();
+    assert_eq!(check_unlock(&with(&stuffed(520)), 0, &coin, SignatureEncoding::Lax), Ok(()));
+    assert_eq!(lax_fault(&stuffed(521)), ScriptFault::PushTooLong);
+}
+
+/// A coin paid to a public key's bytes, and its spend by key 1.
+fn paid_to_bytes(public_key: &[u8]) -> (Transaction, Coin) {
+    let (mut spend, mut coin) = signed(1);
+    coin.output.script = Script::pay_to_public_key_hash(&hash160(public_key));
+    let mut signature = key_of(1).sign(&signature_hash(&spend, 0, &coin.output.script, 1));
+    signature.push(1);
+    spend.inputs[0].script = Script::unlock_public_key_hash(&signature, public_key);
+    (spend, coin)
+}
+
+/// A hash of bytes that are no key can be paid to and never spent.
 #[test]
 fn bytes_that_are_no_public_key() {
-    let (mut spend, mut coin) = signed(1);
-    let uncompressed = crate::PrivateKey::from_bytes(&[1; 32], false).unwrap().public_key();
-    let mut hybrid = uncompressed.as_bytes().to_vec();
-    hybrid[0] = 6 + (hybrid[64] & 1);
-    for public_key in [hybrid, vec![2; 32], vec![5; 33], vec![0xff; 33], vec![]] {
-        coin.output.script = Script::pay_to_public_key_hash(&hash160(&public_key));
-        let digest = signature_hash(&spend, 0, &coin.output.script, 1);
-        let mut signature = key_of(1).sign(&digest);
-        signature.push(1);
-        spend.inputs[0].script = Script::unlock_public_key_hash(&signature, &public_key);
+    for public_key in [vec![2; 32], vec![5; 33], vec![0xff; 33], vec![]] {
+        let (spend, coin) = paid_to_bytes(&public_key);
         assert_eq!(fault_of(&spend, &coin), ScriptFault::BadPublicKey);
     }
+}
+
+/// The hybrid form tells Y's parity twice; both must agree.
+#[test]
+fn a_hybrid_public_key_unlocks_when_its_parity_is_right() {
+    let mut hybrid = crate::PrivateKey::from_bytes(&[1; 32], false).unwrap().public_key().as_bytes().to_vec();
+    hybrid[0] = 6 + (hybrid[64] & 1);
+    let (spend, coin) = paid_to_bytes(&hybrid);
+    assert_eq!(check_unlock(&spend, 0, &coin, STRICT), Ok(()));
+    hybrid[0] ^= 1;
+    let (spend, coin) = paid_to_bytes(&hybrid);
+    assert_eq!(fault_of(&spend, &coin), ScriptFault::BadPublicKey);
 }
 
 /// With no output at the input's place, `SIGHASH_SINGLE` signs the number 1: the signature is good for any transaction.
@@ -168,21 +239,21 @@ fn sighash_single_bug() {
     one[0] = 1;
     assert_eq!(signature_hash(&first, 1, &pay_to(1), u32::from(single)), one);
     let coin = signed(1).1;
-    assert_eq!(check_unlock(&first, 1, &coin), Ok(()));
+    assert_eq!(check_unlock(&first, 1, &coin, STRICT), Ok(()));
     let mut stolen = transaction(&[outpoint(3, 0), outpoint(2, 0)], &[7]);
     stolen.inputs[1].script = first.inputs[1].script.clone();
-    assert_eq!(check_unlock(&stolen, 1, &coin), Ok(()));
+    assert_eq!(check_unlock(&stolen, 1, &coin, STRICT), Ok(()));
     // With an output at its place, it is bound to the transaction.
     let mut bound = transaction(&[outpoint(1, 0), outpoint(2, 0)], &[COIN, COIN]);
     sign(&mut bound, 1, 1, single);
-    assert_eq!(check_unlock(&bound, 1, &coin), Ok(()));
+    assert_eq!(check_unlock(&bound, 1, &coin, STRICT), Ok(()));
     bound.outputs[1].value = Amount::from_units(COIN - 1);
-    assert!(check_unlock(&bound, 1, &coin).is_err());
+    assert!(check_unlock(&bound, 1, &coin, STRICT).is_err());
 }
 
 #[test]
 fn an_input_that_is_not_there() {
     let (spend, coin) = signed(1);
-    let error = check_unlock(&spend, 1, &coin).unwrap_err();
+    let error = check_unlock(&spend, 1, &coin, STRICT).unwrap_err();
     assert!(matches!(error, SpendError::Unlock { input: 1, fault: ScriptFault::NoSuchInput, .. }));
 }
