@@ -2,6 +2,7 @@
 pub mod memory;
 
 use chain_spec::{Block, BlockHash, BlockUndo, CheckedTransaction, Coin, Header, Outpoint, Txid};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// The store failed. Fatal to the node; never a rule error, so no peer is blamed for our disk.
@@ -19,8 +20,10 @@ pub trait Store: Send {
     fn undo(&self, hash: &BlockHash) -> Result<Option<Arc<BlockUndo>>, StoreError>;
     /// The block that holds a transaction (`--txindex`; `None` without).
     fn transaction_block(&self, txid: &Txid) -> Result<Option<BlockHash>, StoreError>;
-    /// Every committed coin in key order (txid bytes, then output index), for `gettxoutsetinfo`. Call after a flush.
-    fn for_each_coin(&self, visit: &mut dyn FnMut(Outpoint, Coin)) -> Result<(), StoreError>;
+    /// Every committed coin in key order (txid bytes, then output index), until `visit` breaks off.
+    fn for_each_coin(&self, visit: &mut dyn FnMut(Outpoint, Coin) -> ControlFlow<()>) -> Result<(), StoreError>;
+    /// A reader for another thread, to which the committed coins stand still: until it is dropped, a commit of coins waits.
+    fn held(&self) -> Box<dyn Store>;
 }
 /// What the header index says of one block.
 #[derive(Clone, Debug, PartialEq, Eq)]

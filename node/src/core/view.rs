@@ -134,6 +134,13 @@ impl Core {
         self.chain.active_at(height).map(|id| self.chain.tree.node(id).hash)
     }
 
+    /// The hash of the ancestor of a known block at a height.
+    pub fn ancestor(&self, hash: &BlockHash, height: u32) -> Option<BlockHash> {
+        let tree = &self.chain.tree;
+        let ancestor = tree.node(tree.ancestor(tree.find(hash)?, height));
+        (ancestor.height == height).then_some(ancestor.hash)
+    }
+
     fn summarise(&self, id: NodeId) -> Summary {
         let node = self.chain.tree.node(id);
         let active = self.chain.is_active(id);
@@ -199,27 +206,6 @@ impl Core {
             }
         }
         self.coins.read(outpoint, self.store.as_ref())
-    }
-
-    /// Every unspent coin of the active chain in key order (txid bytes, then index), unflushed ones included.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    pub fn for_each_coin(&self, visit: &mut dyn FnMut(Outpoint, Coin)) -> Result<(), StoreError> {
-        let mut changes = self.coins.changes().into_iter().peekable();
-        self.store.for_each_coin(&mut |outpoint, coin| {
-            while let Some((changed, now)) = changes.next_if(|(changed, _)| *changed < outpoint) {
-                now.into_iter().for_each(|now| visit(changed, now));
-            }
-            match changes.next_if(|(changed, _)| *changed == outpoint) {
-                Some((_, now)) => now.into_iter().for_each(|now| visit(outpoint, now)),
-                None => visit(outpoint, coin),
-            }
-        })?;
-        for (changed, now) in changes {
-            now.into_iter().for_each(|now| visit(changed, now));
-        }
-        Ok(())
     }
 
     /// The block that holds a transaction (`--txindex`).

@@ -7,6 +7,7 @@
 pub mod arguments;
 pub mod auth;
 pub mod blockchain;
+pub mod blockstats;
 pub mod context;
 pub mod control;
 pub mod descriptor;
@@ -15,6 +16,7 @@ pub mod generate;
 pub mod mempool;
 pub mod methods;
 pub mod mining;
+pub mod muhash;
 pub mod network;
 pub mod protocol;
 pub mod rawtransaction;

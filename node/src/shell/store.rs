@@ -182,6 +182,9 @@ impl DiskStore {
     }
 
     fn commit(&mut self, commit: &Commit) -> Result<(), StoreError> {
+        if !commit.coins.is_empty() {
+            self.shared.wait_for_readers();
+        }
         disk::check_space(&self.shared.directory.state())?;
         // The disk has a record before the database knows where it is.
         self.blocks.sync()?;

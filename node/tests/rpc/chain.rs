@@ -115,6 +115,26 @@ fn blocks_are_generated_counted_undone_and_done_again() {
     assert_eq!((&full["height"], &full["txouts"], &full["transactions"]), (&json!(5), &json!(5), &json!(5)));
     assert!(node.raw_result("gettxoutsetinfo", json!([])).contains("\"total_amount\":250.00000000,"));
 
+    let muhash = node.call("gettxoutsetinfo", json!(["muhash"]))["muhash"].clone();
+    assert_eq!(muhash.as_str().map(str::len), Some(64));
+    let bare = node.call("gettxoutsetinfo", json!({"hash_type": "none"}));
+    assert!(bare.get("muhash").is_none() && bare.get("hash_serialized_3").is_none(), "{bare}");
+    assert_eq!(node.error_code("gettxoutsetinfo", json!(["none", 3])), -8, "there is no index over heights");
+    let stats = node.call("getblockstats", json!([3]));
+    assert_eq!(stats, node.call("getblockstats", json!([hashes[2]])));
+    assert_eq!(
+        (&stats["txs"], &stats["subsidy"], &stats["blockhash"]),
+        (&json!(1), &json!(50_0000_0000_u64), &json!(hashes[2]))
+    );
+    assert_eq!((&stats["utxo_increase"], &stats["utxo_size_inc"]), (&json!(1), &json!(34 + 41)));
+    assert_eq!(node.call("getblockstats", json!([3, ["txs", "ins"]])), json!({"txs": 1, "ins": 0}));
+    for (parameters, code) in [(json!([6]), -8), (json!([-1]), -8), (json!([3, ["nonsense"]]), -8)] {
+        assert_eq!(node.error_code("getblockstats", parameters.clone()), code, "{parameters}");
+    }
+    // Genesis' output is no coin on this chain.
+    let genesis = node.call("getblockstats", json!([0]));
+    assert_eq!((&genesis["utxo_increase"], &genesis["utxo_increase_actual"]), (&json!(1), &json!(0)));
+
     node.call("invalidateblock", json!([hashes[2]]));
     assert_eq!(node.text("getbestblockhash", json!([])), hashes[1]);
     assert_eq!(node.call("getblockheader", json!([hashes[2]]))["confirmations"], -1);
@@ -124,6 +144,7 @@ fn blocks_are_generated_counted_undone_and_done_again() {
     node.call("reconsiderblock", json!([hashes[2]]));
     assert_eq!(node.text("getbestblockhash", json!([])), hashes[4]);
     assert_eq!(node.call("gettxoutsetinfo", json!([]))["hash_serialized_3"], full["hash_serialized_3"]);
+    assert_eq!(node.call("gettxoutsetinfo", json!(["muhash"]))["muhash"], muhash);
     for level in 0..=4 {
         assert_eq!(node.call("verifychain", json!([level, 0])), json!(true), "level {level}");
     }

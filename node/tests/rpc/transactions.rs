@@ -84,5 +84,14 @@ fn a_payment_is_tested_sent_mined_and_found_on_two_nodes() {
     assert_eq!(scan["total_amount"].to_string(), "100.00000000", "{scan}");
     let hash = |node: &Node| node.call("gettxoutsetinfo", json!([]))["hash_serialized_3"].clone();
     assert_eq!(hash(&node), hash(&peer));
+    let muhash = |node: &Node| node.call("gettxoutsetinfo", json!(["muhash"]))["muhash"].clone();
+    assert_eq!(muhash(&node), muhash(&peer));
+    let stats = node.call("getblockstats", json!([block]));
+    let size = payment.encoded_len();
+    assert_eq!((&stats["totalfee"], &stats["medianfee"]), (&json!(1_0000), &json!(1_0000)));
+    assert_eq!((&stats["total_size"], &stats["total_weight"]), (&json!(size), &json!(4 * size)));
+    assert_eq!(stats["feerate_percentiles"], json!(vec![1_0000 / size; 5]));
+    assert_eq!((&stats["ins"], &stats["outs"], &stats["total_out"]), (&json!(1), &json!(2), &json!(49_9999_0000_u64)));
+    assert_eq!((&stats["utxo_increase"], &stats["utxo_size_inc_actual"]), (&json!(1), &json!(34 + 41)));
     assert_eq!(node.call("verifychain", json!([4, 0])), json!(true));
 }

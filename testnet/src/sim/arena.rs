@@ -5,6 +5,7 @@ use chain_spec::{Block, BlockHash, BlockUndo, Coin, Outpoint, Txid};
 use node::core::store::{Commit, Store, StoreError};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Blocks and undo data, shared by handles.
@@ -84,10 +85,14 @@ impl Store for ArenaStore {
         Ok(None)
     }
 
-    fn for_each_coin(&self, visit: &mut dyn FnMut(Outpoint, Coin)) -> Result<(), StoreError> {
-        for (outpoint, coin) in locked(&self.coins.0).iter() {
-            visit(*outpoint, coin.clone());
-        }
+    fn for_each_coin(&self, visit: &mut dyn FnMut(Outpoint, Coin) -> ControlFlow<()>) -> Result<(), StoreError> {
+        let _ = locked(&self.coins.0).iter().try_for_each(|(outpoint, coin)| visit(*outpoint, coin.clone()));
         Ok(())
+    }
+
+    /// A copy of the coins, which nothing waits for.
+    fn held(&self) -> Box<dyn Store> {
+        let coins = locked(&self.coins.0).clone();
+        Box::new(self.arena.store(Coins(Arc::new(Mutex::new(coins)))))
     }
 }

@@ -71,7 +71,11 @@ fn the_cache_over_a_store_is_a_plain_map() {
         }
         flush(&mut cache, false, &mut store);
         let mut stored = BTreeMap::new();
-        store.for_each_coin(&mut |outpoint, coin| drop(stored.insert(outpoint, coin))).unwrap();
+        let visit = &mut |outpoint, coin| {
+            stored.insert(outpoint, coin);
+            std::ops::ControlFlow::Continue(())
+        };
+        store.for_each_coin(visit).unwrap();
         assert_eq!(stored, model, "seed {seed}");
     }
 }

@@ -6,6 +6,7 @@ use super::{Commit, IndexEntry, Loaded, Status, Store, StoreError};
 use crate::core::event::Output;
 use chain_spec::{Block, BlockHash, BlockUndo, CheckedTransaction, Coin, Outpoint, Txid};
 use std::collections::{BTreeMap, HashMap};
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A store in memory.
@@ -163,8 +164,12 @@ impl Store for MemoryStore {
     fn transaction_block(&self, _txid: &Txid) -> Result<Option<BlockHash>, StoreError> {
         Ok(None)
     }
-    fn for_each_coin(&self, visit: &mut dyn FnMut(Outpoint, Coin)) -> Result<(), StoreError> {
-        self.lock().coins.iter().for_each(|(outpoint, coin)| visit(*outpoint, coin.clone()));
+    fn for_each_coin(&self, visit: &mut dyn FnMut(Outpoint, Coin) -> ControlFlow<()>) -> Result<(), StoreError> {
+        let _ = self.lock().coins.iter().try_for_each(|(outpoint, coin)| visit(*outpoint, coin.clone()));
         Ok(())
+    }
+    /// A copy, which nothing waits for.
+    fn held(&self) -> Box<dyn Store> {
+        Box::new(self.fork())
     }
 }

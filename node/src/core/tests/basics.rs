@@ -197,6 +197,10 @@ fn what_was_accepted_survives_a_crash_and_a_stop() {
     assert_eq!((node.tip(), node.coins(), node.pool()), (tip, coins.clone(), vec![payment.txid()]));
     assert_eq!(node.store.load().coins_tip, Some(tip));
     let mut stored = Vec::new();
-    crate::core::store::Store::for_each_coin(&node.store, &mut |outpoint: Outpoint, _| stored.push(outpoint)).unwrap();
+    let visit = &mut |outpoint: Outpoint, _| {
+        stored.push(outpoint);
+        std::ops::ControlFlow::Continue(())
+    };
+    crate::core::store::Store::for_each_coin(&node.store, visit).unwrap();
     assert!(stored.iter().eq(coins.keys()));
 }

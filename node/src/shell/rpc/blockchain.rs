@@ -5,7 +5,7 @@ use super::context::Context;
 use super::error::RpcError;
 use super::methods::{Method, Reply};
 use super::view::{self, Detail};
-use super::{steering, verify, waiting};
+use super::{blockstats, steering, verify, waiting};
 use crate::core::Core;
 use crate::core::view::Summary;
 use crate::shell::clock;
@@ -30,6 +30,12 @@ pub const METHODS: &[Method] = &[
     Method::new("getblockheader", &["blockhash", "verbose?"], "A header: object (default) or hex.", |c, a| {
         Box::pin(getblockheader(c, a))
     }),
+    Method::new(
+        "getblockstats",
+        &["hash_or_height", "stats?"],
+        "One block in numbers, fees and fee rates among them; all of them, or those named.",
+        |c, a| Box::pin(blockstats::getblockstats(c, a)),
+    ),
     Method::new("getchaintips", &[], "All leaves of the block tree.", |c, a| Box::pin(getchaintips(c, a))),
     Method::new("getdifficulty", &[], "The active tip's difficulty.", |c, a| Box::pin(getdifficulty(c, a))),
     Method::new("invalidateblock", &["blockhash"], "Treats a block as invalid.", |c, a| {

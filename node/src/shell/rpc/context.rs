@@ -1,5 +1,6 @@
 //! What methods work with: the handles to the core, the network and the miner, and a few facts about the process.
 
+use super::error::{INTERNAL_ERROR, RpcError};
 use crate::core::event::Time;
 use crate::shell::core_loop::CoreHandle;
 use crate::shell::metrics::Counters;
@@ -36,6 +37,18 @@ impl Context {
     /// Bytes of everything in the data directory; what cannot be read counts as nothing.
     pub fn size_on_disk(&self) -> u64 {
         directory_bytes(&self.datadir)
+    }
+    /// Whether the node was asked to stop: long reads then break off.
+    pub fn is_stopping(&self) -> bool {
+        *self.stop.borrow()
+    }
+    /// Runs what takes long and blocks, beside everything else.
+    pub async fn run_blocking<T: Send + 'static>(
+        &self,
+        run: impl FnOnce() -> Result<T, RpcError> + Send + 'static,
+    ) -> Result<T, RpcError> {
+        let joined = tokio::task::spawn_blocking(run).await;
+        joined.unwrap_or_else(|error| Err(RpcError::new(INTERNAL_ERROR, error.to_string())))
     }
     /// Waits until the node is asked to stop.
     pub async fn stopping(&self) {

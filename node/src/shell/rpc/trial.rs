@@ -1,17 +1,17 @@
 //! Judging blocks without accepting them: proposals (BIP23) and `verifychain`.
 //!
-//! An [`Overlay`] holds coins as they were at some block of the active chain, on top of the core's; nothing is written.
+//! An [`Overlay`] holds coins as they were at some block of the active chain, on top of a [`Ground`]: the core itself for a
+//! proposal, a snapshot of it for the longer work of `verifychain`. Nothing is written.
 
 use crate::core::Core;
 use crate::core::event::Time;
 use crate::core::store::StoreError;
-use crate::core::view::Summary;
 use chain_spec::retarget::Ancestors;
 use chain_spec::rules::Reject;
 use chain_spec::rules::block::check_block;
 use chain_spec::rules::header::check_header;
 use chain_spec::rules::spend::{Coins, Place, check_unlock, connect_block};
-use chain_spec::{Block, BlockHash, BlockUndo, CheckedBlock, Coin, CompactTarget, Outpoint};
+use chain_spec::{Block, BlockUndo, ChainSpec, CheckedBlock, Coin, CompactTarget, Outpoint};
 use rustc_hash::FxHashMap;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub fn on_tip(core: &Core, block: Arc<Block>, now: Time) -> Result<Verdict, Stor
     if let Err(error) = check_header(checked.header(), core.spec(), &ancestors, now.0 / 1_000) {
         return Ok(Err(error.reject_string()));
     }
-    Overlay::new(core).connect(&checked, &parent)
+    Overlay::new(core).connect(&checked, parent.height + 1, parent.median_time_past_s)
 }
 
 /// The active chain up to a height, as header rules ask about it.
@@ -49,9 +49,32 @@ impl Ancestors for ActiveChain<'_> {
     }
 }
 
-/// Coins that differ from the core's.
+/// What blocks are tried on: the coins of a tip, and the median times below it.
+pub trait Ground {
+    /// The chain's parameters.
+    fn spec(&self) -> &ChainSpec;
+    /// An unspent coin.
+    fn coin(&self, outpoint: &Outpoint) -> Result<Option<Coin>, StoreError>;
+    /// Median-time-past of the active block at a height, Unix seconds.
+    fn median_time_past(&self, height: u32) -> Option<u32>;
+}
+
+impl Ground for Core {
+    fn spec(&self) -> &ChainSpec {
+        Core::spec(self)
+    }
+    fn coin(&self, outpoint: &Outpoint) -> Result<Option<Coin>, StoreError> {
+        Core::coin(self, outpoint, false)
+    }
+    fn median_time_past(&self, height: u32) -> Option<u32> {
+        let block = self.active_hash(height).and_then(|hash| self.summary(&hash));
+        block.map(|block| block.median_time_past_s)
+    }
+}
+
+/// Coins that differ from the ground's.
 pub struct Overlay<'a> {
-    core: &'a Core,
+    ground: &'a dyn Ground,
     /// `None` is a coin that is not there.
     coins: FxHashMap<Outpoint, Option<Coin>>,
 }
@@ -61,21 +84,25 @@ impl Coins for Overlay<'_> {
         self.coins.get(outpoint)?.as_ref()
     }
     fn median_time_past_before(&self, height: u32) -> u32 {
-        let before = height.checked_sub(1).and_then(|height| self.core.active_hash(height));
-        before.and_then(|hash| self.core.summary(&hash)).map_or(0, |block| block.median_time_past_s)
+        self.ground.median_time_past(height.saturating_sub(1)).unwrap_or(0)
     }
 }
 
 impl<'a> Overlay<'a> {
-    /// The coins of the active tip.
-    pub fn new(core: &'a Core) -> Overlay<'a> {
-        Overlay { core, coins: FxHashMap::default() }
+    /// The ground's coins.
+    pub fn new(ground: &'a dyn Ground) -> Overlay<'a> {
+        Overlay { ground, coins: FxHashMap::default() }
     }
 
-    /// Makes the core's coin visible to [`Coins`], unless the overlay has its own idea of it.
+    /// How many coins it holds.
+    pub fn coins(&self) -> usize {
+        self.coins.len()
+    }
+
+    /// Makes the ground's coin visible to [`Coins`], unless the overlay has its own idea of it.
     fn fetch(&mut self, outpoint: Outpoint) -> Result<(), StoreError> {
         if let std::collections::hash_map::Entry::Vacant(place) = self.coins.entry(outpoint) {
-            place.insert(self.core.coin(&outpoint, false)?);
+            place.insert(self.ground.coin(&outpoint)?);
         }
         Ok(())
     }
@@ -101,7 +128,7 @@ impl<'a> Overlay<'a> {
                 self.fetch(outpoint)?;
                 let made = Coin { output: output.clone(), height, is_coinbase: position == 0 };
                 // A coinbase whose id came twice: the later one overwrote this one's coins (BIP30's exceptions).
-                let may_be_overwritten = position == 0 && !self.core.spec().bip30_exceptions.is_empty();
+                let may_be_overwritten = position == 0 && !self.ground.spec().bip30_exceptions.is_empty();
                 if self.coins.insert(outpoint, None) != Some(Some(made)) && !may_be_overwritten {
                     return Ok(Err(format!("its output {outpoint} is not among the coins as it should be")));
                 }
@@ -117,29 +144,30 @@ impl<'a> Overlay<'a> {
         Ok(Ok(()))
     }
 
-    /// Connects a block by all rules, signatures included.
-    pub fn connect(&mut self, block: &CheckedBlock, parent: &Summary) -> Result<Verdict, StoreError> {
+    /// Connects a block by all rules, signatures included. The time is its parent's median-time-past.
+    pub fn connect(
+        &mut self,
+        block: &CheckedBlock,
+        height: u32,
+        median_time_past_s: u32,
+    ) -> Result<Verdict, StoreError> {
         let transactions = &block.block().transactions;
         for (transaction, &txid) in transactions.iter().zip(block.txids()) {
             for input in transaction.inputs.iter().filter(|input| !input.outpoint.is_null()) {
                 self.fetch(input.outpoint)?;
             }
             // Where ids can repeat, the rules ask whether an output exists already (BIP30).
-            let outputs = if self.core.spec().ids_are_unique() { 0 } else { transaction.outputs.len() as u32 };
+            let outputs = if self.ground.spec().ids_are_unique() { 0 } else { transaction.outputs.len() as u32 };
             for index in 0..outputs {
                 self.fetch(Outpoint { txid, index })?;
             }
         }
-        let place = Place {
-            height: parent.height + 1,
-            median_time_past_s: parent.median_time_past_s,
-            block_time_s: block.header().time,
-        };
-        let connected = match connect_block(block, self.core.spec(), place, self) {
+        let place = Place { height, median_time_past_s, block_time_s: block.header().time };
+        let connected = match connect_block(block, self.ground.spec(), place, self) {
             Ok(connected) => connected,
             Err(error) => return Ok(Err(error.reject_string())),
         };
-        let encoding = self.core.spec().signature_encoding(place.height);
+        let encoding = self.ground.spec().signature_encoding(place.height);
         for (transaction, spent) in transactions.iter().skip(1).zip(&connected.undo.spent) {
             for (index, coin) in spent.iter().enumerate() {
                 if let Err(error) = check_unlock(transaction, index, coin, encoding) {
@@ -164,9 +192,4 @@ impl<'a> Overlay<'a> {
             }
         }
     }
-}
-
-/// A block of the active chain by hash, read back from the store and checked again.
-pub fn stored(core: &Core, hash: &BlockHash) -> Result<Option<CheckedBlock>, StoreError> {
-    Ok(core.block(hash)?.and_then(|block| check_block(block, core.spec()).ok()))
 }

@@ -4,12 +4,16 @@ use super::arguments::Arguments;
 use super::context::Context;
 use super::error::{INVALID_ADDRESS_OR_KEY, RpcError};
 use super::methods::{Method, Reply};
+use super::muhash::MuHash;
 use super::{descriptor, view};
 use crate::core::Core;
+use crate::core::snapshot::Snapshot;
+use crate::shell::core_loop::Stopped;
 use chain_spec::{Address, Amount, Coin, Encode, Outpoint, Script, Txid};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// The group's table.
@@ -19,8 +23,8 @@ pub const METHODS: &[Method] = &[
     }),
     Method::new(
         "gettxoutsetinfo",
-        &["hash_type?"],
-        "Counts all coins and hashes them (hash_serialized_3, or none): equal hashes are equal coin sets.",
+        &["hash_type?", "hash_or_height?", "use_index?"],
+        "Counts all coins and hashes them (hash_serialized_3, muhash or none): equal hashes are equal coin sets.",
         |c, a| Box::pin(gettxoutsetinfo(c, a)),
     ),
     Method::new(
@@ -63,11 +67,46 @@ struct Totals {
     bogosize: u64,
     amount: u128,
     last_txid: Option<Txid>,
-    hasher: Sha256,
+    hash: CoinHash,
+    scratch: Vec<u8>,
+}
+
+/// What is made of each coin's bytes (Core: `CoinStatsHashType`).
+#[derive(Default)]
+enum CoinHash {
+    #[default]
+    None,
+    Serialized(Sha256),
+    MuHash(Box<MuHash>),
+}
+
+impl CoinHash {
+    fn named(name: &str) -> Option<CoinHash> {
+        match name {
+            "hash_serialized_3" => Some(CoinHash::Serialized(Sha256::new())),
+            "muhash" => Some(CoinHash::MuHash(Box::default())),
+            "none" => Some(CoinHash::None),
+            _ => None,
+        }
+    }
+    fn add(&mut self, coin: &[u8]) {
+        match self {
+            CoinHash::None => {}
+            CoinHash::Serialized(hasher) => hasher.update(coin),
+            CoinHash::MuHash(set) => set.insert(coin),
+        }
+    }
+    fn finish(self) -> Option<[u8; 32]> {
+        match self {
+            CoinHash::None => None,
+            CoinHash::Serialized(hasher) => Some(Sha256::digest(hasher.finalize()).into()),
+            CoinHash::MuHash(set) => Some(set.finish()),
+        }
+    }
 }
 
 impl Totals {
-    fn add(&mut self, outpoint: &Outpoint, coin: &Coin, scratch: &mut Vec<u8>) {
+    fn add(&mut self, outpoint: &Outpoint, coin: &Coin) {
         self.coins += 1;
         self.amount += u128::from(coin.output.value.units());
         // Core's database-independent size: txid, index, height and coinbase, amount, script length, script.
@@ -76,42 +115,69 @@ impl Totals {
             self.transactions += 1;
             self.last_txid = Some(outpoint.txid);
         }
-        scratch.clear();
-        outpoint.encode(scratch);
-        scratch.extend_from_slice(&(coin.height * 2 + u32::from(coin.is_coinbase)).to_le_bytes());
-        coin.output.encode(scratch);
-        self.hasher.update(&*scratch);
+        let bytes = &mut self.scratch;
+        bytes.clear();
+        outpoint.encode(bytes);
+        bytes.extend_from_slice(&(coin.height * 2 + u32::from(coin.is_coinbase)).to_le_bytes());
+        coin.output.encode(bytes);
+        self.hash.add(bytes);
     }
 }
 
 async fn gettxoutsetinfo(context: Arc<Context>, arguments: Arguments) -> Reply {
     let hash_type = arguments.optional_text(0)?.unwrap_or("hash_serialized_3").to_owned();
-    if !matches!(hash_type.as_str(), "hash_serialized_3" | "none") {
-        return Err(RpcError::parameter(format!(
-            "'{hash_type}' is not hash_serialized_3 or none, the hashes this node knows"
-        )));
+    let hash = CoinHash::named(&hash_type)
+        .ok_or_else(|| RpcError::parameter(format!("'{hash_type}' is not a valid hash_type")))?;
+    if arguments.get(1).is_some() {
+        return Err(RpcError::parameter(
+            "Querying specific block heights requires coinstatsindex, which this node lacks",
+        ));
     }
-    let walk = |core: &Core| -> Result<_, RpcError> {
-        let (mut totals, mut scratch) = (Totals::default(), Vec::new());
-        core.for_each_coin(&mut |outpoint, coin| totals.add(&outpoint, &coin, &mut scratch))?;
-        Ok((totals, core.tip()))
-    };
-    let (totals, tip) = context.core.read(walk).await??;
+    let mut totals = Totals { hash, ..Totals::default() };
+    let (totals, tip) = walk(&context, move |walker, snapshot| {
+        walker.run(snapshot, &mut |outpoint, coin| totals.add(&outpoint, &coin))?;
+        Ok((totals, snapshot.tip().clone()))
+    })
+    .await?;
     let mut info = json!({
         "height": tip.height,
         "bestblock": tip.hash.to_string(),
         "txouts": totals.coins,
         "bogosize": totals.bogosize,
     });
-    if hash_type == "hash_serialized_3" {
-        let hash: [u8; 32] = Sha256::digest(totals.hasher.finalize()).into();
-        info["hash_serialized_3"] = json!(Txid::from_bytes(hash).to_string());
+    if let Some(hash) = totals.hash.finish() {
+        info[hash_type] = json!(Txid::from_bytes(hash).to_string());
     }
     let amount = u64::try_from(totals.amount).map_or(Amount::MAX_MONEY, Amount::from_units);
     info["total_amount"] = view::amount(amount);
     info["transactions"] = json!(totals.transactions);
     info["disk_size"] = json!(context.size_on_disk());
     Ok(info)
+}
+
+/// Walks all coins beside the core's thread, on a snapshot of its own.
+async fn walk<T: Send + 'static>(
+    context: &Arc<Context>,
+    run: impl FnOnce(Walker, &Snapshot) -> Result<T, RpcError> + Send + 'static,
+) -> Result<T, RpcError> {
+    let snapshot = context.core.read(Core::snapshot).await?;
+    let walker = Walker(context.clone());
+    context.run_blocking(move || run(walker, &snapshot)).await
+}
+
+/// Goes on until the last coin or the node's end.
+struct Walker(Arc<Context>);
+
+impl Walker {
+    fn run(&self, snapshot: &Snapshot, visit: &mut dyn FnMut(Outpoint, Coin)) -> Result<(), RpcError> {
+        let mut stopped = false;
+        snapshot.for_each_coin(&mut |outpoint, coin| {
+            visit(outpoint, coin);
+            stopped = self.0.is_stopping();
+            if stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        if stopped { Err(Stopped.into()) } else { Ok(()) }
+    }
 }
 
 async fn scantxoutset(context: Arc<Context>, arguments: Arguments) -> Reply {
@@ -135,18 +201,22 @@ async fn scantxoutset(context: Arc<Context>, arguments: Arguments) -> Reply {
         let canonical = descriptor::of_script(&script, Address::from_script(&script, &context.spec).as_ref());
         wanted.insert(script, canonical);
     }
-    let scan = move |core: &Core| -> Result<_, RpcError> {
+    let (scanned, unspents, tip) = walk(&context, move |walker, snapshot| {
         let (mut scanned, mut unspents) = (0u64, Vec::new());
-        core.for_each_coin(&mut |outpoint, coin| {
+        walker.run(snapshot, &mut |outpoint, coin| {
             scanned += 1;
             if let Some(descriptor) = wanted.get(&coin.output.script) {
                 unspents.push((outpoint, coin, descriptor.clone()));
             }
         })?;
-        let hashes = unspents.iter().map(|(_, coin, _)| core.active_hash(coin.height)).collect::<Vec<_>>();
-        Ok((scanned, unspents, hashes, core.tip()))
-    };
-    let (scanned, unspents, hashes, tip) = context.core.read(scan).await??;
+        Ok((scanned, unspents, snapshot.tip().clone()))
+    })
+    .await?;
+    let heights: Vec<u32> = unspents.iter().map(|(_, coin, _)| coin.height).collect();
+    // The chain may have moved on meanwhile, or elsewhere: the hashes are those below the snapshot's tip.
+    let ancestors =
+        move |core: &Core| heights.iter().map(|height| core.ancestor(&tip.hash, *height)).collect::<Vec<_>>();
+    let hashes = context.core.read(ancestors).await?;
     let total = Amount::checked_sum(unspents.iter().map(|(_, coin, _)| coin.output.value)).unwrap_or(Amount::MAX_MONEY);
     let list = unspents.iter().zip(hashes).map(|((outpoint, coin, descriptor), hash)| {
         json!({

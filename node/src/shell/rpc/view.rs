@@ -8,7 +8,7 @@ use chain_spec::{Address, Amount, Block, ChainSpec, Coin, CompactTarget, Encode,
 use serde_json::{Number, Value, json};
 
 /// Weight units per byte: without witnesses every byte weighs four (BIP141).
-const WEIGHT_PER_BYTE: usize = 4;
+pub const WEIGHT_PER_BYTE: usize = 4;
 
 /// An amount as a JSON number with eight decimals.
 pub fn amount(amount: Amount) -> Value {

@@ -137,7 +137,7 @@ impl Index {
     /// Reads the committed index and compares it with what the files can hold.
     fn read(shared: &Shared, spec: &ChainSpec) -> Result<Index, StoreError> {
         let mut index = Index::default();
-        shared.state.for_each(keys::INDEX, |key, value| {
+        shared.state.for_all(keys::INDEX, |key, value| {
             let entry = keys::decode::<IndexValue>(value).and_then(|value| value.entry());
             let (hash, entry) = keys::hash_of(key).zip(entry).ok_or_else(|| shared.state.unreadable(key))?;
             index.0.insert(hash, entry);
@@ -168,7 +168,7 @@ impl Index {
     fn read_positions(&mut self, shared: &Shared) -> Result<FxHashSet<BlockHash>, StoreError> {
         let mut stored = FxHashSet::default();
         let mut ends = Ends::default();
-        shared.state.for_each(keys::BLOCK, |key, value| {
+        shared.state.for_all(keys::BLOCK, |key, value| {
             let place = keys::decode::<BlockPosition>(value);
             let (hash, place) = keys::hash_of(key).zip(place).ok_or_else(|| shared.state.unreadable(key))?;
             ends.cover(place.position);
@@ -246,7 +246,7 @@ fn status_below(parent: Status) -> Status {
 fn undo_positions(shared: &Shared) -> Result<FxHashSet<BlockHash>, StoreError> {
     let mut connected = FxHashSet::default();
     let mut ends = Ends::default();
-    shared.state.for_each(keys::UNDO, |key, value| {
+    shared.state.for_all(keys::UNDO, |key, value| {
         let place = keys::decode::<Position>(value);
         let (hash, place) = keys::hash_of(key).zip(place).ok_or_else(|| shared.state.unreadable(key))?;
         ends.cover(place);

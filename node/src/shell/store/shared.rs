@@ -9,7 +9,8 @@ use crate::core::store::{Store, StoreError};
 use chain_spec::{Block, BlockHash, BlockUndo, CheckedBlock, Coin, Decode, Outpoint, Txid};
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::ops::ControlFlow;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Blocks kept in memory after they were stored: they are asked for again at once, by the core and by peers.
 const RECENT_BLOCKS_MAX: usize = 64;
@@ -25,6 +26,9 @@ pub(super) struct Shared {
     pub(super) txindex: bool,
     pending: RwLock<Pending>,
     recent: Mutex<Recent>,
+    /// Readers that want the committed coins to stand still. None begins while a commit waits: both happen on the core's thread.
+    holds: Mutex<usize>,
+    released: Condvar,
     /// Last, so that the lock is let go of when everything else is closed.
     pub(super) directory: Directory,
 }
@@ -52,6 +56,8 @@ impl Shared {
             txindex,
             pending: RwLock::default(),
             recent: Mutex::default(),
+            holds: Mutex::default(),
+            released: Condvar::new(),
             directory,
         }
     }
@@ -60,6 +66,14 @@ impl Shared {
     }
     pub(super) fn pending_mut(&self) -> RwLockWriteGuard<'_, Pending> {
         self.pending.write().unwrap_or_else(PoisonError::into_inner)
+    }
+    fn holds(&self) -> MutexGuard<'_, usize> {
+        self.holds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    /// Waits until nobody needs the committed coins as they are.
+    pub(super) fn wait_for_readers(&self) {
+        let released = self.released.wait_while(self.holds(), |holds| *holds > 0);
+        drop(released.unwrap_or_else(PoisonError::into_inner));
     }
     fn recent_blocks(&self) -> MutexGuard<'_, Recent> {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner)
@@ -109,6 +123,13 @@ fn read<T: Decode>(set: &FileSet, hash: &BlockHash, position: Position) -> Resul
 #[derive(Debug)]
 pub(super) struct Reader(pub(super) Arc<Shared>);
 
+impl Reader {
+    fn stored_block(&self, hash: &BlockHash) -> Result<Option<Arc<Block>>, StoreError> {
+        let Some(BlockPosition { position, .. }) = self.0.block_position(hash)? else { return Ok(None) };
+        self.0.read_block(hash, position).map(|block| Some(Arc::new(block)))
+    }
+}
+
 impl Store for Reader {
     fn coin(&self, outpoint: &Outpoint) -> Result<Option<Coin>, StoreError> {
         let key = keys::coin_key(outpoint);
@@ -119,8 +140,7 @@ impl Store for Reader {
         if let Some(recent) = self.0.recent(hash) {
             return Ok(Some(recent.block().clone()));
         }
-        let Some(BlockPosition { position, .. }) = self.0.block_position(hash)? else { return Ok(None) };
-        self.0.read_block(hash, position).map(|block| Some(Arc::new(block)))
+        self.stored_block(hash)
     }
     fn undo(&self, hash: &BlockHash) -> Result<Option<Arc<BlockUndo>>, StoreError> {
         let Some(position) = self.0.undo_position(hash)? else { return Ok(None) };
@@ -140,16 +160,63 @@ impl Store for Reader {
         let hash = value.as_ref().try_into().map_err(|_| self.0.state.unreadable(&key))?;
         Ok(Some(BlockHash::from_bytes(hash)))
     }
-    fn for_each_coin(&self, visit: &mut dyn FnMut(Outpoint, Coin)) -> Result<(), StoreError> {
+    fn for_each_coin(&self, visit: &mut dyn FnMut(Outpoint, Coin) -> ControlFlow<()>) -> Result<(), StoreError> {
         let state = &self.0.state;
         let committed = state.meta()?.map(|meta| meta.coins).unwrap_or_default();
         let mut found = CoinSum::default();
-        state.for_each(keys::COIN, |key, value| {
+        let flow = state.for_each(keys::COIN, |key, value| {
             let outpoint = keys::outpoint_of(key).ok_or_else(|| state.unreadable(key))?;
             found.add(key, value);
-            visit(outpoint, Coin::from_bytes(value).map_err(|_| state.unreadable(key))?);
-            Ok(())
+            Ok(visit(outpoint, Coin::from_bytes(value).map_err(|_| state.unreadable(key))?))
         })?;
-        state.compare_coins(found, committed)
+        if flow.is_break() { Ok(()) } else { state.compare_coins(found, committed) }
+    }
+    fn held(&self) -> Box<dyn Store> {
+        Box::new(HeldReader { reader: Reader(self.0.clone()), _hold: CoinHold::new(&self.0) })
+    }
+}
+
+/// A reader that keeps committed coins as they are.
+struct HeldReader {
+    reader: Reader,
+    _hold: CoinHold,
+}
+
+impl Store for HeldReader {
+    fn coin(&self, outpoint: &Outpoint) -> Result<Option<Coin>, StoreError> {
+        self.reader.coin(outpoint)
+    }
+    /// From the disk, whatever memory holds: who reads for long wants to know what is there.
+    fn block(&self, hash: &BlockHash) -> Result<Option<Arc<Block>>, StoreError> {
+        self.reader.stored_block(hash)
+    }
+    fn undo(&self, hash: &BlockHash) -> Result<Option<Arc<BlockUndo>>, StoreError> {
+        self.reader.undo(hash)
+    }
+    fn transaction_block(&self, txid: &Txid) -> Result<Option<BlockHash>, StoreError> {
+        self.reader.transaction_block(txid)
+    }
+    fn for_each_coin(&self, visit: &mut dyn FnMut(Outpoint, Coin) -> ControlFlow<()>) -> Result<(), StoreError> {
+        self.reader.for_each_coin(visit)
+    }
+    fn held(&self) -> Box<dyn Store> {
+        self.reader.held()
+    }
+}
+
+/// One reason for a commit of coins to wait.
+struct CoinHold(Arc<Shared>);
+
+impl CoinHold {
+    fn new(shared: &Arc<Shared>) -> CoinHold {
+        *shared.holds() += 1;
+        CoinHold(shared.clone())
+    }
+}
+
+impl Drop for CoinHold {
+    fn drop(&mut self) {
+        *self.0.holds() -= 1;
+        self.0.released.notify_all();
     }
 }

@@ -11,6 +11,7 @@ use super::quiet::catch_quietly;
 use super::redo::Change;
 use crate::core::store::StoreError;
 use std::fs::File;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -89,17 +90,28 @@ impl State {
         state_error(&self.path, format_args!("the value of {} cannot be read", hex::encode(key)))
     }
 
-    /// Visits every key that starts with `prefix`, in order.
+    /// Visits every key that starts with `prefix`, in order, until `visit` breaks off.
     pub(super) fn for_each(
+        &self,
+        prefix: u8,
+        mut visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, StoreError>,
+    ) -> Result<ControlFlow<()>, StoreError> {
+        let mut pairs = self.db.scan_prefix([prefix]);
+        while let Some((key, value)) = self.run(|| pairs.next().transpose())? {
+            if visit(&key, &value)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Visits every key that starts with `prefix`, in order.
+    pub(super) fn for_all(
         &self,
         prefix: u8,
         mut visit: impl FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        let mut pairs = self.db.scan_prefix([prefix]);
-        while let Some((key, value)) = self.run(|| pairs.next().transpose())? {
-            visit(&key, &value)?;
-        }
-        Ok(())
+        self.for_each(prefix, |key, value| visit(key, value).map(ControlFlow::Continue)).map(drop)
     }
 
     /// Makes changes one by one, in key order, which touches each of sled's pages once, and keeps the coins' sum.
@@ -140,7 +152,7 @@ impl State {
     /// Sums the coins that are there.
     pub(super) fn sum_coins(&self) -> Result<CoinSum, StoreError> {
         let mut sum = CoinSum::default();
-        self.for_each(keys::COIN, |key, value| {
+        self.for_all(keys::COIN, |key, value| {
             sum.add(key, value);
             Ok(())
         })?;

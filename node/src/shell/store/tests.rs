@@ -2,6 +2,7 @@
 
 mod crash;
 mod damage;
+mod held;
 mod keep;
 mod reindex;
 mod roundtrip;
@@ -138,7 +139,11 @@ struct Contents {
 
 fn contents(store: &dyn Store, loaded: &Loaded, known: &[Arc<CheckedBlock>]) -> Contents {
     let mut coins = Vec::new();
-    store.for_each_coin(&mut |outpoint, coin| coins.push((outpoint, coin))).unwrap();
+    let visit = &mut |outpoint, coin| {
+        coins.push((outpoint, coin));
+        std::ops::ControlFlow::Continue(())
+    };
+    store.for_each_coin(visit).unwrap();
     assert!(coins.is_sorted_by_key(|(outpoint, _)| *outpoint));
     for (outpoint, coin) in &coins {
         assert_eq!(store.coin(outpoint).unwrap().as_ref(), Some(coin));

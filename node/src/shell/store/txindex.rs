@@ -36,7 +36,7 @@ pub(super) fn switch(shared: &Shared, meta: &mut Meta) -> Result<(), StoreError>
         tracing::info!("building the transaction index");
         let active = active_chain(shared, meta)?;
         let mut connected = Vec::new();
-        shared.state.for_each(keys::UNDO, |key, _| {
+        shared.state.for_all(keys::UNDO, |key, _| {
             connected.push(keys::hash_of(key).ok_or_else(|| shared.state.unreadable(key))?);
             Ok(())
         })?;
