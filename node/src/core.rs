@@ -138,6 +138,7 @@ impl Core {
         }
         self.reorganised = 0;
         self.forget_local();
+        self.forget_headers();
         if self.mempool.version() != mempool_version {
             self.outputs.push(Output::MempoolChanged);
         }

@@ -158,6 +158,14 @@ impl Chain {
         }
     }
 
+    /// Drops headers that nobody shows a block for, when they are too many; whose they were. No [`NodeId`] may be kept across.
+    pub(crate) fn forget_headers(&mut self) -> Vec<BlockHash> {
+        let Some(forgotten) = self.tree.forget_headers() else { return Vec::new() };
+        self.active = self.active.iter().filter_map(|id| forgotten.place(*id)).collect();
+        self.rebuild_candidates();
+        forgotten.hashes
+    }
+
     /// Ends a call: what was handed to the store can be read from it now, so memory need not hold more than its bound.
     pub(crate) fn end_call(&mut self) {
         if !self.undo_of_this_call.is_empty() {

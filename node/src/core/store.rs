@@ -62,6 +62,8 @@ pub struct Commit {
     pub coins_between: Option<(BlockHash, BlockHash)>,
     /// New or changed index entries.
     pub entries: Vec<IndexEntry>,
+    /// Headers whose index entries go.
+    pub forgotten: Vec<BlockHash>,
 }
 /// What a store holds when it is opened.
 #[derive(Debug, Default)]

@@ -2,6 +2,7 @@
 
 mod basics;
 mod crash;
+mod headers;
 mod history;
 mod network;
 mod trees;

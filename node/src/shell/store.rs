@@ -216,6 +216,7 @@ impl DiskStore {
         let mut changes = Vec::with_capacity(
             commit.coins.len()
                 + commit.entries.len()
+                + commit.forgotten.len()
                 + pending.blocks.len()
                 + pending.undos.len()
                 + pending.transactions.len(),
@@ -228,6 +229,12 @@ impl DiskStore {
             let key = keys::hash_key(keys::INDEX, entry.header.hash().as_bytes());
             changes.push(Change::set(key, keys::encode(&IndexValue::from(entry))?));
         }
+        changes.extend(
+            commit
+                .forgotten
+                .iter()
+                .map(|hash| Change { key: keys::hash_key(keys::INDEX, hash.as_bytes()).to_vec(), value: None }),
+        );
         for (hash, position) in &pending.blocks {
             changes.push(Change::set(keys::hash_key(keys::BLOCK, hash.as_bytes()), keys::encode(position)?));
         }

@@ -3,6 +3,8 @@
 //! Nodes live in one vector, parents before children, and are named by their place in it; passes over descendants are
 //! linear. Each node also points far back (Core's skip list), so that an ancestor is found in a logarithmic number of steps.
 
+pub(crate) mod forget;
+
 use crate::core::hash_map::{IdMap, IdState};
 use crate::core::store::{IndexEntry, Status};
 use chain_spec::retarget::Ancestors;
@@ -82,6 +84,10 @@ pub(crate) struct BlockTree {
     best_header: NodeId,
     dirty: Vec<NodeId>,
     sequence_next: i64,
+    /// Nodes without a body.
+    bodiless: usize,
+    /// How many of them there may be before somebody looks which are needed.
+    forget_above: usize,
 }
 
 /// Turns the lowest set bit off.
@@ -128,6 +134,8 @@ impl BlockTree {
             best_header: NodeId::GENESIS,
             dirty: Vec::new(),
             sequence_next: 1,
+            bodiless: 0,
+            forget_above: forget::HEADERS_ASIDE_MAX / 2,
         };
         tree.touch(NodeId::GENESIS);
         tree
@@ -226,6 +234,7 @@ impl BlockTree {
             is_dirty: false,
         });
         self.by_hash.insert(hash, id);
+        self.bodiless += 1;
         self.touch(id);
         if !is_ancestor_failed && work > self.node(self.best_header).work {
             self.best_header = id;
@@ -316,6 +325,7 @@ impl BlockTree {
 
     /// Notes that a body is stored. Returns the blocks whose branch is thereby complete, parents before children.
     pub(crate) fn set_body(&mut self, id: NodeId, transactions: u32) -> Vec<NodeId> {
+        self.bodiless -= usize::from(!self.node(id).has_body() && transactions > 0);
         self.node_mut(id).transactions = transactions;
         let parent = self.node(id).parent;
         if !self.node(parent).is_linked {

@@ -51,6 +51,15 @@ impl Core {
         }
     }
 
+    /// Drops headers that nobody shows a block for, from memory and from the index.
+    pub(crate) fn forget_headers(&mut self) {
+        let forgotten = self.chain.forget_headers();
+        if !forgotten.is_empty() {
+            tracing::info!("forgot {} headers without blocks on branches of less work", forgotten.len());
+            self.outputs.push(Output::Commit(Commit { forgotten, ..Commit::default() }));
+        }
+    }
+
     /// Commits changed index entries.
     pub(crate) fn flush_index(&mut self, now: Time) {
         self.flush.index_at = now;

@@ -110,6 +110,9 @@ impl Contents {
         for entry in &commit.entries {
             self.entries.insert(entry.header.hash(), entry.clone());
         }
+        for hash in &commit.forgotten {
+            self.entries.remove(hash);
+        }
     }
 
     fn load(&self) -> Loaded {

@@ -122,6 +122,7 @@ fn commit(blocks: &[Arc<CheckedBlock>], made: std::ops::Range<u32>, spent: std::
         coins_tip: blocks.last().map(|block| block.hash()),
         coins_between: None,
         entries: blocks.iter().zip(0..).map(|(block, height)| entry(block, height, Status::Valid)).collect(),
+        forgotten: Vec::new(),
     })
 }
 
