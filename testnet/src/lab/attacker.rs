@@ -4,14 +4,15 @@
 //! blocks are neither announced nor served, and peers who mine what the strategy refuses are not punished for it. A refused
 //! block is made invalid in the attacker's own core, as an operator would with `invalidateblock`.
 
-use super::strategy::{Action, Aim, Content, Event, Order, Strategy, View, censor};
-use chain_spec::{BlockHash, CheckedTransaction, Script, Txid};
+use super::strategy::{Action, Aim, Content, Event, Fresh, Order, Strategy, View, censor};
+use chain_spec::{Block, BlockHash, CheckedTransaction, Script, Transaction, Txid};
 use node::core::Core;
 use node::core::event::{CallId, Input, Output, Steer, Time, Verdict};
 use node::core::message::{CompactBlock, Gossip, Response};
 use node::core::mind::Mind;
-use node::core::store::StoreError;
+use node::core::store::{Status, StoreError};
 use node::core::template::Template;
+use node::core::view::Summary;
 use rustc_hash::FxHashSet;
 use std::collections::VecDeque;
 use std::sync::mpsc::Receiver;
@@ -55,13 +56,14 @@ pub struct Attacker {
     orders: Receiver<Order>,
     report: Report,
     hidden: FxHashSet<BlockHash>,
+    /// Transactions of hidden blocks. An abandoned block gives them back to the mempool, from where a node tells everybody.
+    withheld: FxHashSet<Txid>,
     public: BlockHash,
     own: Option<BlockHash>,
     calls: u64,
-    /// Blocks the core has stored since the last thought: others' and our own. They can be read from the next call on.
-    noted: Vec<BlockHash>,
-    found: Vec<BlockHash>,
-    /// What the core is still to be told, one a call, because what it says must be performed in between.
+    /// Blocks that the core wants stored by what it said last: the store has them only when that has been performed.
+    fresh: Fresh,
+    /// What the core is still to be told. One a call, because what it says must be performed in between.
     queued: VecDeque<Input>,
 }
 
@@ -75,27 +77,26 @@ impl Attacker {
             orders,
             report,
             hidden: FxHashSet::default(),
+            withheld: FxHashSet::default(),
             public,
             own: None,
             calls: 0,
-            noted: Vec::new(),
-            found: Vec::new(),
+            fresh: Fresh::default(),
             queued: VecDeque::new(),
         }
     }
 
     fn view(&self) -> View<'_> {
-        let public = self.core.summary(&self.public).unwrap_or_else(|| self.core.tip());
-        View { core: &self.core, public, own: self.own.and_then(|own| self.core.summary(&own)) }
+        View::new(&self.core, &self.fresh, self.public, self.own)
     }
 
     /// Gives the strategy an event and begins what it wants; what can be said at once is returned.
     fn tell(&mut self, event: &Event) -> Result<Vec<Output>, StoreError> {
-        let public = self.core.summary(&self.public).unwrap_or_else(|| self.core.tip());
-        let own = self.own.and_then(|own| self.core.summary(&own));
-        let actions = self.strategy.after(event, &View { core: &self.core, public, own });
-        // The miner's glue renews its job when the mempool changes; here its aim has.
-        let mut outputs = if actions.is_empty() { Vec::new() } else { vec![Output::MempoolChanged] };
+        let actions = self.strategy.after(event, &View::new(&self.core, &self.fresh, self.public, self.own));
+        // The miner renews its job by itself at a new tip and after a block of its own. An order or an action can change the
+        // aim without either, and this is what else it listens to.
+        let renews = !actions.is_empty() || matches!(event, Event::Order(_));
+        let mut outputs = if renews { vec![Output::MempoolChanged] } else { Vec::new() };
         for action in actions {
             match action {
                 Action::Publish(tip) => outputs.extend(self.publish(tip)?),
@@ -107,17 +108,20 @@ impl Attacker {
         Ok(outputs)
     }
 
-    /// Announces a branch from its first secret block on. Called between the core's calls, so every block can be read.
+    /// Announces a branch from its first secret block on.
     fn publish(&mut self, tip: BlockHash) -> Result<Vec<Output>, StoreError> {
         let mut branch = Vec::new();
         let mut at = tip;
         while self.hidden.remove(&at) {
-            let Some(block) = self.core.block(&at)? else { break };
+            let fresh = self.fresh.get(&at).map(|checked| Arc::clone(checked.block()));
+            let Some(block) = fresh.map_or_else(|| self.core.block(&at), |block| Ok(Some(block)))? else { break };
             at = block.header.previous;
-            branch.push(Output::Publish(Gossip::Block(Arc::new(CompactBlock::new(
-                &block,
-                u64::from(block.header.nonce),
-            )))));
+            if !self.withheld.is_empty() {
+                for transaction in &block.transactions {
+                    self.withheld.remove(&transaction.txid());
+                }
+            }
+            branch.push(Output::Publish(Gossip::Block(Arc::new(CompactBlock::new(&block, 0)))));
         }
         branch.reverse();
         self.consider_public(tip);
@@ -140,19 +144,15 @@ impl Attacker {
 
     /// Has the core treat a block as invalid, as an operator would.
     fn refuse(&mut self, block: BlockHash) {
-        let call = self.own_call();
-        self.queued.push_back(Input::Steer { call, block, steer: Steer::Invalidate });
-    }
-
-    fn own_call(&mut self) -> CallId {
         self.calls += 1;
-        CallId(OWN_CALLS + self.calls)
+        let call = CallId(OWN_CALLS + self.calls);
+        self.queued.push_back(Input::Steer { call, block, steer: Steer::Invalidate });
     }
 
     /// Takes `tip` as the public one if it has more work; whether it did.
     fn consider_public(&mut self, tip: BlockHash) -> bool {
-        let work = |hash: &BlockHash| self.core.summary(hash).map(|summary| summary.work);
-        if work(&tip) <= work(&self.public) {
+        let Some(candidate) = self.core.summary(&tip).filter(is_sound) else { return false };
+        if self.core.summary(&self.public).is_some_and(|public| candidate.work <= public.work) {
             return false;
         }
         self.public = tip;
@@ -163,19 +163,27 @@ impl Attacker {
         true
     }
 
-    /// Takes in what has come since the last call, and what the strategy wants done about it.
-    fn think(&mut self, ticked: bool) -> Result<Vec<Output>, StoreError> {
+    /// Takes in what the core has stored and what the lab has ordered, and what the strategy wants done about it.
+    fn think(
+        &mut self,
+        stored: &[BlockHash],
+        found: Option<BlockHash>,
+        ticked: bool,
+    ) -> Result<Vec<Output>, StoreError> {
+        // A block that others built on one that has been refused, or that broke a rule, is nobody's tip.
+        while let Some(public) = self.core.summary(&self.public).filter(|public| !is_sound(public)) {
+            self.public = public.header.previous;
+        }
         let mut events = Vec::new();
-        for hash in std::mem::take(&mut self.noted) {
-            if !self.strategy.accepts(&hash, &self.view()) {
+        for &hash in stored {
+            if found == Some(hash) && self.hidden.contains(&hash) {
+                self.own = Some(hash);
+                events.push(Event::Found(hash));
+            } else if found != Some(hash) && !self.strategy.accepts(&hash, &self.view()) {
                 self.refuse(hash);
             } else if self.consider_public(hash) {
                 events.push(Event::Public(hash));
             }
-        }
-        for hash in std::mem::take(&mut self.found) {
-            self.own = Some(hash);
-            events.push(Event::Found(hash));
         }
         events.extend(self.orders.try_iter().map(Event::Order));
         if events.is_empty() && ticked {
@@ -198,10 +206,28 @@ impl Attacker {
         Ok(outputs)
     }
 
+    /// Whether a found block was meant to be kept: it stands on a secret one, or is what the strategy aims at. One that the
+    /// miner found under an aim of a moment ago is published like anybody's.
+    fn is_secret(&self, block: &Block) -> bool {
+        if self.hidden.contains(&block.header.previous) {
+            return true;
+        }
+        let aim = self.strategy.aim(&self.view());
+        let is_aimed_at = match &aim.content {
+            Content::Exactly(content) => {
+                let found = block.transactions.iter().skip(1);
+                found.eq(content.iter().map(|transaction| transaction.transaction().as_ref()))
+            }
+            Content::Mempool | Content::MempoolWithout(_) => true,
+        };
+        aim.secret && aim.parent == block.header.previous && is_aimed_at
+    }
+
     /// What may leave the node.
     fn filtered(&self, output: Output) -> Option<Output> {
         match output {
             Output::Publish(Gossip::Block(block)) if self.hidden.contains(&block.header.hash()) => None,
+            Output::Publish(Gossip::Transaction(transaction)) if self.withholds(&transaction) => None,
             Output::Offence { .. } => None,
             Output::Answer { call, .. } if call.0 > OWN_CALLS => None,
             Output::Verdict { id, verdict: Verdict::Reject } => Some(Output::Verdict { id, verdict: Verdict::Ignore }),
@@ -218,12 +244,18 @@ impl Attacker {
             Response::Blocks(blocks) => {
                 Response::Blocks(blocks.into_iter().filter(|block| !self.hidden.contains(&block.hash())).collect())
             }
-            other => other,
+            Response::Mempool(txids) => {
+                Response::Mempool(txids.into_iter().filter(|txid| !self.withheld.contains(txid)).collect())
+            }
+            Response::Transactions(transactions) => Response::Transactions(
+                transactions.into_iter().filter(|transaction| !self.withholds(transaction)).collect(),
+            ),
+            Response::BlockTransactions(_) => response,
         }
     }
 
-    fn aim(&self) -> Aim {
-        self.strategy.aim(&self.view())
+    fn withholds(&self, transaction: &Transaction) -> bool {
+        !self.withheld.is_empty() && self.withheld.contains(&transaction.txid())
     }
 
     fn content(&self, aim: &Aim, payout: &Script, now: Time) -> Vec<Arc<CheckedTransaction>> {
@@ -257,40 +289,39 @@ impl Mind for Attacker {
 
     fn handle(&mut self, now: Time, input: Input) -> Result<Vec<Output>, StoreError> {
         let ticked = input == Input::Tick;
-        let mut outputs = self.think(ticked)?;
         let input = if ticked { self.queued.pop_front().unwrap_or(input) } else { input };
-        let submitted = match &input {
-            Input::SubmitBlock { block, .. } => {
-                let hash = block.hash();
-                if self.hidden.contains(&block.header.previous) || self.aim().secret {
-                    self.hidden.insert(hash);
-                }
-                Some(hash)
-            }
-            _ => None,
-        };
-        let said = self.core.handle(now, input)?;
-        for output in &said {
-            if let Output::StoreBlock(block) = output {
-                let hash = block.hash();
-                if !self.hidden.contains(&hash) {
-                    self.noted.push(hash);
-                } else if submitted == Some(hash) {
-                    self.found.push(hash);
-                }
+        // What was said last has been performed, so the store has it.
+        self.fresh.clear();
+        let mut found = None;
+        if let Input::SubmitBlock { block, .. } = &input {
+            let hash = block.hash();
+            found = Some(hash);
+            if self.is_secret(block) {
+                self.hidden.insert(hash);
             }
         }
-        outputs.extend(said);
-        Ok(outputs.into_iter().filter_map(|output| self.filtered(output)).collect())
+        let said = self.core.handle(now, input)?;
+        let mut stored = Vec::new();
+        for output in &said {
+            if let Output::StoreBlock(block) = output {
+                if self.hidden.contains(&block.hash()) {
+                    self.withheld.extend(&block.txids()[1..]);
+                }
+                stored.push(block.hash());
+                self.fresh.insert(block.hash(), Arc::clone(block));
+            }
+        }
+        let mut outputs: Vec<Output> = said.into_iter().filter_map(|output| self.filtered(output)).collect();
+        outputs.extend(self.think(&stored, found, ticked)?);
+        Ok(outputs)
     }
 
     fn has_pending(&self) -> bool {
-        let waits = !(self.queued.is_empty() && self.noted.is_empty() && self.found.is_empty());
-        waits || self.core.has_pending()
+        !self.queued.is_empty() || self.core.has_pending()
     }
 
     fn template(&self, payout: &Script, now: Time) -> Template {
-        let aim = self.aim();
+        let aim = self.strategy.aim(&self.view());
         let content = self.content(&aim, payout, now);
         let template = self.core.template_on(&aim.parent, payout, &content, now);
         // A parent that is not known cannot be aimed at; the honest template always can.
@@ -300,4 +331,9 @@ impl Mind for Attacker {
         }
         template
     }
+}
+
+/// Whether a block has not been found, or declared, invalid.
+fn is_sound(summary: &Summary) -> bool {
+    !matches!(summary.status, Status::Invalid | Status::InvalidAncestor)
 }

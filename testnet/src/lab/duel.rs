@@ -8,7 +8,8 @@ use super::attacker::{Attacker, Report};
 use super::odds::{Race, selfish_revenue};
 use super::strategy::double_spend::{DoubleSpend, Plan};
 use super::strategy::selfish::Selfish;
-use super::strategy::{Order, Strategy};
+use super::strategy::{self, Options, Order, Strategy};
+use crate::error::usage;
 use crate::sim::links::Conditions;
 use crate::sim::{Setup, Simulation, simulated_chain};
 use chain_spec::rules::transaction::check_transaction;
@@ -129,25 +130,27 @@ pub fn tally(duel: &Duel, runs: u32, seed: u64, threads: usize) -> anyhow::Resul
     Ok(Tally { runs, successes, trace_hash: hex::encode(trace.finalize()) })
 }
 
-/// What a selfish miner's share of the chain came to.
+/// What keeping blocks back came to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Revenue {
-    /// His part of the blocks in the honest node's chain, over all runs.
+    /// The attacker's part of the blocks in the honest node's chain, over all runs.
     pub measured: f64,
     /// Around it, from the spread of the runs.
     pub interval95: [f64; 2],
-    /// What the paper says where every tie is lost (γ = 0), as here: links take no time and the first seen stays.
-    pub expected: f64,
+    /// For selfish mining by a minority: what the paper says where every tie is lost (γ = 0), as here, where links take no
+    /// time and the first seen stays.
+    pub expected: Option<f64>,
     /// Blocks found in all runs.
     pub blocks: u64,
 }
 
-/// Mines selfishly `runs` times for `blocks` blocks each, on `threads` threads.
-pub fn selfish_runs(share: f64, blocks: u32, runs: u32, seed: u64, threads: usize) -> anyhow::Result<Revenue> {
+/// Has the strategy called `name` mine `runs` times for `blocks` blocks each, on `threads` threads.
+pub fn revenue(name: &str, share: f64, blocks: u32, runs: u32, seed: u64, threads: usize) -> anyhow::Result<Revenue> {
     use rayon::prelude::*;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
     let parts: Vec<f64> = pool.install(|| {
-        (0..runs).into_par_iter().map(|run| selfish(share, blocks, seed_of(seed, run))).collect::<anyhow::Result<_>>()
+        let run = |run| part_of_chain(name, share, blocks, seed_of(seed, run));
+        (0..runs).into_par_iter().map(run).collect::<anyhow::Result<_>>()
     })?;
     let n = f64::from(runs.max(1));
     let mean = parts.iter().sum::<f64>() / n;
@@ -156,18 +159,20 @@ pub fn selfish_runs(share: f64, blocks: u32, runs: u32, seed: u64, threads: usiz
     Ok(Revenue {
         measured: mean,
         interval95: [mean - half, mean + half],
-        expected: selfish_revenue(share, 0.0),
+        expected: (name == Selfish::NAME && share < 0.5).then(|| selfish_revenue(share, 0.0)),
         blocks: u64::from(blocks) * u64::from(runs),
     })
 }
 
-/// Mines selfishly until `blocks` blocks were found; the attacker's part of the honest node's chain.
-pub fn selfish(share: f64, blocks: u32, seed: u64) -> anyhow::Result<f64> {
+/// Mines until `blocks` blocks were found; the attacker's part of the honest node's chain.
+fn part_of_chain(name: &str, share: f64, blocks: u32, seed: u64) -> anyhow::Result<f64> {
     let key = PrivateKey::from_bytes(&[0x5a; 32], true)?;
     let (spec, _) = funded_chain(&key)?;
+    let plan = Plan { confirmations: 1, premine: 0, give_up: None, waits_for_goods: false };
+    let strategy = strategy::make(name, &Options { plan, target: None, spec: &spec }).map_err(usage)?;
     let (_orders, received) = mpsc::channel();
     let report = Report::default();
-    let mut simulation = two_nodes(&Arc::new(spec), share, seed, Box::new(Selfish::default()), received, &report)?;
+    let mut simulation = two_nodes(&Arc::new(spec), share, seed, strategy, received, &report)?;
     while simulation.statistics().blocks() < blocks as usize && simulation.step()?.is_some() {}
     simulation.set_mining(false);
     while simulation.step()?.is_some() {}

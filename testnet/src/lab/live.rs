@@ -8,14 +8,15 @@ pub mod eclipse;
 pub mod node;
 pub mod orders;
 pub mod picture;
+pub mod revenue;
 pub mod scene;
-pub mod selfish;
 pub mod suppress;
 pub mod timewarp;
 pub mod watch;
 
 use super::command::{AttackArgs, AttackName};
 use crate::cli::Common;
+use crate::output::line;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -58,26 +59,30 @@ pub fn run(args: &AttackArgs, common: &Common) -> anyhow::Result<()> {
     let mut outcome = match args.name {
         AttackName::DoubleSpend => double_spend::stage(args, common),
         AttackName::Censor | AttackName::Halt => suppress::stage(args, common),
-        AttackName::Selfish => selfish::stage(args, common),
+        AttackName::Selfish | AttackName::Lazy => revenue::stage(args, common),
         AttackName::Eclipse => eclipse::stage(args, common),
         AttackName::Timewarp => timewarp::stage(args, common),
     }?;
     outcome.seconds = (outcome.seconds * 1e3).round() / 1e3;
     if common.json {
-        println!("{}", serde_json::to_string(&outcome)?);
+        line(serde_json::to_string(&outcome)?);
     } else {
-        println!(
+        line(format_args!(
             "\n{}: {}",
             if outcome.succeeded { "The attack succeeded" } else { "The attack failed" },
             outcome.verdict
-        );
+        ));
         for (node, depth) in &outcome.reorg_depth {
-            println!("  deepest reorganisation of {node}: {depth} block(s)");
+            line(format_args!("  deepest reorganisation of {node}: {depth} block(s)"));
         }
         if let Some(share) = outcome.share_achieved {
-            println!("  hash share: {:.1} % achieved, {:.1} % asked", 100.0 * share, 100.0 * outcome.share_asked);
+            line(format_args!(
+                "  hash share: {:.1} % achieved, {:.1} % asked",
+                100.0 * share,
+                100.0 * outcome.share_asked
+            ));
         }
-        println!("  {:.1} s", outcome.seconds);
+        line(format_args!("  {:.1} s", outcome.seconds));
     }
     Ok(())
 }

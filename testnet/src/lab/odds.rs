@@ -20,7 +20,7 @@ pub struct Race {
     pub share: f64,
     /// Confirmations the shop waits for, 1 or more.
     pub confirmations: u32,
-    /// Blocks the attacker has mined on his branch before the payment's first confirmation is being mined.
+    /// Blocks the attacker is ahead in secret before the payment's first confirmation is being mined.
     pub premine: u32,
     /// The attacker stops when, with the goods shipped, the public branch is this many blocks ahead. `None`: never.
     pub give_up: Option<u32>,
@@ -65,6 +65,18 @@ impl Race {
             }
         }
     }
+}
+
+/// How many blocks the network finds on average until an attacker who mines in secret, and starts over whenever the others
+/// catch up, is `ahead` blocks ahead. Every step up takes 1/q blocks, and p/q times the step below it once more.
+pub fn blocks_until_ahead(share: f64, ahead: u32) -> f64 {
+    let (q, p) = (share, 1.0 - share);
+    let (mut all, mut step) = (0.0, 0.0);
+    for _ in 0..ahead {
+        step = 1.0 / q + p / q * step;
+        all += step;
+    }
+    all
 }
 
 /// Rosenfeld's exact race (*Analysis of hashrate-based double-spending*, 2014, equation 1): one block mined in advance, a
@@ -206,6 +218,15 @@ mod tests {
     fn blocks_mined_in_advance_beyond_the_wait_win_at_once() {
         close(ours(0.1, 2, 3), 1.0, 0.0);
         assert!(ours(0.1, 2, 2) < 1.0);
+    }
+
+    #[test]
+    fn getting_ahead_takes_what_the_walk_takes() {
+        close(blocks_until_ahead(0.3, 0), 0.0, 0.0);
+        close(blocks_until_ahead(0.25, 1), 4.0, 1e-12);
+        // An even walk that cannot fall below its start takes n(n + 1) steps to n.
+        close(blocks_until_ahead(0.5, 7), 56.0, 1e-9);
+        assert!(blocks_until_ahead(0.1, 6) > 500_000.0);
     }
 
     /// The slow, obvious model: the probability of every state of the race, stepped block by block.

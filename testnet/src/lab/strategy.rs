@@ -8,25 +8,38 @@
 pub mod censor;
 pub mod double_spend;
 pub mod halt;
+pub mod lazy;
 pub mod selfish;
 pub mod timewarp;
 
-use chain_spec::{BlockHash, CheckedTransaction, Script, Transaction};
+use chain_spec::{Address, Block, BlockHash, ChainSpec, CheckedBlock, CheckedTransaction, Script, Transaction};
 use node::core::Core;
 use node::core::view::Summary;
+use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
 /// What a strategy may look at.
 pub struct View<'a> {
     /// The attacker's own node, his secret blocks included.
     pub core: &'a Core,
+    fresh: &'a Fresh,
     /// The tip that everybody else mines on, as far as this node has heard; never a branch the strategy refuses.
     pub public: Summary,
     /// The tip of the attacker's own branch, published or not, while the public one does not include it.
     pub own: Option<Summary>,
 }
 
-impl View<'_> {
+/// Blocks that the node has just taken in and its store does not have yet.
+pub type Fresh = FxHashMap<BlockHash, Arc<CheckedBlock>>;
+
+impl<'a> View<'a> {
+    /// What an attacker with this core sees, who takes `public` for everybody's tip and `own` for his own. A tip that the
+    /// core does not know is its active one.
+    pub fn new(core: &'a Core, fresh: &'a Fresh, public: BlockHash, own: Option<BlockHash>) -> View<'a> {
+        let public = core.summary(&public).unwrap_or_else(|| core.tip());
+        View { core, fresh, public, own: own.and_then(|own| core.summary(&own)) }
+    }
+
     /// Blocks the attacker's own branch is ahead of the public one; negative when behind, 0 when there is none.
     pub fn lead(&self) -> i64 {
         self.own.as_ref().map_or(0, |own| i64::from(own.height) - i64::from(self.public.height))
@@ -50,10 +63,13 @@ impl View<'_> {
         (at.height == height).then_some(at)
     }
 
-    /// The transactions of a block this node has.
-    pub fn transactions(&self, block: &BlockHash) -> Vec<Transaction> {
+    /// A block this node has, the body included.
+    pub fn block(&self, hash: &BlockHash) -> Option<Arc<Block>> {
+        if let Some(fresh) = self.fresh.get(hash) {
+            return Some(Arc::clone(fresh.block()));
+        }
         // A block that cannot be read back is the store's failure; the core reports it at its next own read.
-        self.core.block(block).ok().flatten().map_or_else(Vec::new, |block| block.transactions.clone())
+        self.core.block(hash).ok().flatten()
     }
 }
 
@@ -147,3 +163,38 @@ pub trait Strategy: Send {
         true
     }
 }
+
+/// What strategies may be told when they are made; each takes what concerns it.
+#[derive(Clone, Copy, Debug)]
+pub struct Options<'a> {
+    /// How a double spend is played.
+    pub plan: double_spend::Plan,
+    /// Whose payments are censored: an address.
+    pub target: Option<&'a str>,
+    /// The chain.
+    pub spec: &'a ChainSpec,
+}
+
+/// The names [`make`] knows.
+pub const NAMES: [&str; 6] = ["double-spend", "censor", "halt", "selfish", "timewarp", "lazy"];
+
+/// The strategy called `name`, or a sentence that says why not.
+pub fn make(name: &str, options: &Options<'_>) -> Result<Box<dyn Strategy>, String> {
+    Ok(match name {
+        "double-spend" => Box::new(double_spend::DoubleSpend::new(options.plan)),
+        "selfish" => Box::<selfish::Selfish>::default(),
+        "lazy" => Box::<lazy::Lazy>::default(),
+        "halt" => Box::<halt::Halt>::default(),
+        "censor" => {
+            let target = options.target.ok_or("censor needs --target ADDRESS")?;
+            let address =
+                Address::parse(target, options.spec).map_err(|error| format!("--target {target}: {error}"))?;
+            Box::new(censor::Censor::new(address.script()))
+        }
+        "timewarp" => Box::new(timewarp::Timewarp::new(options.spec)?),
+        _ => return Err(format!("no strategy is called {name:?}; there are {}", NAMES.join(", "))),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 use super::links::Conditions;
 use super::{Setup, Simulation, simulated_chain};
 use crate::clock::Stopwatch;
+use crate::output::line;
 use crate::topology::Topology;
 use anyhow::Context as _;
 use chain_spec::ChainSpec;
@@ -180,7 +181,7 @@ pub fn run(args: &SimulateArgs, json: bool) -> anyhow::Result<()> {
     }
     let sweep = if args.sweep { sweep(args, json)? } else { Vec::new() };
     if json {
-        let mut line = json!({
+        let mut facts = json!({
             "nodes": args.nodes,
             "blocks": args.blocks,
             "seed": args.seed,
@@ -193,31 +194,28 @@ pub fn run(args: &SimulateArgs, json: bool) -> anyhow::Result<()> {
             "memory_bytes": memory,
         });
         if args.sweep {
-            line["sweep"] = sweep.into();
+            facts["sweep"] = sweep.into();
         }
-        println!("{line}");
+        line(facts);
     }
     Ok(())
 }
 
 fn print_outcome(args: &SimulateArgs, outcome: &Outcome, seconds: f64, memory: Option<u64>) {
     let [p50, p90, p99] = outcome.propagation_ms;
-    println!("{} nodes, {} blocks, seed {}, {}", args.nodes, args.blocks, args.seed, args.topology);
-    println!("  virtual time      {:.0} s, one block in {} s", outcome.virtual_s, args.spacing);
-    println!("  height            {} ({} nodes on another tip)", outcome.height, outcome.elsewhere);
-    println!("  fork rate         {:.4} of all heights had more than one block", outcome.fork_rate);
-    println!("  stale rate        {:.4} of all blocks found did not stay", outcome.stale_rate);
-    println!("  deepest reorg     {} block(s)", outcome.reorganisation_max);
-    println!("  propagation       50 % {p50:.0} ms, 90 % {p90:.0} ms, 99 % {p99:.0} ms");
-    println!("  trace hash        {}", outcome.trace_hash);
+    line(format_args!("{} nodes, {} blocks, seed {}, {}", args.nodes, args.blocks, args.seed, args.topology));
+    line(format_args!("  virtual time      {:.0} s, one block in {} s", outcome.virtual_s, args.spacing));
+    line(format_args!("  height            {} ({} nodes on another tip)", outcome.height, outcome.elsewhere));
+    line(format_args!("  fork rate         {:.4} of all heights had more than one block", outcome.fork_rate));
+    line(format_args!("  stale rate        {:.4} of all blocks found did not stay", outcome.stale_rate));
+    line(format_args!("  deepest reorg     {} block(s)", outcome.reorganisation_max));
+    line(format_args!("  propagation       50 % {p50:.0} ms, 90 % {p90:.0} ms, 99 % {p99:.0} ms"));
+    line(format_args!("  trace hash        {}", outcome.trace_hash));
     let speed = outcome.events as f64 / seconds;
-    print!("  speed             {} events in {seconds:.2} s ({speed:.0} a second)", outcome.events);
-    match memory {
-        Some(bytes) => {
-            println!(", {} MiB in all, {} KiB a node", bytes >> 20, (bytes / u64::from(args.nodes)) >> 10);
-        }
-        None => println!(),
-    }
+    let memory = memory.map_or_else(String::new, |bytes| {
+        format!(", {} MiB in all, {} KiB a node", bytes >> 20, (bytes / u64::from(args.nodes)) >> 10)
+    });
+    line(format_args!("  speed             {} events in {seconds:.2} s ({speed:.0} a second){memory}", outcome.events));
 }
 
 /// Stale rates over delays and block sizes, printed as they come; the rows for JSON.
@@ -225,20 +223,20 @@ fn sweep(args: &SimulateArgs, json: bool) -> anyhow::Result<Vec<serde_json::Valu
     let bandwidth = args.bandwidth.unwrap_or(1_250_000);
     let mut rows = Vec::new();
     if !json {
-        println!("\nstale rate by mean link delay and block size ({bandwidth} bytes a second):\n");
+        line(format_args!("\nstale rate by mean link delay and block size ({bandwidth} bytes a second):\n"));
         let sizes: String = SWEEP_BLOCK_BYTES.iter().map(|bytes| format!("{:>12}", format!("{bytes} B"))).collect();
-        println!("  {:>9}{sizes}", "");
+        line(format_args!("  {:>9}{sizes}", ""));
     }
     for delay_ms in SWEEP_DELAYS_MS {
-        let mut line = format!("  {:>6} ms", delay_ms);
+        let mut row = format!("  {:>6} ms", delay_ms);
         for block_bytes in SWEEP_BLOCK_BYTES {
             let outcome =
                 simulate(&SimulateArgs { delay_ms, block_bytes, bandwidth: Some(bandwidth), ..args.clone() })?;
-            line.push_str(&format!("{:>12.4}", outcome.stale_rate));
+            row.push_str(&format!("{:>12.4}", outcome.stale_rate));
             rows.push(json!({"delay_ms": delay_ms, "block_bytes": block_bytes, "stale_rate": outcome.stale_rate}));
         }
         if !json {
-            println!("{line}");
+            line(row);
         }
     }
     Ok(rows)

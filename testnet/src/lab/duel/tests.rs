@@ -52,10 +52,33 @@ fn threads_do_not_change_a_result() {
 #[test]
 fn selfish_mining_earns_what_the_paper_says() {
     for share in [0.25, 0.4, 0.45] {
-        let revenue = selfish_runs(share, 1_000, 12, 3, 2).unwrap();
-        let difference = (revenue.measured - revenue.expected).abs();
-        assert!(difference < 0.03, "share {share}: {:.4}, paper {:.4}", revenue.measured, revenue.expected);
+        let revenue = revenue("selfish", share, 1_000, 12, 3, 2).unwrap();
+        let expected = revenue.expected.unwrap();
+        let difference = (revenue.measured - expected).abs();
+        assert!(difference < 0.03, "share {share}: {:.4}, paper {expected:.4}", revenue.measured);
     }
+}
+
+/// A block of his stays only if the next one is his too, so he keeps q² of all blocks and the others their p.
+#[test]
+fn the_documented_example_is_a_bad_idea() {
+    for share in [0.3, 0.45] {
+        let revenue = revenue("lazy", share, 1_000, 12, 3, 2).unwrap();
+        let expected = share * share / (share * share + 1.0 - share);
+        assert!((revenue.measured - expected).abs() < 0.02, "share {share}: {revenue:?}, {expected}");
+        assert_eq!(revenue.expected, None);
+    }
+}
+
+/// The wait for the advance ends, and what follows is the formula's.
+#[test]
+fn an_advance_of_several_blocks_helps_as_much_as_the_formula_says() {
+    for (share, confirmations, premine, give_up) in [(0.3, 3, 2, 8), (0.4, 4, 3, 6), (0.2, 6, 2, 8)] {
+        let (tally, expected) = played(share, confirmations, premine, give_up);
+        assert!(agrees(&tally, expected), "{:.4}, formula {expected:.4}", tally.rate());
+    }
+    let (certain, _) = played(0.3, 1, 3, 5);
+    assert_eq!(certain.rate(), 1.0, "three blocks in advance outlast one confirmation");
 }
 
 #[test]

@@ -21,7 +21,8 @@ const SETTLE_S: f64 = 20.0;
 
 /// Plays it and reports.
 pub fn stage(args: &AttackArgs, common: &Common) -> Result<Outcome> {
-    let (_, spec) = scene::chain_for(args)?;
+    let spec = scene::chain_for(args)?;
+    args.check_premine(Some(spec.spacing_s))?;
     let strategy = ["double-spend", "--confirmations", &args.confirmations.to_string()].map(str::to_owned);
     let mut strategy = strategy.to_vec();
     strategy.extend(["--premine".into(), args.premine.to_string(), "--give-up".into(), args.give_up.to_string()]);
@@ -60,7 +61,7 @@ pub fn stage(args: &AttackArgs, common: &Common) -> Result<Outcome> {
 
     let after = scene.balance("shop", SHOP)?;
     let gone = confirmations(&mut scene, &paid)? == 0;
-    let spent_elsewhere = is_confirmed(&scene, &conflicting)?;
+    let spent_elsewhere = scene.is_confirmed(&conflicting, SHOP)?;
     scene.say(&format!(
         "          the shop's balance: {at_start} before the sale, {before} when it shipped, {after} now; its payment is {}",
         if gone { "gone" } else { "still there" }
@@ -119,12 +120,6 @@ fn pay(scene: &mut Scene) -> Result<(Txid, Txid)> {
 /// Confirmations of the payment by the shop's own wallet.
 fn confirmations(scene: &mut Scene, paid: &Txid) -> Result<u32> {
     Ok(scene.wallet("shop", SHOP)?.state(paid).map_or(0, |state| state.confirmations()))
-}
-
-/// Whether the shop's node has a coin of the transaction.
-fn is_confirmed(scene: &Scene, txid: &Txid) -> Result<bool> {
-    let coin = scene.client(SHOP)?.call("gettxout", json!([txid.to_string(), 0, false]))?;
-    Ok(!coin.is_null())
 }
 
 /// Waits until all honest nodes are on one tip that has stayed ahead of what the attacker published, or the time is over.

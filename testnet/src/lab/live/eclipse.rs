@@ -18,7 +18,7 @@ const PATIENCE_S: f64 = 60.0;
 
 /// Plays it and reports.
 pub fn stage(args: &AttackArgs, common: &Common) -> Result<Outcome> {
-    let (_, spec) = scene::chain_for(args)?;
+    let spec = scene::chain_for(args)?;
     let mut plan = scene::cast(args, &spec);
     plan.edges = [("honest1", "honest2"), (ATTACKER, SHOP)].map(|(a, b)| (a.to_owned(), b.to_owned())).to_vec();
     let mut scene = Scene::start(args, common, plan, spec, &[])?;
@@ -68,12 +68,15 @@ pub fn stage(args: &AttackArgs, common: &Common) -> Result<Outcome> {
     let after = scene.balance("shop", SHOP)?;
     let state = scene.wallet("shop", SHOP)?.state(&paid);
     let gone = state.is_none_or(|state| state.confirmations() == 0);
-    let verdict = if gone {
+    let spent_elsewhere = scene.is_confirmed(&conflicting, SHOP)?;
+    let verdict = if gone && spent_elsewhere {
         format!("the shop shipped for {PRICE_COINS} coins that only its captor's branch had")
+    } else if gone {
+        "the payment is gone, but the coins were not spent elsewhere either".to_owned()
     } else {
         "the captor's branch has the most work, so the honest nodes took it over: with a majority this is a plain double spend".to_owned()
     };
-    let mut outcome = scene.finish("eclipse", gone, verdict)?;
+    let mut outcome = scene.finish("eclipse", gone && spent_elsewhere, verdict)?;
     outcome.confirmations = Some(args.confirmations);
     outcome.shipped_at_height = Some(height);
     outcome.shop_balance_before = scene::coins(before);

@@ -5,8 +5,9 @@
 
 use super::orders::Desk;
 use crate::lab::attacker::{Attacker, Report};
+use crate::lab::strategy::double_spend::Plan;
 use crate::lab::strategy::{self, Order, Strategy};
-use chain_spec::{Address, ChainSpec};
+use chain_spec::ChainSpec;
 use node::core::Core;
 use node::core::mind::Mind;
 use std::ffi::OsString;
@@ -22,12 +23,12 @@ const LOOK_MS: u64 = 20;
 #[derive(Clone, Debug, clap::Parser)]
 #[command(name = "testoon strategy-node", about)]
 struct StrategyArgs {
-    /// double-spend, selfish, censor, halt or timewarp
+    /// Its name: double-spend, censor, halt, selfish, timewarp or lazy
     strategy: String,
     /// double-spend: confirmations the shop waits for
     #[arg(long, default_value_t = 2)]
     confirmations: u32,
-    /// double-spend: secret blocks to have before paying
+    /// double-spend: blocks to be ahead in secret before paying
     #[arg(long, default_value_t = 0)]
     premine: u32,
     /// double-spend: give up this many blocks behind
@@ -44,9 +45,6 @@ struct StrategyArgs {
     node: Vec<OsString>,
 }
 
-/// The names of the strategies, for error messages.
-pub const NAMES: [&str; 5] = ["double-spend", "selfish", "censor", "halt", "timewarp"];
-
 /// Runs the node until it is told to stop. `arguments` are those after `strategy-node`.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let words = std::iter::once(OsString::from("testoon strategy-node")).chain(arguments);
@@ -58,10 +56,6 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    if !NAMES.contains(&args.strategy.as_str()) {
-        eprintln!("error: no strategy is called {:?}; there are {}", args.strategy, NAMES.join(", "));
-        return ExitCode::from(2);
-    }
     let node_arguments = std::iter::once(OsString::from("testoon node")).chain(args.node.clone());
     let (sender, orders) = mpsc::channel();
     let report = Report::default();
@@ -82,22 +76,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// The strategy as asked for, on the node's chain.
 fn make(args: &StrategyArgs, spec: &ChainSpec) -> Result<Box<dyn Strategy>, String> {
-    Ok(match args.strategy.as_str() {
-        "double-spend" => Box::new(strategy::double_spend::DoubleSpend::new(strategy::double_spend::Plan {
-            confirmations: args.confirmations,
-            premine: args.premine,
-            give_up: args.give_up,
-            waits_for_goods: true,
-        })),
-        "selfish" => Box::<strategy::selfish::Selfish>::default(),
-        "halt" => Box::<strategy::halt::Halt>::default(),
-        "censor" => {
-            let target = args.target.as_deref().ok_or("censor needs --target ADDRESS")?;
-            let address = Address::parse(target, spec).map_err(|error| format!("--target {target}: {error}"))?;
-            Box::new(strategy::censor::Censor::new(address.script()))
-        }
-        _ => Box::new(strategy::timewarp::Timewarp::new(spec)?),
-    })
+    let plan =
+        Plan { confirmations: args.confirmations, premine: args.premine, give_up: args.give_up, waits_for_goods: true };
+    strategy::make(&args.strategy, &strategy::Options { plan, target: args.target.as_deref(), spec })
 }
 
 /// Carries orders in and standings out until the node ends.

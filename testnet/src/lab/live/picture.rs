@@ -26,6 +26,7 @@ pub fn line(watch: &Watch, news: &News, paid: Option<&str>, conflicting: Option<
                 format!("{time} {text:PUBLIC_COLUMNS$} |")
             }
         }
+        News::Published { blocks } => format!("{time} {blocks} secret block(s) come out"),
         News::Reorganisation { node, depth } => {
             format!("{time} {node} leaves {depth} block(s) for a branch with more work")
         }

@@ -10,12 +10,13 @@ use crate::cluster::Cluster;
 use crate::directory::Directory;
 use crate::interrupt::Interrupt;
 use crate::lab::command::AttackArgs;
+use crate::output::line;
 use crate::plan::{NodePlan, Plan, Role};
 use crate::state::NetworkState;
 use crate::topology::Topology;
 use crate::{accounts, chain};
 use anyhow::{Context as _, Result, anyhow, bail};
-use chain_spec::{Amount, ChainSpec};
+use chain_spec::{Amount, ChainSpec, Txid};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -36,27 +37,28 @@ const HASHRATE_PART_MIN: f64 = 0.9;
 const HASHRATE_SETTLED_S: f64 = 5.0;
 
 /// The chain an attack is staged on: the one asked for, or the local chain with a fixed target, because retargeting on a
-/// private branch is no part of the formulas.
-pub fn chain_for(args: &AttackArgs) -> Result<(String, ChainSpec)> {
+/// private branch is no part of the formulas, and a block every second, because people wait.
+pub fn chain_for(args: &AttackArgs) -> Result<ChainSpec> {
     match &args.chain {
-        Some(name) => Ok((name.clone(), chain::load(name, std::path::Path::new("."))?)),
+        Some(name) => chain::load(name, std::path::Path::new(".")),
         None => {
             let mut spec = ChainSpec::builtin("local").ok_or_else(|| anyhow!("the local chain is not built in"))?;
             spec.name = "attack".into();
             spec.retarget = chain_spec::spec::Retarget::Fixed;
-            Ok((spec.name.clone(), spec))
+            spec.spacing_s = 1;
+            Ok(spec)
         }
     }
 }
 
 /// Two honest miners, the shop's relay, and the attacker with his strategy, all connected.
 pub fn cast(args: &AttackArgs, spec: &ChainSpec) -> Plan {
-    let honest = (1.0 - args.share) / 2.0;
+    let honest = (1.0 - args.share()) / 2.0;
     let nodes = vec![
         NodePlan::miner("honest1", honest),
         NodePlan::miner("honest2", honest),
         NodePlan { role: Role::Shop, ..NodePlan::relay(SHOP) },
-        NodePlan { role: Role::Attacker, ..NodePlan::miner(ATTACKER, args.share) },
+        NodePlan { role: Role::Attacker, ..NodePlan::miner(ATTACKER, args.share()) },
     ];
     let mut plan =
         Plan { hashrate: chain::hashrate(spec), nodes, edges: Vec::new(), links: Vec::new(), partition: Vec::new() };
@@ -99,12 +101,15 @@ impl Scene {
         };
         let directory = Directory::create(Some(&path))?;
         let lock = directory.lock()?;
-        if NetworkState::load(&directory)?.is_some_and(|state| !state.alive().is_empty()) {
-            bail!(
-                "a network is running in {}; end it with `testoon down --dir {}`, or use another --dir",
-                path.display(),
-                path.display()
-            );
+        if let Some(there) = NetworkState::load(&directory)? {
+            let path = path.display();
+            if !there.alive().is_empty() {
+                bail!("a network is running in {path}; end it with `testoon down --dir {path}`, or use another --dir");
+            }
+            // What an earlier attack left is made anew; anybody's own network is not ours to delete.
+            if there.plan.node(ATTACKER).is_none() {
+                bail!("{path} holds a network of chain {}; use another --dir for the attack's own", there.chain_name);
+            }
         }
         directory.wipe(&lock)?;
         let mut plan = plan;
@@ -116,8 +121,9 @@ impl Scene {
         }
         plan.check().map_err(crate::error::usage)?;
         let svg = args.svg.clone().unwrap_or_else(|| path.join("attack.svg"));
-        let name = spec.name.clone();
-        let mut cluster = Cluster::create(directory, &name, spec, plan)?;
+        // By what was asked for: a copied spec file may still carry a built-in chain's name.
+        let chain = args.chain.clone().unwrap_or_else(|| spec.name.clone());
+        let mut cluster = Cluster::create(directory, &chain, spec, plan)?;
         let interrupt = Interrupt::install()?;
         cluster.attend()?;
         cluster.start(false, Some(&interrupt))?;
@@ -133,7 +139,7 @@ impl Scene {
             interrupt,
             quiet: common.json,
             svg,
-            share_asked: args.share,
+            share_asked: args.share(),
             hashes_before: BTreeMap::new(),
             rate_is_checked: false,
         };
@@ -145,7 +151,7 @@ impl Scene {
     /// Prints a line for people.
     pub fn say(&self, text: &str) {
         if !self.quiet {
-            println!("{text}");
+            line(text);
         }
     }
 
@@ -175,6 +181,12 @@ impl Scene {
     /// An account's confirmed balance by a node's word.
     pub fn balance(&self, account: &str, node: &str) -> Result<Amount> {
         Ok(self.wallet(account, node)?.balance().confirmed)
+    }
+
+    /// Whether a node has a coin of the transaction: it is confirmed, and its first output is not spent.
+    pub fn is_confirmed(&self, txid: &Txid, node: &str) -> Result<bool> {
+        let coin = self.client(node)?.call("gettxout", json!([txid.to_string(), 0, false]))?;
+        Ok(!coin.is_null())
     }
 
     /// Looks once, tells what is new, and rests until the next look.

@@ -9,22 +9,23 @@ use crate::error::usage;
 use crate::lab::command::{AttackArgs, AttackName};
 use crate::lab::strategy::Order;
 use anyhow::{Context as _, Result};
-use chain_spec::{Address, Amount};
+use chain_spec::{Address, Amount, Txid};
 use serde_json::json;
 use wallet::PaymentOptions;
 
-/// Blocks the payment has to be kept out of the chain for, counted by the shop's node.
-const BLOCKS: u64 = 12;
+/// Blocks the payment has to be kept out of the chain for, counted by the shop's node, unless asked otherwise.
+const BLOCKS: u32 = 12;
 /// Whom alice pays unless a target is given.
 const TARGET_DEFAULT: &str = "shop";
 
 /// Plays it and reports.
 pub fn stage(args: &AttackArgs, common: &Common) -> Result<Outcome> {
     let censors = args.name == AttackName::Censor;
-    let (_, spec) = scene::chain_for(args)?;
+    let spec = scene::chain_for(args)?;
+    let blocks = u64::from(args.blocks.unwrap_or(BLOCKS));
     let account = args.target.as_deref().unwrap_or(TARGET_DEFAULT);
     let address = target(account, &spec)?;
-    let name = if censors { "censor" } else { "halt" };
+    let name = args.name.as_str();
     let mut strategy = vec![name.to_owned()];
     if censors {
         strategy.extend(["--target".to_owned(), address.to_string()]);
@@ -33,10 +34,7 @@ pub fn stage(args: &AttackArgs, common: &Common) -> Result<Outcome> {
     scene.say(&picture::heading());
     scene.wait(|scene| Ok((scene.watch.tip(SHOP)?.1 >= 1).then_some(())))?;
 
-    let mut alice = scene.wallet("alice", SHOP)?;
-    let payment =
-        alice.build_payment(&address, Amount::COIN, &PaymentOptions::default()).context("alice cannot pay")?;
-    let txid = alice.send(&scene.client(SHOP)?, &payment).context("alice cannot pay")?;
+    let txid = pay(&scene, &address)?;
     scene.paid = Some(txid.to_string());
     let from = scene.watch.tip(SHOP)?.1;
     scene.tell("payment", &format!("alice pays {address} 1 coin with {txid}"));
@@ -45,11 +43,10 @@ pub fn stage(args: &AttackArgs, common: &Common) -> Result<Outcome> {
     scene.wait(|scene| {
         let (tip, height) = scene.watch.tip(SHOP)?;
         let his = scene.watch.blocks.get(&tip).is_some_and(|block| block.miner == ATTACKER);
-        Ok(((his && height >= from + BLOCKS) || height >= from + 2 * BLOCKS).then_some(()))
+        Ok(((his && height >= from + blocks) || height >= from + 2 * blocks).then_some(()))
     })?;
 
-    let alice = scene.wallet("alice", SHOP)?;
-    let confirmations = alice.state(&txid).map_or(0, |state| state.confirmations());
+    let confirmations = scene.wallet("alice", SHOP)?.state(&txid).map_or(0, |state| state.confirmations());
     // Blocks that held it and did not stay.
     let held = scene.watch.blocks.values().filter(|block| block.txids.contains(&txid.to_string())).count();
     let tip = scene.watch.tip(SHOP)?.0;
@@ -61,7 +58,7 @@ pub fn stage(args: &AttackArgs, common: &Common) -> Result<Outcome> {
     );
     let succeeded = confirmations == 0;
     let verdict = if succeeded {
-        format!("{BLOCKS} blocks later the payment is still not confirmed; {chain}")
+        format!("{blocks} blocks later the payment is still not confirmed; {chain}")
     } else {
         format!("the payment has {confirmations} confirmation(s); {chain}")
     };
@@ -69,9 +66,16 @@ pub fn stage(args: &AttackArgs, common: &Common) -> Result<Outcome> {
     let mut outcome = scene.finish(name, succeeded, verdict)?;
     outcome.confirmations = Some(confirmations);
     outcome.more.insert("target".into(), json!(address.to_string()));
-    outcome.more.insert("blocks".into(), json!(BLOCKS));
+    outcome.more.insert("blocks".into(), json!(blocks));
     outcome.more.insert("blocks_with_payment".into(), json!(held));
     Ok(outcome)
+}
+
+/// Alice pays one coin; her wallet is free again afterwards.
+fn pay(scene: &Scene, to: &Address) -> Result<Txid> {
+    let mut alice = scene.wallet("alice", SHOP)?;
+    let payment = alice.build_payment(to, Amount::COIN, &PaymentOptions::default()).context("alice cannot pay")?;
+    alice.send(&scene.client(SHOP)?, &payment).context("alice cannot pay")
 }
 
 /// A demo account's address, or the address itself.

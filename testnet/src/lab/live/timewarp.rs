@@ -15,17 +15,16 @@ use serde_json::json;
 /// Blocks in a period of the lab's own chain: short, so that people can watch it happen.
 const INTERVAL: u32 = 12;
 /// Periods until the verdict.
-const PERIODS: u64 = 5;
+const PERIODS: u64 = 3;
 /// The attack has worked when blocks have become this many times easier.
 const EASIER_MIN: f64 = 2.0;
 
 /// Plays it and reports. Refuses a chain on which it cannot work.
 pub fn stage(args: &AttackArgs, common: &Common) -> Result<Outcome> {
-    let (_, mut spec) = scene::chain_for(args)?;
+    let mut spec = scene::chain_for(args)?;
     if args.chain.is_none() {
         spec.retarget = Retarget::Epoch { interval: INTERVAL };
         spec.bip94 = false;
-        spec.spacing_s = 1;
     }
     Timewarp::new(&spec).map_err(usage)?;
     let Retarget::Epoch { interval } = spec.retarget else { return Err(anyhow!("the chain has no periods")) };

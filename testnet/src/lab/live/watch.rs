@@ -38,6 +38,11 @@ pub enum News {
         /// Only the attacker has it.
         secret: bool,
     },
+    /// Blocks that only the attacker had are with an honest node now.
+    Published {
+        /// How many.
+        blocks: usize,
+    },
     /// An honest node left this many blocks for a better branch.
     Reorganisation {
         /// The node.
@@ -59,6 +64,8 @@ pub struct Watch {
     look_s: f64,
     nodes: BTreeMap<String, Observed>,
     miners: BTreeMap<String, String>,
+    /// What was there before anybody asked for news.
+    before: Vec<News>,
     /// Every block seen so far, by hash.
     pub blocks: BTreeMap<String, Seen>,
     /// The deepest reorganisation of each honest node.
@@ -86,11 +93,13 @@ impl Watch {
             look_s: 0.0,
             nodes: observed,
             miners,
+            before: Vec::new(),
             blocks: BTreeMap::new(),
             reorg_depth,
             marks: Vec::new(),
         };
-        watch.look()?;
+        watch.before = watch.look()?;
+        watch.before.retain(|news| !matches!(news, News::Block { hash, .. } if watch.blocks[hash].height == 0));
         Ok(watch)
     }
 
@@ -123,7 +132,7 @@ impl Watch {
 
     /// Looks at every node once.
     pub fn look(&mut self) -> Result<Vec<News>> {
-        let (mut news, mut found) = (Vec::new(), Vec::new());
+        let (mut news, mut found, mut published) = (Vec::new(), Vec::new(), 0);
         self.look_s = self.seconds();
         // The attacker first: what the honest nodes have by the end of the look is not secret.
         let mut names: Vec<(bool, String)> =
@@ -133,14 +142,12 @@ impl Watch {
             let node = &self.nodes[&name];
             let (client, honest, before) = (node.client.clone(), node.honest, node.tip.clone());
             let tip = text(&client.call("getbestblockhash", json!([])).with_context(|| format!("asking {name}"))?)?;
-            self.learn(&client, &tip, honest, &mut found)?;
-            if !honest {
-                // Secret blocks are not always on the attacker's own best branch.
-                for leaf in client.call("getchaintips", json!([]))?.as_array().into_iter().flatten() {
-                    let has_body = matches!(leaf["status"].as_str(), Some("active" | "valid-fork" | "valid-headers"));
-                    if let (true, Some(hash)) = (has_body, leaf["hash"].as_str()) {
-                        self.learn(&client, hash, false, &mut found)?;
-                    }
+            published += self.learn(&client, &tip, honest, &mut found)?;
+            // Blocks are not always on their holder's best branch: secret ones of the attacker, and public ones that lost.
+            for leaf in client.call("getchaintips", json!([]))?.as_array().into_iter().flatten() {
+                let has_body = matches!(leaf["status"].as_str(), Some("active" | "valid-fork" | "valid-headers"));
+                if let (true, Some(hash)) = (has_body, leaf["hash"].as_str()) {
+                    published += self.learn(&client, hash, honest, &mut found)?;
                 }
             }
             if tip != before {
@@ -157,7 +164,9 @@ impl Watch {
         }
         let secret = |hash: &String| self.blocks.get(hash).is_some_and(|block| block.public_s.is_none());
         let blocks = found.into_iter().map(|hash| News::Block { secret: secret(&hash), hash });
-        Ok(blocks.chain(news).collect())
+        let published = (published > 0).then_some(News::Published { blocks: published });
+        let now = blocks.chain(published).chain(news).collect::<Vec<_>>();
+        Ok(std::mem::take(&mut self.before).into_iter().chain(now).collect())
     }
 
     /// Blocks of the branch ending in `old` that are not in the one ending in `new`.
@@ -176,10 +185,10 @@ impl Watch {
         depth
     }
 
-    /// Takes in a block and those below it that are new, or newly public.
-    fn learn(&mut self, client: &Client, tip: &str, honest: bool, new: &mut Vec<String>) -> Result<()> {
+    /// Takes in a block and those below it that are new, or newly public; how many were known and secret until now.
+    fn learn(&mut self, client: &Client, tip: &str, honest: bool, new: &mut Vec<String>) -> Result<usize> {
         let now = self.look_s;
-        let mut found = Vec::new();
+        let (mut found, mut published) = (Vec::new(), 0);
         let mut at = tip.to_owned();
         // Genesis has no parent: its `previous` is empty.
         while !at.is_empty() {
@@ -188,6 +197,8 @@ impl Watch {
                 if !(honest && was_secret) {
                     break;
                 }
+                // A block first seen in this very look was asked of the attacker a moment earlier.
+                published += usize::from(block.seen_s < now);
                 block.public_s = Some(now);
                 at = block.previous.clone();
                 continue;
@@ -202,7 +213,7 @@ impl Watch {
             new.push(hash.clone());
             self.blocks.insert(hash, seen);
         }
-        Ok(())
+        Ok(published)
     }
 
     fn seen(&self, block: &Value, now: f64, honest: bool) -> Result<Seen> {

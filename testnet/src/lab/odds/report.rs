@@ -1,5 +1,6 @@
 //! `testoon odds`: the formulas of [`super`] as a page in the terminal, one line of JSON, or a picture.
 
+use crate::output;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -55,9 +56,9 @@ pub fn run(args: &OddsArgs, json: bool) -> anyhow::Result<()> {
         write_map(path, args).with_context(|| format!("cannot write {}", path.display()))?;
     }
     if json {
-        println!("{}", as_json(args));
+        output::line(as_json(args));
     } else {
-        print!("{}", as_text(args));
+        output::line(as_text(args).trim_end());
         if let Some(path) = &args.svg {
             println!("\nThe map is in {}.", path.display());
         }

@@ -1,7 +1,8 @@
 //! Censor: a majority that never confirms a script's payments, in either direction, and buries every block that does.
 
 use super::{Action, Aim, Content, Event, Order, Strategy, View};
-use chain_spec::{BlockHash, Script, Transaction};
+use chain_spec::{Block, BlockHash, Script, Transaction};
+use std::sync::Arc;
 
 /// The strategy.
 pub struct Censor {
@@ -54,8 +55,9 @@ impl Strategy for Censor {
     }
 
     fn accepts(&self, block: &BlockHash, view: &View<'_>) -> bool {
-        let refused = |transactions: Vec<Transaction>| transactions.iter().skip(1).any(|t| concerns(t, &self.script));
-        self.stopped || !refused(view.transactions(block))
+        let block = if self.stopped { None } else { view.block(block) };
+        let pays_or_spends = |block: Arc<Block>| block.transactions.iter().skip(1).any(|t| concerns(t, &self.script));
+        !block.is_some_and(pays_or_spends)
     }
 
     fn state(&self, view: &View<'_>) -> String {

@@ -1,11 +1,11 @@
 //! Double spend: pay the shop in public, spend the same coins to oneself in secret, publish the secret branch once the
 //! shop has shipped and the branch is longer.
 //!
-//! With `premine` the attacker first mines that many secret blocks on the public tip, starting over whenever the public
-//! chain catches up, and pays when he has them. The branch holds the conflicting payment from its first block on.
+//! With `premine` the attacker first mines in secret until he is that many blocks ahead, starting over whenever the public
+//! chain catches up, and pays then. The branch holds the conflicting payment from its first block on.
 
 use super::{Action, Aim, Content, Event, Order, Strategy, View};
-use chain_spec::{BlockHash, CheckedTransaction, Transaction, Txid};
+use chain_spec::{Block, BlockHash, CheckedTransaction, Transaction};
 use std::sync::Arc;
 
 /// How a double spend is played.
@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub struct Plan {
     /// Confirmations the shop waits for.
     pub confirmations: u32,
-    /// Secret blocks to have before paying.
+    /// Blocks to be ahead in secret before paying.
     pub premine: u32,
     /// With the goods shipped, give up this many blocks behind; never if `None`.
     pub give_up: Option<u32>,
@@ -44,7 +44,6 @@ pub struct DoubleSpend {
 
 struct Payment {
     paid: Arc<Transaction>,
-    paid_txid: Txid,
     conflicting: Arc<CheckedTransaction>,
 }
 
@@ -59,7 +58,9 @@ impl DoubleSpend {
         let Some(payment) = &self.payment else { return 0 };
         let mut at = view.public.clone();
         while at.height > fork_height {
-            if view.transactions(&at.hash).iter().any(|transaction| transaction.txid() == payment.paid_txid) {
+            // Compared whole: naming every transaction of every block would cost more than all the rest.
+            let holds = |block: Arc<Block>| block.transactions.iter().skip(1).any(|held| *held == *payment.paid);
+            if view.block(&at.hash).is_some_and(holds) {
                 return view.public.height - at.height + 1;
             }
             match view.core.summary(&at.header.previous) {
@@ -133,11 +134,7 @@ impl Strategy for DoubleSpend {
         self.shipped |= *event == Event::Order(Order::Shipped);
         match (event, &self.stage) {
             (Event::Order(Order::Pay { paid, conflicting }), Stage::Waiting) => {
-                self.payment = Some(Payment {
-                    paid: Arc::clone(paid),
-                    paid_txid: paid.txid(),
-                    conflicting: Arc::clone(conflicting),
-                });
+                self.payment = Some(Payment { paid: Arc::clone(paid), conflicting: Arc::clone(conflicting) });
                 if self.plan.premine == 0 {
                     return self.pay(view.public.height);
                 }
@@ -151,8 +148,8 @@ impl Strategy for DoubleSpend {
             (Event::Found(_), Stage::Premining) if view.lead() >= i64::from(self.plan.premine) => {
                 self.pay(view.public.height)
             }
-            // The public chain grew under the secret branch: what was mined in advance is worth less, so start over.
-            (Event::Public(_), Stage::Premining) if view.own.is_some() => vec![Action::Abandon],
+            // The public chain has caught up: a branch that is no longer ahead is worth nothing, so start over.
+            (Event::Public(_), Stage::Premining) if view.own.is_some() && view.lead() <= 0 => vec![Action::Abandon],
             (_, Stage::Racing { fork_height }) => self.race(view, *fork_height),
             _ => Vec::new(),
         }

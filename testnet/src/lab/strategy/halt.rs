@@ -29,7 +29,7 @@ impl Strategy for Halt {
     }
 
     fn accepts(&self, block: &BlockHash, view: &View<'_>) -> bool {
-        self.stopped || view.transactions(block).len() <= 1
+        self.stopped || view.block(block).is_none_or(|block| block.transactions.len() <= 1)
     }
 
     fn state(&self, view: &View<'_>) -> String {

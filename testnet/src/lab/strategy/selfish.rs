@@ -11,9 +11,14 @@ pub struct Selfish {
     stopped: bool,
 }
 
+impl Selfish {
+    /// Its name.
+    pub const NAME: &'static str = "selfish";
+}
+
 impl Strategy for Selfish {
     fn name(&self) -> &'static str {
-        "selfish"
+        Selfish::NAME
     }
 
     fn aim(&self, view: &View<'_>) -> Aim {

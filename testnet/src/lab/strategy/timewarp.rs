@@ -3,8 +3,8 @@
 //! overlap, so each period seems to have taken far longer than it did, and the target grows. BIP94 forbids it.
 
 use super::{Action, Aim, Event, Order, Strategy, View};
-use chain_spec::ChainSpec;
 use chain_spec::spec::Retarget;
+use chain_spec::{BlockHash, ChainSpec};
 
 /// The strategy.
 #[derive(Debug)]
@@ -29,6 +29,11 @@ impl Timewarp {
             )),
         }
     }
+
+    /// The last header of a period tells the truth; all others are one second past the median.
+    fn ends_period(&self, height: u32) -> bool {
+        (height + 1).is_multiple_of(self.interval)
+    }
 }
 
 impl Strategy for Timewarp {
@@ -38,9 +43,7 @@ impl Strategy for Timewarp {
 
     fn aim(&self, view: &View<'_>) -> Aim {
         let mut aim = Aim::honest(view);
-        let height = view.public.height + 1;
-        // The last header of a period tells the truth; all others are one second past the median.
-        if !self.stopped && !(height + 1).is_multiple_of(self.interval) {
+        if !self.stopped && !self.ends_period(view.public.height + 1) {
             aim.time_s = Some(view.public.median_time_past_s + 1);
         }
         aim
@@ -51,6 +54,13 @@ impl Strategy for Timewarp {
             self.stopped = true;
         }
         Vec::new()
+    }
+
+    /// One honest header in two would carry the median into the present, so a majority buries them.
+    fn accepts(&self, block: &BlockHash, view: &View<'_>) -> bool {
+        let Some(block) = view.core.summary(block) else { return true };
+        let median_s = view.core.summary(&block.header.previous).map_or(0, |parent| parent.median_time_past_s);
+        self.stopped || self.ends_period(block.height) || block.header.time <= median_s + 1
     }
 
     fn state(&self, view: &View<'_>) -> String {
