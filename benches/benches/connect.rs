@@ -53,7 +53,7 @@ fn connect(builder: &ChainBuilder) -> (f64, f64) {
 }
 
 fn perform(store: &mut MemoryStore, outputs: &[Output]) {
-    for output in outputs {
+    for output in outputs.iter().filter(|output| output.is_for_store()) {
         store.perform(output).expect("memory does not fail");
     }
 }

@@ -1,4 +1,5 @@
 //! secp256k1 keys and signatures (k256), and WIF.
+mod batch;
 mod der;
 
 use crate::hash::hash160;

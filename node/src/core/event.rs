@@ -199,6 +199,19 @@ pub enum Output {
     /// The mempool changed: templates may be renewed.
     MempoolChanged,
 }
+impl Output {
+    /// Whether it is performed by the store.
+    pub fn is_for_store(&self) -> bool {
+        matches!(
+            self,
+            Output::StoreBlock(_)
+                | Output::StoreUndo(..)
+                | Output::Commit(_)
+                | Output::StoreTransaction(_)
+                | Output::ForgetTransactions(_)
+        )
+    }
+}
 /// What gossip does with a message (gossipsub's `MessageAcceptance`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {

@@ -2,7 +2,7 @@
 //! and goes on as if nothing had happened.
 
 use super::world::*;
-use crate::core::event::{CallId, Input, Steer};
+use crate::core::event::{CallId, Input, Output, Steer};
 use crate::core::store::memory::MemoryStore;
 use crate::core::{Config, Core};
 use chain_spec::{BlockHash, ChainSpec, Encode};
@@ -129,7 +129,7 @@ fn a_new_store_opens_at_genesis_with_its_coins() {
     let (core, outputs) =
         Core::open(spec.clone(), flushing(), Box::new(store.clone()), store.load(), start(&spec)).unwrap();
     assert_eq!(core.tip().hash, spec.genesis_hash());
-    assert!(outputs.iter().all(is_for_store));
+    assert!(outputs.iter().all(Output::is_for_store));
     perform(&mut store.clone(), &outputs).unwrap();
     assert_eq!(store.load().coins_tip, Some(spec.genesis_hash()));
 }

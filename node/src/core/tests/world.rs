@@ -239,20 +239,9 @@ impl Node {
 /// Performs store outputs in order.
 pub(crate) fn perform(store: &mut MemoryStore, outputs: &[Output]) -> Result<(), StoreError> {
     for output in outputs {
-        if is_for_store(output) {
+        if output.is_for_store() {
             store.perform(output)?;
         }
     }
     Ok(())
-}
-
-pub(crate) fn is_for_store(output: &Output) -> bool {
-    matches!(
-        output,
-        Output::StoreBlock(_)
-            | Output::StoreUndo(..)
-            | Output::Commit(_)
-            | Output::StoreTransaction(_)
-            | Output::ForgetTransactions(_)
-    )
 }
