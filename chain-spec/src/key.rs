@@ -4,10 +4,11 @@ mod der;
 
 use crate::hash::hash160;
 use crate::{Address, ChainSpec};
-use k256::ecdsa::signature::hazmat::{PrehashSigner, PrehashVerifier};
+use k256::ecdsa::signature::hazmat::PrehashSigner;
 use k256::ecdsa::{Signature, SigningKey, VerifyingKey};
 use std::fmt;
 
+pub(crate) use batch::{Equation, first_false};
 pub use der::is_strict_der;
 #[cfg(test)]
 pub(crate) use der::mirrored;
@@ -137,8 +138,12 @@ impl PublicKey {
     /// Whether a signature (without a type byte, high S allowed) of `digest` is this key's (Core: `CPubKey::Verify`). It is
     /// read from any encoding; whether that must be strict DER is a rule of its own, [`is_strict_der`].
     pub fn verifies(&self, digest: &[u8; 32], signature: &[u8]) -> bool {
-        // k256 refuses a high S; consensus does not, so it is mirrored first, as Core does.
-        der::parse_lax(signature)
-            .is_some_and(|signature| self.point.verify_prehash(digest, &signature.normalize_s()).is_ok())
+        self.equation(digest, signature).is_some_and(|equation| first_false(&[equation]).is_none())
+    }
+    /// What must hold for a signature to be this key's; `None` if the bytes are no signature.
+    pub(crate) fn equation(&self, digest: &[u8; 32], signature: &[u8]) -> Option<Equation> {
+        // Consensus takes a high S, which stands for the same signature as its mirror image (Core mirrors it too).
+        let signature = der::parse_lax(signature)?.normalize_s();
+        Some(Equation { key: self.point, digest: *digest, signature })
     }
 }

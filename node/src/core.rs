@@ -26,6 +26,7 @@ pub mod message;
 pub mod mind;
 mod open;
 pub(crate) mod relay;
+pub(crate) mod signatures;
 pub mod snapshot;
 pub mod store;
 pub(crate) mod sync;

@@ -9,16 +9,16 @@ use k256::elliptic_curve::ops::{MulByGeneratorVartime, Reduce};
 use k256::elliptic_curve::point::{AffineCoordinates, BatchNormalize};
 use k256::{FieldBytes, ProjectivePoint, Scalar};
 
-/// That `signature` (low S) of `digest` is `key`'s.
+/// That `signature` of `digest` is `key`'s.
 #[derive(Clone, Debug)]
-pub(super) struct Equation {
+pub(crate) struct Equation {
     pub(super) key: VerifyingKey,
     pub(super) digest: [u8; 32],
     pub(super) signature: Signature,
 }
 
 /// Index of the first equation that does not hold (SEC 1, section 4.1.4).
-pub(super) fn first_false(equations: &[Equation]) -> Option<usize> {
+pub(crate) fn first_false(equations: &[Equation]) -> Option<usize> {
     let inverses = inverses(equations.iter().map(|equation| *equation.signature.s()).collect());
     let points: Vec<ProjectivePoint> = equations
         .iter()

@@ -10,7 +10,7 @@ mod unlock;
 
 pub use error::{Reject, ScriptFault, SpendError};
 pub use lock_time::{SEQUENCE_DISABLE, SEQUENCE_FINAL, is_final};
-pub use unlock::{SignatureEncoding, check_unlock, check_unlock_with};
+pub use unlock::{SignatureEncoding, Unlock, check_unlock, check_unlocks};
 
 use crate::{Amount, BlockUndo, ChainSpec, CheckedBlock, Coin, Outpoint, Script, Transaction, Txid};
 use std::collections::HashMap;
@@ -47,7 +47,7 @@ pub struct Connected {
     pub fees: Amount,
 }
 
-/// All rules of a block against its parent's coins, except signatures, which [`check_unlock`] checks and callers may spread
+/// All rules of a block against its parent's coins, except signatures, which [`check_unlocks`] checks and callers may spread
 /// over threads or skip for txids they have already verified (a txid commits to the coins it spends and to its scripts).
 ///
 /// # Errors

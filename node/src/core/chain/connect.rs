@@ -6,14 +6,11 @@ use super::tree::{BlockTree, NodeId};
 use crate::core::Core;
 use crate::core::coins::{CoinCache, Overlay};
 use crate::core::hash_map::IdSet;
+use crate::core::signatures;
 use crate::core::store::StoreError;
-use chain_spec::rules::spend::{Coins, Place, SpendError, check_unlock, connect_block};
+use chain_spec::rules::spend::{Coins, Place, SpendError, Unlock, connect_block};
 use chain_spec::{BlockUndo, CheckedBlock, Coin, Outpoint, Transaction};
-use rayon::prelude::*;
 use std::sync::Arc;
-
-/// Fewer signature checks than this are done where they stand: waking threads costs more.
-const PARALLEL_CHECKS_MIN: usize = 8;
 
 /// A block that has passed every rule on trial.
 #[derive(Debug)]
@@ -205,18 +202,17 @@ impl Core {
     /// Checks signatures on all processors; the first failure in block order, if any.
     fn check_signatures(&self, tried: &[Tried], checks: &[Check]) -> Option<Broken> {
         let (spec, tree) = (&self.spec, &self.chain.tree);
-        let failure = |check: &Check| {
-            let Tried { id, body, undo } = &tried[check.block as usize];
-            let (transaction, input) = (check.transaction as usize, check.input as usize);
-            let coin = &undo.spent[transaction - 1][input];
-            let encoding = spec.signature_encoding(tree.node(*id).height);
-            let result = check_unlock(&body.block().transactions[transaction], input, coin, encoding);
-            result.err().map(|error| Broken { id: *id, error })
-        };
-        if checks.len() < PARALLEL_CHECKS_MIN {
-            checks.iter().find_map(failure)
-        } else {
-            checks.par_iter().with_min_len(4).find_map_first(failure)
-        }
+        let unlocks: Vec<Unlock> = checks
+            .iter()
+            .map(|check| {
+                let Tried { id, body, undo } = &tried[check.block as usize];
+                let (transaction, input) = (check.transaction as usize, check.input as usize);
+                let encoding = spec.signature_encoding(tree.node(*id).height);
+                let coin = &undo.spent[transaction - 1][input];
+                Unlock { transaction: &body.block().transactions[transaction], input, coin, encoding }
+            })
+            .collect();
+        let (index, error) = signatures::first_bad(&unlocks)?;
+        Some(Broken { id: tried[checks[index].block as usize].id, error })
     }
 }

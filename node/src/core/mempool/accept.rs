@@ -8,12 +8,12 @@ use super::replace::Replacement;
 use super::{Entry, Mempool};
 use crate::core::Core;
 use crate::core::event::{Rejected, Time};
+use crate::core::signatures;
 use crate::core::store::StoreError;
 use chain_spec::rules::Reject;
-use chain_spec::rules::spend::{Coins, Place, ScriptFault, SignatureEncoding, SpendError, check_spends, check_unlock};
+use chain_spec::rules::spend::{Coins, Place, ScriptFault, SignatureEncoding, SpendError, Unlock, check_spends};
 use chain_spec::rules::transaction::check_transaction;
 use chain_spec::{CheckedTransaction, Coin, Outpoint, Transaction, Txid};
-use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -30,8 +30,6 @@ pub const POOLED_TIME_MS_MAX: u64 = 14 * 24 * 60 * 60 * 1_000;
 
 /// Core's word for a script that fails by rule or by policy.
 const SCRIPT_REASON: &str = "mempool-script-verify-flag-failed";
-/// Fewer inputs than this have their signatures checked where they stand.
-const PARALLEL_INPUTS_MIN: usize = 8;
 
 /// What a refusal says about whoever sent the transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -295,14 +293,10 @@ impl Mempool {
 /// Signatures must be strict DER even where a block's need not be: what is verified here is not verified again in a block,
 /// which may stand above BIP66's height.
 fn check_signatures(transaction: &Transaction, spent: &[Coin]) -> Result<(), SpendError> {
-    let failure =
-        |(input, coin): (usize, &Coin)| check_unlock(transaction, input, coin, SignatureEncoding::Strict).err();
-    let failed = if spent.len() < PARALLEL_INPUTS_MIN {
-        spent.iter().enumerate().find_map(failure)
-    } else {
-        spent.par_iter().enumerate().find_map_first(failure)
-    };
-    failed.map_or(Ok(()), Err)
+    let encoding = SignatureEncoding::Strict;
+    let unlocks: Vec<Unlock> =
+        spent.iter().enumerate().map(|(input, coin)| Unlock { transaction, input, coin, encoding }).collect();
+    signatures::first_bad(&unlocks).map_or(Ok(()), |(_, error)| Err(error))
 }
 
 /// Where blocks may hold lax DER, asking for strict DER is policy.

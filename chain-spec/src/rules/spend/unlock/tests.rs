@@ -257,3 +257,26 @@ fn an_input_that_is_not_there() {
     let error = check_unlock(&spend, 1, &coin, STRICT).unwrap_err();
     assert!(matches!(error, SpendError::Unlock { input: 1, fault: ScriptFault::NoSuchInput, .. }));
 }
+
+#[test]
+fn of_many_inputs_the_first_bad_one_is_named() {
+    let inputs: Vec<(Transaction, Coin)> = (0..12).map(|_| signed(1)).collect();
+    let unlocks = |inputs: &[(Transaction, Coin)]| {
+        let one = |(transaction, coin)| Unlock { transaction, input: 0, coin, encoding: STRICT };
+        check_unlocks(&inputs.iter().map(|(transaction, coin)| one((transaction, coin))).collect::<Vec<_>>())
+    };
+    assert_eq!(unlocks(&inputs), Ok(()));
+    for first in 0..12 {
+        let mut broken = inputs.clone();
+        // A false equation, and whatever is wrong before any equation, in both orders.
+        let faults = [ScriptFault::BadSignature, ScriptFault::NotPublicKeyHash];
+        for (place, fault) in (first..12).step_by(5).zip(faults.iter().cycle().skip(first)) {
+            match fault {
+                ScriptFault::BadSignature => broken[place].0.lock_time ^= 1,
+                _ => broken[place].1.output.script = Script::from_bytes(vec![0x51]),
+            }
+        }
+        let error = SpendError::Unlock { input: 0, outpoint: outpoint(1, 0), fault: faults[first % 2] };
+        assert_eq!(unlocks(&broken), Err((first, error)));
+    }
+}

@@ -1,0 +1,26 @@
+//! Signature checks on all processors, for blocks ([`chain`](super::chain)) and transactions ([`mempool`](super::mempool)).
+//!
+//! They fan out and rejoin inside one call, so that the core stays one thread to whoever looks at it.
+
+use chain_spec::rules::spend::{SpendError, Unlock, check_unlocks};
+use rayon::prelude::*;
+
+/// Fewer checks than this are done where they stand: waking threads costs more.
+const PARALLEL_CHECKS_MIN: usize = 8;
+/// Checks that share their divisions; more would gain under a percent.
+const SHARED_CHECKS_MAX: usize = 64;
+/// Parts that each thread gets at least, so that none waits long for the last.
+const PARTS_PER_THREAD: usize = 4;
+
+/// The first input, as an index into `unlocks`, that does not unlock its coin, and why.
+pub(crate) fn first_bad(unlocks: &[Unlock<'_>]) -> Option<(usize, SpendError)> {
+    if unlocks.len() < PARALLEL_CHECKS_MIN {
+        return check_unlocks(unlocks).err();
+    }
+    let parts = rayon::current_num_threads() * PARTS_PER_THREAD;
+    let size = unlocks.len().div_ceil(parts).min(SHARED_CHECKS_MAX);
+    unlocks.par_chunks(size).enumerate().find_map_first(|(part, unlocks)| {
+        let (index, error) = check_unlocks(unlocks).err()?;
+        Some((part * size + index, error))
+    })
+}
