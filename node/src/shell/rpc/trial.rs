@@ -5,12 +5,13 @@
 
 use crate::core::Core;
 use crate::core::event::Time;
+use crate::core::signatures;
 use crate::core::store::StoreError;
 use chain_spec::retarget::Ancestors;
 use chain_spec::rules::Reject;
 use chain_spec::rules::block::check_block;
 use chain_spec::rules::header::check_header;
-use chain_spec::rules::spend::{Coins, Place, check_unlock, connect_block};
+use chain_spec::rules::spend::{Coins, Place, Unlock, connect_block};
 use chain_spec::{Block, BlockUndo, ChainSpec, CheckedBlock, Coin, CompactTarget, Outpoint};
 use rustc_hash::FxHashMap;
 use std::borrow::Cow;
@@ -168,12 +169,14 @@ impl<'a> Overlay<'a> {
             Err(error) => return Ok(Err(error.reject_string())),
         };
         let encoding = self.ground.spec().signature_encoding(place.height);
+        let mut unlocks = Vec::new();
         for (transaction, spent) in transactions.iter().skip(1).zip(&connected.undo.spent) {
-            for (index, coin) in spent.iter().enumerate() {
-                if let Err(error) = check_unlock(transaction, index, coin, encoding) {
-                    return Ok(Err(error.reject_string()));
-                }
+            for (input, coin) in spent.iter().enumerate() {
+                unlocks.push(Unlock { transaction, input, coin, encoding });
             }
+        }
+        if let Some((_, error)) = signatures::first_bad(&unlocks) {
+            return Ok(Err(error.reject_string()));
         }
         self.apply(block, place.height);
         Ok(Ok(()))
