@@ -2,6 +2,8 @@
 //!
 //! [`ChainBuilder`] makes them; it knows the rules from [`chain_spec`] only, so that a node can be judged by it.
 
+pub mod process;
+
 use chain_spec::signature_hash::{SIGHASH_ALL, signature_hash};
 use chain_spec::{
     Amount, Block, BlockHash, ChainSpec, CompactTarget, Header, Outpoint, PrivateKey, Script, Transaction, TxIn, TxOut,
@@ -103,6 +105,18 @@ impl ChainBuilder {
             true => vec![half, rest.checked_sub(half)?],
             false => vec![rest],
         };
+        Some(self.pay(outpoint, values))
+    }
+
+    /// One payment that makes `parts` equal coins of the oldest ready one; `None` when no coin is ready.
+    pub fn split(&mut self, parts: u32) -> Option<Transaction> {
+        let (outpoint, value) = self.coins.pop_front()?;
+        let part = Amount::from_units(value.checked_sub(FEE)?.units().checked_div(u64::from(parts))?);
+        Some(self.pay(outpoint, vec![part; parts as usize]))
+    }
+
+    /// Spends a coin for coins of these values, all to the builder's own key.
+    fn pay(&mut self, outpoint: Outpoint, values: Vec<Amount>) -> Transaction {
         let outputs = values.into_iter().map(|value| TxOut { value, script: self.script.clone() }).collect();
         let mut transaction = Transaction {
             version: 1,
@@ -117,7 +131,7 @@ impl ChainBuilder {
         for (index, output) in (0..).zip(&transaction.outputs) {
             self.coins.push_back((Outpoint { txid, index }, output.value));
         }
-        Some(transaction)
+        transaction
     }
 
     /// Mines a block that holds these transactions, which leave what payments made here leave to the miner.

@@ -2,6 +2,8 @@
 
 mod client;
 mod node;
+pub mod payer;
+pub mod rogue;
 
 pub use client::Client;
 pub use node::{Node, NodeOptions};

@@ -126,7 +126,7 @@ impl Core {
     /// # Errors
     /// The store failed. The core must be dropped.
     pub fn handle(&mut self, now: Time, input: Input) -> Result<Vec<Output>, StoreError> {
-        let (tip, mempool_version) = (self.chain.tip(), self.mempool.version());
+        let (tip, mempool_version, removals) = (self.chain.tip(), self.mempool.version(), self.mempool.removals());
         let is_stopping = input == Input::Stop;
         self.dispatch(now, input)?;
         self.settle(now)?;
@@ -138,7 +138,9 @@ impl Core {
             self.announce_tip(now);
         }
         self.reorganised = 0;
-        self.forget_local();
+        if self.chain.tip() != tip || self.mempool.removals() != removals {
+            self.forget_local();
+        }
         self.forget_headers();
         if self.mempool.version() != mempool_version {
             self.outputs.push(Output::MempoolChanged);
@@ -167,6 +169,13 @@ impl Core {
             Input::SubmitTransaction { call, transaction } => {
                 let result = self.submit_transaction(&transaction, now)?;
                 self.outputs.push(Output::Answer { call, result });
+            }
+            Input::SubmitTransactions { submissions } => {
+                self.verify_ahead(submissions.iter().map(|(_, transaction)| transaction), now)?;
+                for (call, transaction) in submissions {
+                    let result = self.submit_transaction(&transaction, now)?;
+                    self.outputs.push(Output::Answer { call, result });
+                }
             }
             Input::SubmitBlock { call, block } => {
                 self.relay.submitted(block.header.hash());

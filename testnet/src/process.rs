@@ -89,7 +89,9 @@ fn send(pid: u32, signal: Signal) {
 fn started(pid: u32) -> Option<String> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (state, ticks) = state_and_start(&stat)?;
-    if matches!(state, "Z" | "X") {
+    // A killed process is a zombie before the last of its threads has let go of its files and locks.
+    let has_threads = || std::fs::read_dir(format!("/proc/{pid}/task")).is_ok_and(|tasks| tasks.count() > 1);
+    if state == "X" || (state == "Z" && !has_threads()) {
         return None;
     }
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();

@@ -453,6 +453,7 @@ fn trace_input(trace: &mut Sha256, now_us: u64, node: usize, input: &Input) {
         Input::Response { peer, .. } => (5, peer.0, [0; 32]),
         Input::RequestFailed { peer, .. } => (6, peer.0, [0; 32]),
         Input::SubmitTransaction { transaction, .. } => (7, 0, *transaction.txid().as_bytes()),
+        Input::SubmitTransactions { submissions } => (12, submissions.len() as u64, [0; 32]),
         Input::SubmitBlock { block, .. } => (8, 0, *block.hash().as_bytes()),
         Input::SubmitHeader { header, .. } => (9, 0, *header.hash().as_bytes()),
         Input::Steer { block, .. } => (10, 0, *block.as_bytes()),

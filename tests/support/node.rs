@@ -90,6 +90,11 @@ impl Node {
         Ok(Node { client, p2p: text(&ready["p2p"][0]), options, child })
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Kills it with SIGKILL, as a power cut would.
     pub fn kill(mut self) -> NodeOptions {
         self.child.kill().expect("a child can be killed");

@@ -31,6 +31,9 @@ pub struct Options {
     /// Where peers connect to (repeatable); port 0 picks a free one [default: all interfaces and the chain's port]
     #[arg(long, env = "TESTOON_P2P_LISTEN", value_name = "HOST:PORT|MULTIADDR", value_delimiter = ',')]
     pub p2p_listen: Vec<String>,
+    /// Where others can dial this node, if not where it listens (repeatable): told to peers; with --nat it relays for them
+    #[arg(long, env = "TESTOON_P2P_EXTERNAL", value_name = "HOST:PORT|MULTIADDR", value_delimiter = ',')]
+    pub p2p_external: Vec<String>,
     /// Peer to stay connected to (repeatable)
     #[arg(long, env = "TESTOON_CONNECT", value_name = "HOST:PORT|MULTIADDR", value_delimiter = ',')]
     pub connect: Vec<String>,
@@ -99,6 +102,7 @@ impl Options {
             rpc_password: self.rpc_password.or(file.rpc_password),
             rpc_host: list(self.rpc_host, file.rpc_host),
             p2p_listen: list(self.p2p_listen, file.p2p_listen),
+            p2p_external: list(self.p2p_external, file.p2p_external),
             connect: list(self.connect, file.connect),
             no_discover: self.no_discover.or(file.no_discover),
             no_mdns: self.no_mdns.or(file.no_mdns),

@@ -123,6 +123,7 @@ fn network(options: &Options, spec: &ChainSpec, datadir: &Path) -> NetworkConfig
     config.mdns = !options.no_mdns.unwrap_or(false);
     config.kad = !options.no_kad.unwrap_or(false);
     config.nat = options.nat.unwrap_or(false);
+    config.external = options.p2p_external.clone();
     config.connect = options.connect.clone();
     config.listen = if options.p2p_listen.is_empty() {
         vec![format!("0.0.0.0:{}", spec.default_p2p_port)]

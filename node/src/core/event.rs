@@ -86,6 +86,12 @@ pub enum Input {
         /** what */
         transaction: Arc<Transaction>,
     },
+    /// Somebody local submits several transactions (a batch): as if each came alone, in this order, but signatures are checked
+    /// on all cores.
+    SubmitTransactions {
+        /** each with what to answer it with */
+        submissions: Vec<(CallId, Arc<Transaction>)>,
+    },
     /// Somebody local submits a block (`submitblock`, `generatetoaddress`, the miner).
     SubmitBlock {
         /** to answer with */

@@ -127,6 +127,7 @@ pub struct Mempool {
     fee_rate_full: (u64, Time),
     sequence_next: u64,
     version: u64,
+    removals: u64,
 }
 
 impl Mempool {
@@ -146,6 +147,7 @@ impl Mempool {
             fee_rate_full: (0, Time(0)),
             sequence_next: 0,
             version: 0,
+            removals: 0,
         }
     }
 
@@ -206,6 +208,10 @@ impl Mempool {
     /// Grows with every change, for waiters.
     pub fn version(&self) -> u64 {
         self.version
+    }
+    /// Grows whenever a transaction leaves.
+    pub(crate) fn removals(&self) -> u64 {
+        self.removals
     }
     /// Whether a transaction's signatures are known to be good; its id commits to the coins it spends and to its scripts.
     pub(crate) fn has_verified(&self, txid: &Txid) -> bool {
@@ -329,6 +335,7 @@ impl Mempool {
         self.bytes -= size;
         self.usage -= entry.usage();
         self.version += 1;
+        self.removals += 1;
         self.verified.insert(*txid);
         Some(entry)
     }

@@ -145,6 +145,7 @@ impl Core {
         }
         match self.accept_header(&compact.header, now) {
             Ok(id) => {
+                self.note_known(peer, id);
                 let floor = self.chain.height().saturating_sub(FORWARDED_DEPTH_MAX);
                 let is_news = self.chain.tree.node(id).height >= floor;
                 if is_news && self.relay.announce(hash) { Verdict::Accept } else { Verdict::Ignore }

@@ -70,7 +70,10 @@ pub(crate) struct Peer {
     since: Time,
     /// The header with the most work of the chain they showed us.
     pub best: Option<BlockHash>,
-    /// Its height when they first answered.
+    /// The header with the most work they are known to have, in whatever way: by `best`, by what they forwarded, asked for or
+    /// were given. Says less than `best`: their blocks may be behind.
+    pub known: Option<BlockHash>,
+    /// Height of `best` when they first answered.
     pub starting_height: Option<u32>,
     /// Our outstanding request for headers.
     headers: Option<RequestId>,

@@ -250,7 +250,7 @@ impl Core {
     /// What is known of a peer.
     pub fn peer(&self, peer: PeerKey) -> Option<PeerState> {
         let state = self.sync.peer(peer)?;
-        let best = state.best.and_then(|hash| self.chain.tree.find(&hash));
+        let best = state.known.and_then(|hash| self.chain.tree.find(&hash));
         let height = |id: NodeId| self.chain.tree.node(id).height;
         let blocks = self.sync.blocks_of(state);
         let mut in_flight: Vec<u32> = blocks.iter().filter_map(|hash| self.chain.tree.find(hash)).map(height).collect();

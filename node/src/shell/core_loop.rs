@@ -24,6 +24,8 @@ use tokio::time::Instant;
 const CALLS_WAITING_MAX: usize = 256;
 /// Network inputs that may wait for the core's thread; the network waits beyond, and with it the peers.
 pub const NETWORK_INPUTS_WAITING_MAX: usize = 1_024;
+/// Transactions submitted in one go: some milliseconds of work.
+pub const SUBMISSIONS_AT_ONCE_MAX: usize = 64;
 /// How often the core hears of the time while something waits for it.
 const TICK_ACTIVE_MS: u64 = 100;
 /// How often it hears of the time when nothing happens.
@@ -51,6 +53,7 @@ type Read = Box<dyn FnOnce(&dyn Mind) + Send>;
 
 enum Message {
     Submit { input: Box<dyn FnOnce(CallId) -> Input + Send>, answer: oneshot::Sender<Judgement> },
+    SubmitTransactions(Vec<(Arc<Transaction>, oneshot::Sender<Judgement>)>),
     Read(Read),
     Stop,
 }
@@ -67,6 +70,22 @@ impl CoreHandle {
     /// Submits a transaction; resolved after the writes it caused.
     pub async fn submit_transaction(&self, transaction: Arc<Transaction>) -> Result<Judgement, Stopped> {
         self.submit(move |call| Input::SubmitTransaction { call, transaction }).await
+    }
+    /// Submits transactions in order, their signatures checked on all cores; each is judged after the writes it caused. The
+    /// node does nothing else meanwhile, so submit no more than [`SUBMISSIONS_AT_ONCE_MAX`].
+    pub async fn submit_transactions(&self, transactions: Vec<Arc<Transaction>>) -> Result<Vec<Judgement>, Stopped> {
+        let (mut submissions, mut answers) = (Vec::new(), Vec::new());
+        for transaction in transactions {
+            let (answer, answered) = oneshot::channel();
+            submissions.push((transaction, answer));
+            answers.push(answered);
+        }
+        self.messages.send(Message::SubmitTransactions(submissions)).await.map_err(|_| Stopped)?;
+        let mut judgements = Vec::with_capacity(answers.len());
+        for answered in answers {
+            judgements.push(answered.await.map_err(|_| Stopped)?);
+        }
+        Ok(judgements)
     }
     /// Submits a block; resolved after the writes it caused.
     pub async fn submit_block(&self, block: Arc<Block>) -> Result<Judgement, Stopped> {
@@ -187,11 +206,10 @@ impl CoreLoop {
                         read(mind);
                         continue;
                     }
-                    Some(Message::Submit { input, answer }) => {
-                        let call = CallId(self.next_call);
-                        self.next_call += 1;
-                        self.waiting.insert(call, answer);
-                        input(call)
+                    Some(Message::Submit { input, answer }) => input(self.call(answer)),
+                    Some(Message::SubmitTransactions(submissions)) => {
+                        let named = submissions.into_iter().map(|(transaction, answer)| (self.call(answer), transaction));
+                        Input::SubmitTransactions { submissions: named.collect() }
                     }
                     Some(Message::Stop) | None => Input::Stop,
                 },
@@ -209,6 +227,14 @@ impl CoreLoop {
             }
             next_tick = next_tick_after(next_tick, is_tick, mind);
         }
+    }
+
+    /// A name for somebody who waits.
+    fn call(&mut self, answer: oneshot::Sender<Judgement>) -> CallId {
+        let call = CallId(self.next_call);
+        self.next_call += 1;
+        self.waiting.insert(call, answer);
+        call
     }
 
     /// Performs outputs in the order the core gave them: a commit before the announcement that depends on it.

@@ -17,8 +17,10 @@ mod files;
 mod gate;
 mod gossip;
 mod handle;
+mod handshakes;
 mod identity;
 mod link;
+mod nat;
 mod peers;
 mod requests;
 mod score;
@@ -50,6 +52,8 @@ pub struct NetworkConfig {
     pub agent: String,
     /// Where to listen: `HOST:PORT` (TCP) or multiaddrs; port 0 lets the system choose. May be empty.
     pub listen: Vec<String>,
+    /// Where others can dial this node, if that is known: tells peers, and makes it a relay for them with `nat`.
+    pub external: Vec<String>,
     /// Peers to stay connected to: `HOST:PORT` (TCP) or multiaddrs.
     pub connect: Vec<String>,
     /// Inbound connections, besides those of peers asked for by name.
@@ -78,6 +82,7 @@ impl NetworkConfig {
             datadir: datadir.into(),
             agent: concat!("testoon/", env!("CARGO_PKG_VERSION")).to_owned(),
             listen: Vec::new(),
+            external: Vec::new(),
             connect: Vec::new(),
             inbound_max: 117,
             outbound_max: 8,

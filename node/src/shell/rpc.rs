@@ -22,6 +22,7 @@ pub mod protocol;
 pub mod rawtransaction;
 pub mod server;
 pub mod steering;
+pub mod submission;
 pub mod template;
 pub mod trial;
 pub mod util;

@@ -77,7 +77,7 @@ pub struct RpcArgs {
     #[arg(value_name = "METHOD")]
     method: String,
     /// Its parameters: JSON, or plain text
-    #[arg(value_name = "PARAMETER", allow_hyphen_values = true, trailing_var_arg = true)]
+    #[arg(value_name = "PARAMETER", allow_negative_numbers = true)]
     parameters: Vec<String>,
 }
 
@@ -345,7 +345,9 @@ pub fn net(common: &Common, command: &NetCommand) -> Result<()> {
     let (value, text) = match command {
         NetCommand::Partition { groups } => {
             net::partition(&mut cluster, net::parse_groups(&plan, groups)?)?;
-            (net::topology(&cluster), "The network is partitioned; join it again with `testoon net heal`.".to_owned())
+            let flag = cluster.directory().flag();
+            let text = format!("The network is partitioned; join it again with `testoon net heal{flag}`.");
+            (net::topology(&cluster), text)
         }
         NetCommand::Heal { links } => {
             net::heal(&mut cluster, *links)?;
@@ -367,8 +369,9 @@ pub fn net(common: &Common, command: &NetCommand) -> Result<()> {
             let copied = snapshot::take(&cluster, name)?;
             let megabytes = copied.bytes as f64 / 1e6;
             let text = format!(
-                "Snapshot {name}: {} files, {megabytes:.1} MB; bring it back with `testoon net restore {name}`.",
-                copied.files
+                "Snapshot {name}: {} files, {megabytes:.1} MB; bring it back with `testoon net restore {name}{}`.",
+                copied.files,
+                cluster.directory().flag()
             );
             (json!({"snapshot": name, "files": copied.files, "bytes": copied.bytes}), text)
         }

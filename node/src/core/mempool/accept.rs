@@ -106,6 +106,54 @@ impl Core {
         entrance: Entrance,
         now: Time,
     ) -> Result<Result<Judged, Refusal>, StoreError> {
+        let judged = self.judge_unsigned(transaction, entrance, now)?;
+        Ok(judged.and_then(|(judged, spent)| {
+            if !self.mempool.has_verified(&judged.entry.transaction.txid()) {
+                let encoding = self.spec.signature_encoding(self.chain.height() + 1);
+                check_signatures(transaction, &spent).map_err(|error| refuse_unlock(&error, encoding))?;
+            }
+            if entrance == Entrance::New {
+                for (input, unlock) in transaction.inputs.iter().map(|input| &input.script).enumerate() {
+                    check_standard_unlock(unlock)
+                        .map_err(|what| Refusal::policy(SCRIPT_REASON, format!("input {input}: {what}")))?;
+                }
+            }
+            Ok(judged)
+        }))
+    }
+
+    /// Checks the signatures of transactions that are about to be judged one after another, on all cores, and remembers which
+    /// are good. The others, and those that spend from one another, are left to be judged as usual; nothing is checked here
+    /// that cheaper rules or policy refuse.
+    pub(crate) fn verify_ahead<'a>(
+        &mut self,
+        transactions: impl Iterator<Item = &'a Arc<Transaction>>,
+        now: Time,
+    ) -> Result<(), StoreError> {
+        let mut unsigned = Vec::new();
+        for transaction in transactions {
+            if let Ok(judged) = self.judge_unsigned(transaction, Entrance::New, now)?
+                && !self.mempool.has_verified(&judged.0.entry.transaction.txid())
+            {
+                unsigned.push(judged);
+            }
+        }
+        let is_good = |(judged, spent): &(Judged, Vec<Coin>)| {
+            let checked = &judged.entry.transaction;
+            check_signatures(checked.transaction(), spent).is_ok().then(|| checked.txid())
+        };
+        let good: Vec<Txid> = unsigned.par_iter().filter_map(is_good).collect();
+        good.into_iter().for_each(|txid| self.mempool.set_verified(txid));
+        Ok(())
+    }
+
+    /// Everything but signatures: what would enter, and the coins it spends.
+    fn judge_unsigned(
+        &self,
+        transaction: &Arc<Transaction>,
+        entrance: Entrance,
+        now: Time,
+    ) -> Result<Result<(Judged, Vec<Coin>), Refusal>, StoreError> {
         let checked = match check_transaction(transaction.clone()) {
             Ok(checked) => Arc::new(checked),
             Err(error) => {
@@ -125,7 +173,7 @@ impl Core {
             Err(error) => return Ok(Err(refuse_spend(&error))),
         };
         let entry = Entry::new(checked, fee, now, self.chain.height());
-        Ok(self.judge_entry(entry, &spent, entrance))
+        Ok(self.judge_entry(entry, entrance).map(|judged| (judged, spent)))
     }
 
     /// Forms and duplicates: what needs no coins.
@@ -195,16 +243,21 @@ impl Core {
         Place { height: self.chain.height() + 1, median_time_past_s, block_time_s }
     }
 
-    /// Fees, replacement, chains of unconfirmed transactions, signatures.
-    fn judge_entry(&self, entry: Entry, spent: &[Coin], entrance: Entrance) -> Result<Judged, Refusal> {
-        let transaction = entry.transaction.transaction().clone();
+    /// Fees, replacement, chains of unconfirmed transactions.
+    fn judge_entry(&self, entry: Entry, entrance: Entrance) -> Result<Judged, Refusal> {
         let replacement = match entrance {
             Entrance::New => {
                 self.mempool.check_fee(&entry)?;
                 self.mempool.check_replacement(&entry)?
             }
             Entrance::Returning => {
-                if transaction.inputs.iter().any(|input| self.mempool.spender(&input.outpoint).is_some()) {
+                if entry
+                    .transaction
+                    .transaction()
+                    .inputs
+                    .iter()
+                    .any(|input| self.mempool.spender(&input.outpoint).is_some())
+                {
                     let detail = "it spends a coin that a pooled transaction spends".to_owned();
                     return Err(Refusal::policy("txn-mempool-conflict", detail));
                 }
@@ -212,16 +265,6 @@ impl Core {
             }
         };
         self.mempool.check_chain_limits(&entry, &replacement)?;
-        if !self.mempool.has_verified(&entry.transaction.txid()) {
-            let encoding = self.spec.signature_encoding(self.chain.height() + 1);
-            check_signatures(&transaction, spent).map_err(|error| refuse_unlock(&error, encoding))?;
-        }
-        if entrance == Entrance::New {
-            for (input, unlock) in transaction.inputs.iter().map(|input| &input.script).enumerate() {
-                check_standard_unlock(unlock)
-                    .map_err(|what| Refusal::policy(SCRIPT_REASON, format!("input {input}: {what}")))?;
-            }
-        }
         Ok(Judged { entry, evicted: replacement.evicted })
     }
 

@@ -110,7 +110,9 @@ impl Core {
         let over: Vec<Txid> =
             self.local.mined_at.iter().filter(|(txid, mined)| is_over(txid, mined)).map(|(txid, _)| *txid).collect();
         if !over.is_empty() {
-            self.local.mined_at.retain(|txid, _| !over.contains(txid));
+            for txid in &over {
+                self.local.mined_at.remove(txid);
+            }
             self.outputs.push(Output::ForgetTransactions(over));
         }
     }

@@ -171,10 +171,20 @@ impl Core {
     }
 
     fn note_best(&mut self, peer: PeerKey, id: NodeId) {
+        self.note_known(peer, id);
         let Some(state) = self.sync.peers.get_mut(&peer) else { return };
-        let (node, known) = (self.chain.tree.node(id), state.best.and_then(|hash| self.chain.tree.find(&hash)));
-        if known.is_none_or(|known| node.work >= self.chain.tree.node(known).work) {
+        let (node, best) = (self.chain.tree.node(id), state.best.and_then(|hash| self.chain.tree.find(&hash)));
+        if best.is_none_or(|best| node.work >= self.chain.tree.node(best).work) {
             state.best = Some(node.hash);
+        }
+    }
+
+    /// Notes that a peer has a header.
+    pub(crate) fn note_known(&mut self, peer: PeerKey, id: NodeId) {
+        let Some(state) = self.sync.peers.get_mut(&peer) else { return };
+        let (node, known) = (self.chain.tree.node(id), state.known.and_then(|hash| self.chain.tree.find(&hash)));
+        if known.is_none_or(|known| node.work >= self.chain.tree.node(known).work) {
+            state.known = Some(node.hash);
         }
     }
 

@@ -25,7 +25,12 @@ impl Core {
                     self.offend(peer, Offence::Flood("hashes in one locator"));
                     return Ok(Response::Headers(Vec::new()));
                 }
-                Response::Headers(self.headers_after(&locator, &stop))
+                let headers = self.headers_after(&locator, &stop);
+                let newest = headers.last().map(Header::hash).into_iter().chain(locator);
+                if let Some(id) = newest.into_iter().find_map(|hash| self.chain.tree.find(&hash)) {
+                    self.note_known(peer, id);
+                }
+                Response::Headers(headers)
             }
             Request::Blocks { hashes } => {
                 if hashes.len() > BLOCKS_PER_REQUEST_MAX {

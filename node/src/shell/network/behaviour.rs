@@ -5,7 +5,9 @@
 
 use super::codec::Codec;
 use super::gate::Gate;
+use super::handshakes::{HANDSHAKES_INBOUND_MAX, Handshakes};
 use super::link::{LinkMuxer, Links};
+use super::nat;
 use super::wire::{Limits, TRANSACTION_BYTES_MAX};
 use super::{NetworkConfig, NetworkError};
 use libp2p::core::muxing::StreamMuxerBox;
@@ -24,8 +26,6 @@ use std::time::Duration;
 
 /// Time for a connection to be encrypted, authenticated and multiplexed; a peer that stays silent is dropped then.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
-/// Inbound connections in their handshake.
-pub const HANDSHAKES_INBOUND_MAX: u32 = 256;
 /// Dials under way.
 pub const DIALS_MAX: u32 = 32;
 /// Streams of one connection at once, over all protocols.
@@ -139,7 +139,7 @@ pub fn behaviour(
         let report = |error: &_| tracing::warn!("peers on the local network are not looked for: mDNS: {error}");
         made.inspect_err(report).ok()
     });
-    let nat = relay_client.is_some();
+    let is_nat = relay_client.is_some();
     Ok(Behaviour {
         limits: connection_limits::Behaviour::new(handshake_limits()),
         gate: Gate::new(config.inbound_max),
@@ -149,17 +149,18 @@ pub fn behaviour(
         ping: ping::Behaviour::new(ping::Config::new()),
         kad: (config.discover && config.kad).then(|| kademlia(names, peer_id)).into(),
         mdns: mdns.into(),
-        autonat: nat.then(|| autonat::Behaviour::new(peer_id, autonat::Config::default())).into(),
-        relay_server: nat.then(|| relay::Behaviour::new(peer_id, relay::Config::default())).into(),
-        dcutr: nat.then(|| dcutr::Behaviour::new(peer_id)).into(),
+        autonat: is_nat.then(|| autonat::Behaviour::new(peer_id, autonat::Config::default())).into(),
+        relay_server: is_nat.then(|| relay::Behaviour::new(peer_id, nat::relay_config())).into(),
+        dcutr: is_nat.then(|| dcutr::Behaviour::new(peer_id)).into(),
         relay_client: relay_client.into(),
     })
 }
 
-/// Connections that are not established yet; the [`Gate`] limits those that are.
+/// Connections that are not established yet; the [`Gate`] limits those that are. [`Handshakes`] bounds the inbound ones; here
+/// is the backstop, since one that gives way is counted until its task has noticed.
 fn handshake_limits() -> connection_limits::ConnectionLimits {
     connection_limits::ConnectionLimits::default()
-        .with_max_pending_incoming(Some(HANDSHAKES_INBOUND_MAX))
+        .with_max_pending_incoming(Some(4 * HANDSHAKES_INBOUND_MAX as u32))
         .with_max_pending_outgoing(Some(DIALS_MAX))
 }
 
@@ -273,7 +274,7 @@ pub fn transport(
         (peer, StreamMuxerBox::new(LinkMuxer::new(muxer, links.open(peer))))
     };
     if !nat {
-        return Ok((direct.map(wrap).boxed(), None));
+        return Ok((Handshakes::new(direct.map(wrap).boxed()).boxed(), None));
     }
     let (relayed, behaviour) = relay::client::new(key.public().to_peer_id());
     let relayed = relayed
@@ -284,5 +285,5 @@ pub fn transport(
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
     // Relayed first: the others would take a relayed address for one of theirs.
     let all = relayed.or_transport(direct).map(|either, _| either.into_inner());
-    Ok((all.map(wrap).boxed(), Some(behaviour)))
+    Ok((Handshakes::new(all.map(wrap).boxed()).boxed(), Some(behaviour)))
 }

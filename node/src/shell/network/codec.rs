@@ -140,6 +140,26 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        /// Whatever arrives is read or refused, and only what arrives is held: lengths are claims.
+        #[test]
+        fn any_bytes_on_a_stream_are_read_or_refused(
+            kind in 0..8_u8,
+            claimed: u32,
+            body in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300),
+            is_honest: bool,
+        ) {
+            let claimed = if is_honest { body.len() as u32 } else { claimed % 2_000_000 };
+            let bytes = frame(kind, claimed, &body);
+            futures::executor::block_on(async {
+                let mut codec = codec();
+                // Either result will do; a panic or an endless wait would not.
+                let _ = codec.read_request(&NAME, &mut Cursor::new(bytes.clone())).await;
+                let _ = codec.read_response(&NAME, &mut Cursor::new(bytes)).await;
+            });
+        }
+    }
+
     #[tokio::test]
     async fn a_body_that_says_less_than_its_frame_is_malformed() {
         let mut body = wire::encode_request(&Request::Blocks { hashes: vec![] }).expect("encoded");

@@ -13,6 +13,7 @@ use super::dialer::Dialer;
 use super::gossip::Pending;
 use super::handle::Command;
 use super::link::Links;
+use super::nat::{self, Nat};
 use super::peers::Peers;
 use super::requests::Requests;
 use super::{NetworkConfig, NetworkError, address, bans, book, identity};
@@ -67,6 +68,7 @@ pub struct Service {
     dialer: Dialer,
     lookups: FuturesUnordered<Lookup>,
     links: Arc<Links>,
+    nat: Nat,
     bans: Bans,
     book: Book,
     book_saved: Instant,
@@ -121,6 +123,7 @@ impl Service {
             dialer,
             lookups: FuturesUnordered::new(),
             links,
+            nat: Nat::default(),
             bans,
             book,
             book_saved: Instant::now(),
@@ -132,6 +135,11 @@ impl Service {
         };
         service.refresh_gate();
         service.listen().await?;
+        for text in service.config.external.clone() {
+            service.swarm.add_external_address(address::parse(&text)?);
+        }
+        // Whoever does not listen cannot be dialled; otherwise peers will tell (autonat).
+        service.nat.set_private(service.config.nat && service.config.listen.is_empty());
         Ok(service)
     }
     pub(super) fn links(&self) -> Arc<Links> {
@@ -156,7 +164,10 @@ impl Service {
         }
         while !waiting.is_empty() {
             match self.swarm.select_next_some().await {
-                SwarmEvent::NewListenAddr { listener_id, .. } => drop(waiting.remove(&listener_id)),
+                SwarmEvent::NewListenAddr { listener_id, address } => {
+                    waiting.remove(&listener_id);
+                    self.on_listening(address);
+                }
                 SwarmEvent::ListenerClosed { listener_id, reason: Err(error), .. } => {
                     let text = waiting.remove(&listener_id).unwrap_or_default();
                     return Err(listen_error(&text, &error.to_string()));
@@ -412,7 +423,7 @@ impl Service {
 /// libp2p listens with `SO_REUSEPORT`, under which two nodes would silently share a port: an exclusive bind tells.
 fn port_is_free(address: &Multiaddr) -> io::Result<()> {
     let tcp = matches!(address.iter().nth(1), Some(libp2p::multiaddr::Protocol::Tcp(port)) if port != 0);
-    match address::to_socket(address).filter(|_| tcp) {
+    match address::to_socket(address).filter(|_| tcp && !nat::is_relayed(address)) {
         Some(socket) => std::net::TcpListener::bind(socket).map(drop),
         None => Ok(()),
     }

@@ -247,6 +247,36 @@ async fn getting_through_translators_does_not_get_in_the_way() {
     assert_eq!(b.gossip().await.1, message);
 }
 
+/// Neither listens; each keeps a place at the relay, and there they find each other.
+#[tokio::test]
+async fn two_nodes_that_nobody_can_dial_meet_through_a_relay() {
+    let mut relay = node_with(|config| config.nat = true).await;
+    let hidden = |config: &mut NetworkConfig| {
+        config.nat = true;
+        config.listen.clear();
+    };
+    let (mut a, mut b) = (node_with(hidden).await, node_with(hidden).await);
+    for node in [&mut a, &mut b] {
+        node.connect(&relay).await;
+        node.connected().await;
+        relay.connected().await;
+    }
+    let info = b.until(|info| info.listen.iter().any(nat::is_relayed)).await;
+    let circuit = info.listen.iter().find(|address| nat::is_relayed(address)).expect("seen just now");
+    a.handle.add_node(&circuit.to_string()).await.expect("added");
+    a.connected().await;
+    b.connected().await;
+    let peers = a.handle.peers().await;
+    let other = peers.iter().find(|peer| peer.peer_id == b.handle.peer_id()).expect("connected");
+    assert!(other.address.contains("/p2p-circuit"), "{}", other.address);
+    let message = a.publish(5);
+    assert_eq!(b.gossip().await.1, message);
+    a.ask(other.key, 1, Request::Mempool);
+    let (id, _) = b.request().await;
+    b.handle.perform(Output::Respond { id, response: Response::Mempool(vec![Txid::ZERO]) });
+    assert_eq!(a.answer().await, (RequestId(1), Ok(Response::Mempool(vec![Txid::ZERO]))));
+}
+
 #[tokio::test]
 async fn peers_are_found_through_peers() {
     let discover = |config: &mut NetworkConfig| {

@@ -12,6 +12,8 @@ use std::sync::Arc;
 pub type Reply = Result<Value, RpcError>;
 /// A method's function, its future boxed so that all fit one table.
 pub type Call = fn(Arc<Context>, Arguments) -> BoxFuture<'static, Reply>;
+/// A method's function for several calls that follow one another in a batch: a reply to each.
+pub type BatchCall = fn(Arc<Context>, Vec<Arguments>) -> BoxFuture<'static, Vec<Reply>>;
 
 /// One method.
 pub struct Method {
@@ -23,12 +25,19 @@ pub struct Method {
     pub help: &'static str,
     /// What runs.
     pub call: Call,
+    /// What runs for several at once, with the same effect as one after another, where that is faster.
+    pub batch_call: Option<BatchCall>,
 }
 
 impl Method {
     /// A row of a table.
     pub const fn new(name: &'static str, arguments: &'static [&'static str], help: &'static str, call: Call) -> Method {
-        Method { name, arguments, help, call }
+        Method { name, arguments, help, call, batch_call: None }
+    }
+    /// With a function for several calls at once.
+    pub const fn in_batches(mut self, batch_call: BatchCall) -> Method {
+        self.batch_call = Some(batch_call);
+        self
     }
     /// How many arguments must be given.
     pub fn required(&self) -> usize {

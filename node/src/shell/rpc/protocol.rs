@@ -6,7 +6,8 @@
 use super::arguments::Arguments;
 use super::context::Context;
 use super::error::{INTERNAL_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, RpcError};
-use super::methods;
+use super::methods::{self, Method};
+use crate::shell::core_loop::SUBMISSIONS_AT_ONCE_MAX;
 use axum::http::StatusCode;
 use futures::FutureExt;
 use serde_json::{Map, Value, json};
@@ -52,14 +53,27 @@ pub async fn answer(target: Target<'_>, body: &[u8]) -> HttpAnswer {
     }
 }
 
-/// Runs a batch one after another, as Core does: a caller may rely on the order.
+/// Runs a batch one after another, as Core does: a caller may rely on the order. Neighbours of one method that takes several
+/// calls at once are given to it together.
 async fn answer_batch(target: Target<'_>, requests: Vec<Value>) -> HttpAnswer {
     let all = requests.len();
     let mut replies = Vec::with_capacity(all);
-    for request in requests {
-        if let Some((reply, _)) = run(target, Request::parse(request)).await {
-            replies.push(reply);
+    let mut requests = requests.into_iter().map(Request::parse).peekable();
+    while let Some(request) = requests.next() {
+        let mut together = vec![request];
+        if let Some(method) = together[0].batched() {
+            let is_same = |next: &Request| next.batched().is_some_and(|other| other.name == method.name);
+            while together.len() < SUBMISSIONS_AT_ONCE_MAX
+                && let Some(next) = requests.next_if(is_same)
+            {
+                together.push(next);
+            }
         }
+        let answered = match together.len() {
+            1 => vec![run(target, together.remove(0)).await],
+            _ => run_together(target, together).await,
+        };
+        replies.extend(answered.into_iter().flatten().map(|(reply, _)| reply));
     }
     // An empty batch names no version, so it gets the old answer: an empty list (Core does the same).
     if replies.is_empty() && all > 0 {
@@ -69,6 +83,12 @@ async fn answer_batch(target: Target<'_>, requests: Vec<Value>) -> HttpAnswer {
 }
 
 impl Request {
+    /// Its method, if that takes several calls at once.
+    fn batched(&self) -> Option<&'static Method> {
+        let (name, _) = self.method.as_ref().ok()?;
+        methods::find(name).filter(|method| method.batch_call.is_some())
+    }
+
     fn parse(request: Value) -> Request {
         let Value::Object(mut members) = request else {
             let error = RpcError::new(INVALID_REQUEST, "Invalid Request object");
@@ -116,9 +136,55 @@ async fn run(target: Target<'_>, request: Request) -> Option<(Value, Option<i32>
         Err(error) => Err(error),
         Ok((method, parameters)) => call(target, &method, parameters).await,
     };
-    let id = request.id?;
+    reply(request.dialect, request.id, outcome)
+}
+
+/// Runs several requests of one method that takes them together; what [`run`] gives for each.
+async fn run_together(target: Target<'_>, requests: Vec<Request>) -> Vec<Option<(Value, Option<i32>)>> {
+    let (mut envelopes, mut calls) = (Vec::new(), Vec::new());
+    for Request { dialect, id, method } in requests {
+        envelopes.push((dialect, id));
+        calls.push(method);
+    }
+    let outcomes = call_together(target, calls).await;
+    envelopes.into_iter().zip(outcomes).map(|((dialect, id), outcome)| reply(dialect, id, outcome)).collect()
+}
+
+/// Calls whose arguments are wrong get their error; the others are run together.
+async fn call_together(
+    target: Target<'_>,
+    calls: Vec<Result<(String, Option<Value>), RpcError>>,
+) -> Vec<methods::Reply> {
+    let mut refused = Vec::with_capacity(calls.len());
+    let (mut arguments, mut together) = (Vec::new(), None);
+    for call in calls {
+        let checked = call.and_then(|(name, parameters)| {
+            let method = find(target, &name)?.1;
+            let checked = Arguments::new(method, parameters)?;
+            together = Some(method);
+            Ok(checked)
+        });
+        refused.push(checked.map(|checked| arguments.push(checked)));
+    }
+    let mut outcomes = match (target, together.and_then(|method| Some((method, method.batch_call?)))) {
+        (Ok(context), Some((method, batch_call))) => {
+            let count = arguments.len();
+            let _running = context.calls.enter(method.name);
+            let all = AssertUnwindSafe(batch_call(Arc::clone(context), arguments)).catch_unwind().await;
+            all.unwrap_or_else(|_| (0..count).map(|_| Err(panicked(method.name))).collect())
+        }
+        _ => Vec::new(),
+    }
+    .into_iter();
+    let missing = || RpcError::new(INTERNAL_ERROR, "a call of the batch was not answered");
+    refused.into_iter().map(|call| call.and_then(|()| outcomes.next().unwrap_or_else(|| Err(missing())))).collect()
+}
+
+/// A request's reply and its error code, or `None` for a notification.
+fn reply(dialect: Dialect, id: Option<Value>, outcome: methods::Reply) -> Option<(Value, Option<i32>)> {
+    let id = id?;
     let error_code = outcome.as_ref().err().map(|error| error.code);
-    let reply = match (request.dialect, outcome) {
+    let reply = match (dialect, outcome) {
         (Dialect::Legacy, Ok(result)) => json!({"result": result, "error": null, "id": id}),
         (Dialect::Legacy, Err(error)) => json!({"result": null, "error": error.to_json(), "id": id}),
         (Dialect::Two, Ok(result)) => json!({"jsonrpc": "2.0", "result": result, "id": id}),
@@ -128,16 +194,25 @@ async fn run(target: Target<'_>, request: Request) -> Option<(Value, Option<i32>
 }
 
 async fn call(target: Target<'_>, name: &str, parameters: Option<Value>) -> methods::Reply {
-    let context = target.map_err(|why| RpcError::new(super::error::IN_WARMUP, why))?;
-    let method =
-        methods::find(name).ok_or_else(|| RpcError::new(METHOD_NOT_FOUND, format!("Method not found: {name}")))?;
+    let (context, method) = find(target, name)?;
     let arguments = Arguments::new(method, parameters)?;
     let _running = context.calls.enter(method.name);
     // A panic is our bug; it must cost its caller an error, not the connection.
     match AssertUnwindSafe((method.call)(Arc::clone(context), arguments)).catch_unwind().await {
         Ok(reply) => reply,
-        Err(_) => Err(RpcError::new(INTERNAL_ERROR, format!("internal error in {name}; the log has the details"))),
+        Err(_) => Err(panicked(name)),
     }
+}
+
+/// A method by name, and the node to run it on.
+fn find<'a>(target: Target<'a>, name: &str) -> Result<(&'a Arc<Context>, &'static Method), RpcError> {
+    let context = target.map_err(|why| RpcError::new(super::error::IN_WARMUP, why))?;
+    let method = methods::find(name);
+    Ok((context, method.ok_or_else(|| RpcError::new(METHOD_NOT_FOUND, format!("Method not found: {name}")))?))
+}
+
+fn panicked(name: &str) -> RpcError {
+    RpcError::new(INTERNAL_ERROR, format!("internal error in {name}; the log has the details"))
 }
 
 fn single_error(error: RpcError) -> HttpAnswer {

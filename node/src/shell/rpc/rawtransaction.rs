@@ -1,12 +1,12 @@
-//! Transactions: decoding, looking up, testing, submitting.
+//! Transactions: decoding, looking up, testing. Submitting is in [`submission`].
 
 use super::arguments::{Arguments, decode_hex};
 use super::context::Context;
-use super::error::{RpcError, VERIFY_ALREADY_IN_UTXO_SET, VERIFY_ERROR, VERIFY_REJECTED, rejection};
+use super::error::RpcError;
 use super::methods::{Method, Reply};
-use super::view;
+use super::{submission, view};
 use crate::core::Core;
-use crate::core::event::{Accepted, Rejected};
+use crate::core::event::Rejected;
 use crate::core::view::Summary;
 use crate::shell::clock;
 use chain_spec::{Amount, BlockHash, Coin, Encode, Outpoint, Transaction, Txid};
@@ -28,8 +28,9 @@ pub const METHODS: &[Method] = &[
         "sendrawtransaction",
         &["hexstring", "maxfeerate?", "maxburnamount?"],
         "Submits a transaction; the default maxfeerate is 0.10 per 1,000 bytes, 0 accepts any.",
-        |c, a| Box::pin(sendrawtransaction(c, a)),
-    ),
+        |c, a| Box::pin(submission::sendrawtransaction(c, a)),
+    )
+    .in_batches(|c, batch| Box::pin(submission::send_all(c, batch))),
     Method::new("testmempoolaccept", &["rawtxs", "maxfeerate?"], "Says what would become of transactions.", |c, a| {
         Box::pin(testmempoolaccept(c, a))
     }),
@@ -124,7 +125,7 @@ fn pooled_coin(core: &Core, outpoint: &Outpoint) -> Result<Option<Coin>, RpcErro
 }
 
 /// The bound an operator sets on fee rates; `None` is no bound.
-fn fee_rate_max(arguments: &Arguments, index: usize) -> Result<Option<Amount>, RpcError> {
+pub(super) fn fee_rate_max(arguments: &Arguments, index: usize) -> Result<Option<Amount>, RpcError> {
     let rate = arguments.amount(index)?.unwrap_or(FEE_RATE_MAX_DEFAULT);
     if rate >= Amount::COIN {
         return Err(RpcError::parameter("Fee rates larger than or equal to 1 coin per 1,000 bytes are not accepted"));
@@ -133,58 +134,8 @@ fn fee_rate_max(arguments: &Arguments, index: usize) -> Result<Option<Amount>, R
 }
 
 /// Whether a fee is more than `rate` units per 1,000 bytes allows.
-fn is_absurd(fee: Amount, size: usize, rate: Option<Amount>) -> bool {
+pub(super) fn is_absurd(fee: Amount, size: usize, rate: Option<Amount>) -> bool {
     rate.is_some_and(|rate| u128::from(fee.units()) * 1_000 > u128::from(rate.units()) * size as u128)
-}
-
-async fn sendrawtransaction(context: Arc<Context>, arguments: Arguments) -> Reply {
-    let transaction: Arc<Transaction> = Arc::new(arguments.decoded(0, "TX")?);
-    let rate = fee_rate_max(&arguments, 1)?;
-    let burn_max = arguments.amount(2)?.unwrap_or(Amount::ZERO);
-    if transaction.outputs.iter().any(|output| output.script.is_unspendable() && output.value > burn_max) {
-        let message = "Unspendable output exceeds maximum configured by user (maxburnamount)";
-        return Err(RpcError::new(VERIFY_ERROR, message));
-    }
-    let txid = transaction.txid();
-    let known = Arc::clone(&transaction);
-    let (is_pooled, fee, is_mined) = context.core.read(move |core| inspect(core, &known, &txid)).await??;
-    if is_pooled {
-        // Submitting again is harmless: the caller wants it in the mempool, and there it is (Core does the same).
-        return Ok(json!(txid.to_string()));
-    }
-    if fee.is_some_and(|fee| is_absurd(fee, transaction.encoded_len(), rate)) {
-        return Err(RpcError::new(VERIFY_ERROR, "Fee exceeds maximum configured by user (e.g. -maxtxfee, maxfeerate)"));
-    }
-    match context.core.submit_transaction(transaction).await? {
-        Ok(Accepted::Transaction(txid)) => Ok(json!(txid.to_string())),
-        Ok(_) => Ok(json!(txid.to_string())),
-        Err(_) if is_mined => Err(RpcError::new(VERIFY_ALREADY_IN_UTXO_SET, "Transaction outputs already in utxo set")),
-        Err(rejected) => Err(refusal(&rejected)),
-    }
-}
-
-/// Whether a transaction is pooled, the fee it pays if its coins are known, and whether it is mined with a coin left.
-fn inspect(core: &Core, transaction: &Transaction, txid: &Txid) -> Result<(bool, Option<Amount>, bool), RpcError> {
-    if core.mempool().get(txid).is_some() {
-        return Ok((true, None, false));
-    }
-    let spent = pooled_spends(core, transaction)?;
-    let fee = spent.and_then(|coins| {
-        let paid = Amount::checked_sum(transaction.outputs.iter().map(|output| output.value))?;
-        Amount::checked_sum(coins.iter().map(|coin| coin.output.value))?.checked_sub(paid)
-    });
-    for index in 0..transaction.outputs.len() as u32 {
-        if core.coin(&Outpoint { txid: *txid, index }, false)?.is_some() {
-            return Ok((false, fee, true));
-        }
-    }
-    Ok((false, fee, false))
-}
-
-/// Core's code for a refused transaction: missing coins are −25, rules and policy −26.
-fn refusal(rejected: &Rejected) -> RpcError {
-    let code = if rejected.reason == "bad-txns-inputs-missingorspent" { VERIFY_ERROR } else { VERIFY_REJECTED };
-    rejection(code, rejected)
 }
 
 async fn testmempoolaccept(context: Arc<Context>, arguments: Arguments) -> Reply {

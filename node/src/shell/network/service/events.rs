@@ -7,6 +7,7 @@ use crate::shell::clock;
 use crate::shell::network::behaviour::{BehaviourEvent, ChainNames, HEARTBEAT};
 use crate::shell::network::codec::Incoming;
 use crate::shell::network::gossip::Waiting;
+use crate::shell::network::nat;
 use crate::shell::network::peers::Connection;
 use crate::shell::network::requests::Admission;
 use crate::shell::network::score::Misconduct;
@@ -15,7 +16,7 @@ use crate::shell::network::{address, wire::WireError};
 use libp2p::gossipsub::{self, MessageId};
 use libp2p::request_response::{self, Message, OutboundFailure};
 use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
-use libp2p::{PeerId, identify, kad, mdns, ping};
+use libp2p::{Multiaddr, PeerId, autonat, dcutr, identify, kad, mdns, ping};
 use std::io::ErrorKind;
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -42,8 +43,12 @@ impl Service {
             SwarmEvent::IncomingConnectionError { send_back_addr, error, .. } => {
                 tracing::debug!(from = %send_back_addr, %error, "an incoming connection came to nothing");
             }
-            SwarmEvent::ListenerClosed { addresses, reason: Err(error), .. } => {
-                tracing::warn!(?addresses, %error, "no longer listening");
+            SwarmEvent::NewListenAddr { address, .. } => self.on_listening(address),
+            SwarmEvent::ListenerClosed { listener_id, addresses, reason } => {
+                self.nat.closed(listener_id);
+                if let Err(error) = reason {
+                    tracing::warn!(?addresses, %error, "no longer listening");
+                }
             }
             SwarmEvent::ListenerError { error, .. } => tracing::warn!(%error, "a listener failed to take a connection"),
             _ => {}
@@ -57,6 +62,13 @@ impl Service {
                 self.on_identified(peer_id, info);
             }
             BehaviourEvent::Ping(event) => self.on_ping(&event),
+            BehaviourEvent::Autonat(autonat::Event::StatusChanged { new, .. }) => {
+                tracing::info!(status = ?new, "whether peers can dial this node");
+                self.nat.set_private(new == autonat::NatStatus::Private);
+            }
+            BehaviourEvent::Dcutr(dcutr::Event { remote_peer_id, result }) => {
+                tracing::debug!(peer = %remote_peer_id, ?result, "hole punching");
+            }
             BehaviourEvent::Mdns(mdns::Event::Discovered(found)) => {
                 let now_s = clock::now().0 / 1_000;
                 for (peer, address) in found {
@@ -68,6 +80,20 @@ impl Service {
                 self.book.heard(peer, &addresses, clock::now().0 / 1_000);
             }
             _ => {}
+        }
+    }
+
+    /// A listener has an address. On loopback everybody can dial it, so that there a node with `nat` relays for others at once.
+    pub(super) fn on_listening(&mut self, address: Multiaddr) {
+        tracing::debug!(address = %address::display(&address), "listening");
+        if self.config.nat && address::is_loopback(&address) && !nat::is_relayed(&address) {
+            self.swarm.add_external_address(address);
+        }
+    }
+    fn listen_through(&mut self, relay: PeerId, circuit: Multiaddr) {
+        match self.swarm.listen_on(circuit) {
+            Ok(listener) => self.nat.listening(relay, listener),
+            Err(error) => tracing::debug!(%relay, %error, "cannot listen through this relay"),
         }
     }
 
@@ -148,6 +174,9 @@ impl Service {
             return self.refuse_stranger(peer, &info.protocol_version);
         }
         known.identified = true;
+        if let Some(circuit) = self.nat.wants_relay(peer, &info) {
+            self.listen_through(peer, circuit);
+        }
         self.book.heard(peer, &info.listen_addrs, clock::now().0 / 1_000);
         if let Some(kad) = self.swarm.behaviour_mut().kad.as_mut() {
             for address in info.listen_addrs.iter().take(LISTEN_ADDRESSES_MAX) {
