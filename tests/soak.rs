@@ -40,7 +40,9 @@ fn a_network_under_load_stays_small_and_agrees_in_the_end() {
         let pids = network.nodes().into_iter().map(|node| node["pid"].to_string());
         pids.map(|pid| process_resident_bytes(&pid).expect("the node runs")).collect()
     };
+    pause(&network, true);
     let mut payer = funded(&clients);
+    pause(&network, false);
     let (mut sent, mut refused) = (0_u32, 0_u32);
     let mut early = Vec::new();
     let started = now();
@@ -85,9 +87,9 @@ fn a_network_under_load_stays_small_and_agrees_in_the_end() {
     assert!(height >= seconds / 8, "blocks stopped at height {height}");
 }
 
-/// Coins that can be spent at every node.
+/// Coins that can be spent at every node. Nobody else mines meanwhile: a branch that lost would take the coins along.
 fn funded(clients: &[Client]) -> Payer {
-    let spec = ChainSpec::builtin("local").expect("a built-in chain");
+    let spec = local();
     let mut payer = Payer::new(&spec);
     payer.fund(&clients[0], 4, spec.coinbase_maturity);
     let mut splits = Vec::new();
@@ -96,6 +98,7 @@ fn funded(clients: &[Client]) -> Payer {
         clients[0].call("sendrawtransaction", json!([split.hex()]));
         splits.push(split);
     }
+    clients[0].call("generatetoaddress", json!([1, payer.address()]));
     splits.iter().for_each(|split| payer.taken(split));
     assert_eq!(payer.coins(), COINS as usize);
     for client in clients {

@@ -95,3 +95,57 @@ fn a_payment_is_tested_sent_mined_and_found_on_two_nodes() {
     assert_eq!((&stats["utxo_increase"], &stats["utxo_size_inc_actual"]), (&json!(1), &json!(34 + 41)));
     assert_eq!(node.call("verifychain", json!([4, 0])), json!(true));
 }
+
+/// A batch is judged in its order, as if each call came alone, though neighbours of one method run together.
+#[test]
+fn a_batch_of_submissions_is_answered_in_order_each_by_its_own_merit() {
+    let (alice, bob) = (party(1), party(2));
+    let node = Node::start("bitcoin-regtest", &[]);
+    let blocks = node.call("generatetoaddress", json!([102, alice.address]));
+    let coins: Vec<Outpoint> = (0..2)
+        .map(|at| {
+            let block = node.call("getblock", json!([blocks[at]]));
+            Outpoint { txid: block["tx"][0].as_str().unwrap().parse().unwrap(), index: 0 }
+        })
+        .collect();
+    let parent = pay(&alice, coins[0], &bob, 49_9999_0000);
+    let child = pay(&bob, Outpoint { txid: parent.txid(), index: 0 }, &alice, 49_9998_0000);
+    let absurd = pay(&bob, Outpoint { txid: parent.txid(), index: 0 }, &alice, 10_0000_0000);
+    let forged = pay(&bob, coins[1], &alice, 49_9999_0000);
+    let other = pay(&alice, coins[1], &bob, 49_9999_0000);
+    let submissions = [
+        json!([hex_of(&parent)]),
+        json!([hex_of(&absurd)]),
+        json!([hex_of(&child)]),
+        json!([hex_of(&child)]),
+        json!(["no hexadecimal"]),
+        json!([]),
+        json!([hex_of(&forged)]),
+        json!([hex_of(&other), 2]),
+        json!([hex_of(&other)]),
+    ];
+    let mut requests: Vec<Value> = submissions
+        .iter()
+        .enumerate()
+        .map(|(id, params)| json!({"method": "sendrawtransaction", "params": params, "id": id}))
+        .collect();
+    requests.insert(4, json!({"method": "getmempoolinfo", "params": [], "id": "between"}));
+    let answers = node.post(json!(requests).to_string().as_bytes()).json();
+    let answers = answers.as_array().unwrap();
+    let ids: Vec<Value> = answers.iter().map(|answer| answer["id"].clone()).collect();
+    assert_eq!(
+        ids,
+        [json!(0), json!(1), json!(2), json!(3), json!("between"), json!(4), json!(5), json!(6), json!(7), json!(8)]
+    );
+    let of = |at: usize| (answers[at]["result"].clone(), answers[at]["error"]["code"].as_i64());
+    assert_eq!(of(0), (json!(parent.txid().to_string()), None));
+    assert_eq!(of(1), (Value::Null, Some(-25)), "its fee is seen though its coin is of the same batch");
+    assert_eq!(of(2), (json!(child.txid().to_string()), None));
+    assert_eq!(of(3), of(2), "again is harmless");
+    assert_eq!(answers[4]["result"]["size"], 2, "what came before it in the batch is done");
+    assert_eq!(of(5).1, Some(-22));
+    assert_eq!(of(6).1, Some(-1));
+    assert_eq!(of(7).1, Some(-26));
+    assert_eq!(of(8).1, Some(-8), "a fee rate that is out of range");
+    assert_eq!(of(9), (json!(other.txid().to_string()), None));
+}
