@@ -138,12 +138,14 @@ impl Core {
                 unsigned.push(judged);
             }
         }
-        let is_good = |(judged, spent): &(Judged, Vec<Coin>)| {
+        let all = unsigned.iter().flat_map(|(judged, spent)| unlocks(judged.entry.transaction.transaction(), spent));
+        let all_good = signatures::first_bad(&all.collect::<Vec<_>>()).is_none();
+        for (judged, spent) in &unsigned {
             let checked = &judged.entry.transaction;
-            check_signatures(checked.transaction(), spent).is_ok().then(|| checked.txid())
-        };
-        let good: Vec<Txid> = unsigned.par_iter().filter_map(is_good).collect();
-        good.into_iter().for_each(|txid| self.mempool.set_verified(txid));
+            if all_good || check_signatures(checked.transaction(), spent).is_ok() {
+                self.mempool.set_verified(checked.txid());
+            }
+        }
         Ok(())
     }
 
@@ -336,10 +338,13 @@ impl Mempool {
 /// Signatures must be strict DER even where a block's need not be: what is verified here is not verified again in a block,
 /// which may stand above BIP66's height.
 fn check_signatures(transaction: &Transaction, spent: &[Coin]) -> Result<(), SpendError> {
-    let encoding = SignatureEncoding::Strict;
-    let unlocks: Vec<Unlock> =
-        spent.iter().enumerate().map(|(input, coin)| Unlock { transaction, input, coin, encoding }).collect();
+    let unlocks: Vec<Unlock> = unlocks(transaction, spent).collect();
     signatures::first_bad(&unlocks).map_or(Ok(()), |(_, error)| Err(error))
+}
+
+fn unlocks<'a>(transaction: &'a Transaction, spent: &'a [Coin]) -> impl Iterator<Item = Unlock<'a>> {
+    let encoding = SignatureEncoding::Strict;
+    spent.iter().enumerate().map(move |(input, coin)| Unlock { transaction, input, coin, encoding })
 }
 
 /// Where blocks may hold lax DER, asking for strict DER is policy.
