@@ -242,6 +242,10 @@ fn a_late_joiner_catches_up_from_several_peers_and_learns_the_mempool() {
     let state = network.nodes[3].core.peer(network.keys[&(3, 0)]).unwrap();
     assert_eq!(state.best_header.unwrap().1, 120);
     assert_eq!(state.starting_height, Some(120));
+    // It never said so, but it was given all headers.
+    let state = network.nodes[0].core.peer(network.keys[&(0, 3)]).unwrap();
+    assert_eq!(state.best_header.unwrap().1, 120);
+    assert_eq!(state.common_height, Some(120));
 }
 
 #[test]
