@@ -1,7 +1,7 @@
 //! The coin cache: a write-back cache over [`Store::coin`], so that coins made and spent between two flushes never reach the disk.
 //!
 //! Blocks are judged against an [`Overlay`] on top of the cache; only what has passed every rule is merged into it. The cache
-//! is written out by [`flush`](self::flush) in commits of bounded size. Neither knows what a block is.
+//! is written out by [`flush`](self::flush). Neither knows what a block is.
 
 pub(crate) mod flush;
 #[cfg(test)]
@@ -96,11 +96,6 @@ impl CoinCache {
             return self.drop_entry(&outpoint);
         }
         self.put(outpoint, Cached { coin, is_dirty: true, is_fresh });
-    }
-
-    /// Makes or spends a coin when the store may or may not have seen it: repairs after an interrupted flush.
-    pub(crate) fn set_whatever_stored(&mut self, outpoint: Outpoint, coin: Option<Coin>) {
-        self.put(outpoint, Cached { coin, is_dirty: true, is_fresh: false });
     }
 
     /// Merges what an overlay changed.

@@ -1,7 +1,6 @@
 //! Opening: from what a store holds to a running core, rolling forward over stored blocks that the coins have not seen.
 
 use super::chain::Chain;
-use super::chain::connect::{apply_block, undo_block};
 use super::chain::orphans::OrphanBlocks;
 use super::chain::tree::{Node, NodeId};
 use super::coins::CoinCache;
@@ -74,14 +73,13 @@ impl Core {
 
     fn restore_chain(&mut self, loaded: &Loaded, now: Time) -> Result<(), StoreError> {
         self.restore_tree(&loaded.entries);
-        match (loaded.coins_between, loaded.coins_tip) {
-            (Some((from, to)), _) => self.finish_interrupted_flush(from, to, now)?,
-            (None, Some(tip)) => {
+        match loaded.coins_tip {
+            Some(tip) => {
                 self.coins_tip = tip;
                 let tip = self.known(&tip)?;
                 self.restore_order(tip);
             }
-            (None, None) => self.begin(now),
+            None => self.begin(now),
         }
         Ok(())
     }
@@ -92,7 +90,7 @@ impl Core {
         self.chain.bodies.insert(genesis.clone());
         self.outputs.push(Output::StoreBlock(genesis));
         for (outpoint, coin) in self.spec.genesis_coins() {
-            self.coins.set_whatever_stored(outpoint, Some(coin));
+            self.coins.set(outpoint, Some(coin));
         }
         self.restore_order(NodeId::GENESIS);
         self.chain.tree.touch(NodeId::GENESIS);
@@ -150,31 +148,5 @@ impl Core {
         self.chain.tree.find(hash).ok_or_else(|| {
             StoreError(format!("the coins stand at block {hash}, which is not in the index; restart with --reindex"))
         })
-    }
-
-    /// A flush was cut short: some coins stand at `from`, some at `to`. Undoing and redoing both branches, whatever the
-    /// store already has, leaves them all at `to` (Core: `ReplayBlocks`).
-    fn finish_interrupted_flush(&mut self, from: BlockHash, to: BlockHash, now: Time) -> Result<(), StoreError> {
-        let (from_id, to_id) = (self.known(&from)?, self.known(&to)?);
-        if from_id == NodeId::GENESIS {
-            // Even the first flush of all may be the one cut short.
-            for (outpoint, coin) in self.spec.genesis_coins() {
-                self.coins.set_whatever_stored(outpoint, Some(coin));
-            }
-        }
-        let fork = self.chain.tree.fork(from_id, to_id);
-        for id in self.chain.tree.path(fork, from_id).into_iter().rev() {
-            let (body, undo) = (self.stored_body(id)?, self.stored_undo(id)?);
-            undo_block(&body, &undo, |outpoint, coin| self.coins.set_whatever_stored(outpoint, coin));
-        }
-        for id in self.chain.tree.path(fork, to_id) {
-            let body = self.stored_body(id)?;
-            let height = self.chain.tree.node(id).height;
-            apply_block(&body, height, |outpoint, coin| self.coins.set_whatever_stored(outpoint, coin));
-        }
-        self.flush.interrupted_from = Some(from);
-        self.restore_order(to_id);
-        self.flush_coins(now, true);
-        Ok(())
     }
 }

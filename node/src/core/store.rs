@@ -51,15 +51,13 @@ pub enum Status {
     /// A descendant of an invalid block.
     InvalidAncestor,
 }
-/// One atomic write.
+/// One atomic write, of whatever size. Coins come in key order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Commit {
     /// Coins made (`Some`) or spent (`None`) since the last commit.
     pub coins: Vec<(Outpoint, Option<Coin>)>,
     /// The block after which exactly these coins exist. `None`: coins and tip as they were (index only).
     pub coins_tip: Option<BlockHash>,
-    /// Set while a flush is split over several commits: the coins are somewhere between these two blocks (Core: head blocks).
-    pub coins_between: Option<(BlockHash, BlockHash)>,
     /// New or changed index entries.
     pub entries: Vec<IndexEntry>,
     /// Headers whose index entries go.
@@ -70,8 +68,6 @@ pub struct Commit {
 pub struct Loaded {
     /// The block the committed coins stand at; `None` in a new store (nothing committed, not even genesis).
     pub coins_tip: Option<BlockHash>,
-    /// A flush was interrupted between these two blocks.
-    pub coins_between: Option<(BlockHash, BlockHash)>,
     /// The header index, parents before children; blocks found in the files but not in the committed index are included as `Stored`
     /// (or `Valid` where undo data is there too).
     pub entries: Vec<IndexEntry>,

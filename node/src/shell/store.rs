@@ -13,9 +13,9 @@
 //!
 //! [`DiskStore::perform`] carries out the five store outputs in the order they are given. Blocks, undo data and submitted
 //! transactions are appended to their files with one write each before it returns; that survives the end of the process.
-//! A commit first syncs the files, then goes through a redo log into the coin database, which is synced too: it is
-//! whole or absent after kill -9 and after a power cut, and the database never knows of a record which the disk does not
-//! have. On [`open`](DiskStore::open), records that are newer than the last commit are found by a scan and returned with the
+//! A commit, of any size, first syncs the files, then goes through a redo log ([`redo`]) into the coin database, which is
+//! synced too: it is whole or absent after kill -9 and after a power cut, and the database never knows of a record which
+//! the disk does not have.  On [`open`](DiskStore::open), records that are newer than the last commit are found by a scan and returned with the
 //! index.
 //!
 //! Every read from a file compares a checksum, and the coins as a whole have one. Every failure names the file and the remedy; after one that happened while
@@ -118,7 +118,7 @@ impl DiskStore {
         let state = load::open_state(&directory, config, reindex, &blocks, &disk)?;
         let shared = Arc::new(Shared::new(directory, state, blocks, undos, config.txindex));
         let (redo, left) = Redo::open(&shared.directory.redo(), disk.clone())?;
-        let (mut meta, mut loaded) = load::load(&shared, spec, &disk, left, reindex)?;
+        let (mut meta, mut loaded) = load::load(&shared, spec, &disk, (&redo, left), reindex)?;
         txindex::switch(&shared, &mut meta)?;
         loaded.transactions = transactions;
         if reindex {
@@ -193,14 +193,11 @@ impl DiskStore {
         if commit.coins_tip.is_some() {
             meta.coins_tip = commit.coins_tip.map(|hash| *hash.as_bytes());
         }
-        if commit.coins_tip.is_some() || commit.coins_between.is_some() {
-            meta.coins_between = commit.coins_between.map(|(old, new)| (*old.as_bytes(), *new.as_bytes()));
-        }
         meta.sequence += 1;
-        let changes = self.changes(commit)?;
-        self.redo.begin(&meta, &changes)?;
+        let index = self.index_changes(commit)?;
+        self.redo.begin(&meta, changes(commit, &index))?;
         self.shared.state.set_meta(&Meta { applying: true, ..self.meta.clone() })?;
-        self.shared.state.apply(&changes, &mut meta.coins)?;
+        self.shared.state.apply(changes(commit, &index), &mut meta.coins)?;
         self.shared.state.set_meta(&meta)?;
         self.shared.state.flush()?;
         self.shared.state.sync()?;
@@ -210,21 +207,11 @@ impl DiskStore {
         Ok(())
     }
 
-    /// A commit as changes of the database, with the positions of what was stored since the last one.
-    fn changes(&self, commit: &Commit) -> Result<Vec<Change>, StoreError> {
+    /// What a commit changes in the database beside coins, in key order: index entries, and the positions of what was stored
+    /// since the last commit.
+    fn index_changes(&self, commit: &Commit) -> Result<Vec<Change>, StoreError> {
         let pending = self.shared.pending();
-        let mut changes = Vec::with_capacity(
-            commit.coins.len()
-                + commit.entries.len()
-                + commit.forgotten.len()
-                + pending.blocks.len()
-                + pending.undos.len()
-                + pending.transactions.len(),
-        );
-        changes.extend(commit.coins.iter().map(|(outpoint, coin)| Change {
-            key: keys::coin_key(outpoint),
-            value: coin.as_ref().map(Encode::to_bytes),
-        }));
+        let mut changes = Vec::new();
         for entry in &commit.entries {
             let key = keys::hash_key(keys::INDEX, entry.header.hash().as_bytes());
             changes.push(Change::set(key, keys::encode(&IndexValue::from(entry))?));
@@ -244,8 +231,19 @@ impl DiskStore {
         for (txid, hash) in &pending.transactions {
             changes.push(Change::set(keys::hash_key(keys::TRANSACTION, txid.as_bytes()), hash.as_bytes().to_vec()));
         }
+        changes.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(changes)
     }
+}
+
+/// A commit's changes one after the other, coins first. They are made as they are asked for: the coins of a large cache
+/// would take its memory once more.
+fn changes<'a>(commit: &'a Commit, index: &'a [Change]) -> impl Iterator<Item = Change> + 'a {
+    let coins = commit
+        .coins
+        .iter()
+        .map(|(outpoint, coin)| Change { key: keys::coin_key(outpoint), value: coin.as_ref().map(Encode::to_bytes) });
+    coins.chain(index.iter().cloned())
 }
 
 fn too_long(hash: &BlockHash) -> StoreError {

@@ -1,14 +1,11 @@
-//! When and how the coin cache is written out: rarely, in commits of bounded size, the tip inside the last one.
+//! When and how the coin cache is written out: rarely, as one commit with the tip and the index entries inside.
 //!
-//! A flush that needs several commits names the two blocks its coins lie between (Core: head blocks); if it is interrupted,
-//! [`open`](crate::core::open) undoes and redoes the blocks of both branches, tolerant of coins already there or gone.
+//! The store applies a commit of any size whole or not at all, so the coins on disk always stand at one block.
 
 use crate::core::Core;
 use crate::core::event::{Output, Time};
 use crate::core::store::Commit;
 
-/// Coin changes, or index entries, in one commit. Tests split flushes that a real store would not.
-pub(crate) const COMMIT_OPERATIONS_MAX: usize = if cfg!(test) { 8 } else { 10_000 };
 /// Blocks connected between two flushes: bounds the roll-forward after a crash, blocks.
 const UNFLUSHED_BLOCKS_MAX: u32 = 20_000;
 /// Time between two flushes of coins, milliseconds.
@@ -25,14 +22,12 @@ pub(crate) struct FlushState {
     index_at: Time,
     /// Blocks connected or disconnected since the coins were flushed.
     pub(crate) blocks_since: u32,
-    /// Coins in the store lie between the tip in the store and this block.
-    pub(crate) interrupted_from: Option<chain_spec::BlockHash>,
 }
 
 impl FlushState {
     /// As if everything had been flushed at `now`.
     pub(crate) fn new(now: Time) -> FlushState {
-        FlushState { coins_at: now, index_at: now, blocks_since: 0, interrupted_from: None }
+        FlushState { coins_at: now, index_at: now, blocks_since: 0 }
     }
 }
 
@@ -64,27 +59,20 @@ impl Core {
     pub(crate) fn flush_index(&mut self, now: Time) {
         self.flush.index_at = now;
         let entries = self.chain.tree.take_dirty();
-        for part in entries.chunks(COMMIT_OPERATIONS_MAX) {
-            self.outputs.push(Output::Commit(Commit { entries: part.to_vec(), ..Commit::default() }));
+        if !entries.is_empty() {
+            self.outputs.push(Output::Commit(Commit { entries, ..Commit::default() }));
         }
     }
 
-    /// Commits index entries, then all coin changes and the tip. `keep` leaves unspent coins in the cache.
+    /// Commits all coin changes, their tip and changed index entries. `keep` leaves unspent coins in the cache.
     pub(crate) fn flush_coins(&mut self, now: Time, keep: bool) {
-        self.flush_index(now);
-        self.flush.coins_at = now;
-        let tip = self.chain.tree.node(self.chain.tip()).hash;
-        let from = self.flush.interrupted_from.take().unwrap_or(self.coins_tip);
-        self.flush.blocks_since = 0;
-        let mut changes = self.coins.take_changes(keep);
-        self.coins_tip = tip;
-        while changes.len() > COMMIT_OPERATIONS_MAX {
-            let rest = changes.split_off(COMMIT_OPERATIONS_MAX);
-            let coins_between = Some((from, tip));
-            self.outputs.push(Output::Commit(Commit { coins: changes, coins_between, ..Commit::default() }));
-            changes = rest;
-        }
-        let coins_tip = Some(tip);
-        self.outputs.push(Output::Commit(Commit { coins: changes, coins_tip, ..Commit::default() }));
+        (self.flush.index_at, self.flush.coins_at, self.flush.blocks_since) = (now, now, 0);
+        self.coins_tip = self.chain.tree.node(self.chain.tip()).hash;
+        self.outputs.push(Output::Commit(Commit {
+            coins: self.coins.take_changes(keep),
+            coins_tip: Some(self.coins_tip),
+            entries: self.chain.tree.take_dirty(),
+            forgotten: Vec::new(),
+        }));
     }
 }

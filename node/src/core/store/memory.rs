@@ -20,7 +20,6 @@ pub struct MemoryStore {
 struct Contents {
     coins: BTreeMap<Outpoint, Coin>,
     coins_tip: Option<BlockHash>,
-    coins_between: Option<(BlockHash, BlockHash)>,
     entries: HashMap<BlockHash, IndexEntry>,
     /// Blocks in the order they were written, as in a block file.
     order: Vec<BlockHash>,
@@ -102,10 +101,6 @@ impl Contents {
         }
         if commit.coins_tip.is_some() {
             self.coins_tip = commit.coins_tip;
-            self.coins_between = None;
-        }
-        if commit.coins_between.is_some() {
-            self.coins_between = commit.coins_between;
         }
         for entry in &commit.entries {
             self.entries.insert(entry.header.hash(), entry.clone());
@@ -145,12 +140,7 @@ impl Contents {
             }
         }
         entries.sort_by_key(|entry| (entry.height, *entry.header.hash().as_bytes()));
-        Loaded {
-            coins_tip: self.coins_tip,
-            coins_between: self.coins_between,
-            entries,
-            transactions: self.transactions.clone(),
-        }
+        Loaded { coins_tip: self.coins_tip, entries, transactions: self.transactions.clone() }
     }
 }
 

@@ -93,36 +93,6 @@ fn a_store_that_fails_at_any_write_reopens_at_the_old_or_the_new_tip() {
 }
 
 #[test]
-fn a_repair_cut_short_is_repaired() {
-    let spec = spec();
-    let (script, whole) = (script(&spec), MemoryStore::new());
-    run(&spec, &script, whole.clone());
-    let mut repairs = 0;
-    for writes in (0..whole.writes()).step_by(3) {
-        let mut store = MemoryStore::new();
-        store.fail_after(Some(writes));
-        run(&spec, &script, store.clone());
-        if store.load().coins_between.is_none() {
-            continue;
-        }
-        store.fail_after(None);
-        let expected = state(&Node::with(&spec, flushing(), store.fork()).unwrap());
-        for more in 0.. {
-            let mut again = store.fork();
-            again.fail_after(Some(writes + more));
-            if Node::with(&spec, flushing(), again.clone()).is_ok() {
-                break;
-            }
-            repairs += 1;
-            again.fail_after(None);
-            let node = Node::with(&spec, flushing(), again).unwrap();
-            assert_eq!(state(&node), expected, "after {writes} and {more} writes");
-        }
-    }
-    assert!(repairs > 20, "only {repairs} repairs were cut short");
-}
-
-#[test]
 fn a_new_store_opens_at_genesis_with_its_coins() {
     let spec = spec();
     let store = MemoryStore::new();

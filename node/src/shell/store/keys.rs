@@ -19,7 +19,7 @@ pub(super) const UNDO: u8 = b'U';
 pub(super) const TRANSACTION: u8 = b'T';
 
 /// Format of the database; another one is rebuilt from the blocks.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 /// Most bytes a value other than a coin takes.
 const VALUE_BYTES_MAX: usize = 1024;
 
@@ -28,7 +28,6 @@ const VALUE_BYTES_MAX: usize = 1024;
 pub(super) struct Meta {
     pub(super) format: u32,
     pub(super) coins_tip: Option<[u8; 32]>,
-    pub(super) coins_between: Option<([u8; 32], [u8; 32])>,
     /// Up to where the block files are indexed here.
     pub(super) blocks: End,
     /// Up to where the undo files are indexed here.

@@ -10,7 +10,7 @@ use super::disk::Disk;
 use super::error::{damaged, missing, state_error};
 use super::files::{FileSet, Position};
 use super::keys::{self, BlockPosition, IndexValue, Meta};
-use super::redo::Left;
+use super::redo::{Left, Redo};
 use super::scan::Damage;
 use super::shared::Shared;
 use super::state::State;
@@ -69,17 +69,16 @@ pub(super) fn load(
     shared: &Shared,
     spec: &ChainSpec,
     disk: &Disk,
-    left: Left,
+    (redo, left): (&Redo, Left),
     reindex: bool,
 ) -> Result<(Meta, Loaded), StoreError> {
-    let mut meta = finish_commit(shared, left)?;
+    let mut meta = finish_commit(shared, redo, left)?;
     let mut index = Index::read(shared, spec)?;
     let found = find(shared, spec, disk, &mut meta, reindex)?;
     let changed = index.add(spec, &found);
     persist(shared, &meta, &index, &changed, &found)?;
     let loaded = Loaded {
         coins_tip: meta.coins_tip.map(BlockHash::from_bytes),
-        coins_between: meta.coins_between.map(|(old, new)| (BlockHash::from_bytes(old), BlockHash::from_bytes(new))),
         entries: index.into_entries(),
         transactions: Vec::new(),
     };
@@ -87,23 +86,23 @@ pub(super) fn load(
 }
 
 /// Applies a commit that a crash interrupted, and checks that the database has every commit it was given.
-fn finish_commit(shared: &Shared, left: Left) -> Result<Meta, StoreError> {
+fn finish_commit(shared: &Shared, redo: &Redo, left: Left) -> Result<Meta, StoreError> {
     let path = shared.directory.state();
     let state = &shared.state;
     let Some(mut meta) = state.meta()? else {
         return Err(state_error(&path, "what it says of itself is gone"));
     };
     match left {
-        Left::Commit(committed, changes) if committed.sequence == meta.sequence + 1 => {
-            tracing::info!("finishing an interrupted commit of {} changes", changes.len());
-            state.apply(&changes, &mut meta.coins)?;
+        Left::Commit(committed) if committed.sequence == meta.sequence + 1 => {
+            tracing::info!("finishing an interrupted commit");
+            redo.replay(|changes| state.apply(changes.into_iter(), &mut meta.coins))?;
             // Some of them had been made before, so what those replaced cannot be known any more: sum all coins.
             meta = Meta { coins: state.sum_coins()?, ..committed };
             state.set_meta(&meta)?;
             state.flush()?;
             state.sync()?;
         }
-        Left::Commit(committed, _) | Left::Applied(committed) if committed.sequence > meta.sequence => {
+        Left::Commit(committed) | Left::Applied(committed) if committed.sequence > meta.sequence => {
             let what = format_args!("it is at commit {}, but {} were made", meta.sequence, committed.sequence);
             return Err(state_error(&path, what));
         }

@@ -4,6 +4,9 @@
 //! key order and left the process at 350 MB instead of 45 MB, for good. Single changes need something that makes a commit
 //! whole again after a crash. Every change sets or removes a key, so repeating a commit from its start does.
 //!
+//! Neither writing a commit nor repeating it holds more than a record of it in memory, so its size is bounded by nothing but
+//! the coin cache that it empties.
+//!
 //! The file holds the last commit until it is applied, then only its number, which tells on opening whether the database
 //! still has everything that was committed to it.
 
@@ -39,8 +42,8 @@ pub(super) enum Left {
     Nothing,
     /// The commit that left this was applied wholly.
     Applied(Meta),
-    /// This commit may have been applied in part.
-    Commit(Meta, Vec<Change>),
+    /// This commit may have been applied in part: [`Redo::replay`] has its changes.
+    Commit(Meta),
 }
 
 /// The log, open for writing.
@@ -56,33 +59,53 @@ impl Redo {
     pub(super) fn open(path: &Path, disk: Disk) -> Result<(Redo, Left), StoreError> {
         let file = OpenOptions::new().read(true).append(true).create(true).open(path);
         let file = file.map_err(|error| io_error("open", path, &error))?;
-        let mut changes = Vec::new();
+        let redo = Redo { path: path.to_owned(), file, disk };
         let mut left = Left::Nothing;
-        let kinds = &[Kind::CommitPart, Kind::CommitEnd, Kind::CommitDone];
-        let scan = Scan { disk: &disk, path, start: 0, last: true, kinds, damage: Damage::Refuse };
-        scan.run(|offset, header, payload| {
+        redo.scan(|offset, kind, payload| {
             let meta = || keys::decode(payload).ok_or_else(|| damaged(path, offset, "not the end of a commit"));
-            match header.kind {
+            match kind {
                 Kind::CommitDone => left = Left::Applied(meta()?),
-                Kind::CommitEnd => left = Left::Commit(meta()?, std::mem::take(&mut changes)),
-                _ => {
-                    read_changes(payload, &mut changes).ok_or_else(|| damaged(path, offset, "not a list of changes"))?
-                }
+                Kind::CommitEnd => left = Left::Commit(meta()?),
+                _ => drop(redo.read_changes(offset, payload)?),
             }
             Ok(())
         })?;
-        Ok((Redo { path: path.to_owned(), file, disk }, left))
+        Ok((redo, left))
+    }
+
+    /// Reads the changes of the commit that is left, some at a time.
+    pub(super) fn replay(
+        &self,
+        mut apply: impl FnMut(Vec<Change>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        self.scan(|offset, kind, payload| match kind {
+            Kind::CommitPart => apply(self.read_changes(offset, payload)?),
+            _ => Ok(()),
+        })
+    }
+
+    /// Calls `visit` with every record's offset, kind and payload.
+    fn scan(&self, mut visit: impl FnMut(u64, Kind, &[u8]) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        let kinds = &[Kind::CommitPart, Kind::CommitEnd, Kind::CommitDone];
+        let damage = Damage::Refuse;
+        let scan = Scan { disk: &self.disk, path: &self.path, start: 0, last: true, kinds, damage };
+        scan.run(|offset, header, payload| visit(offset, header.kind, payload)).map(drop)
+    }
+
+    fn read_changes(&self, offset: u64, payload: &[u8]) -> Result<Vec<Change>, StoreError> {
+        read_changes(payload).ok_or_else(|| damaged(&self.path, offset, "not a list of changes"))
     }
 
     /// Writes a commit in place of the last one: changes, and what the database says of itself afterwards. Once this has
     /// returned the commit will be applied, whatever happens.
-    pub(super) fn begin(&self, meta: &Meta, changes: &[Change]) -> Result<(), StoreError> {
+    pub(super) fn begin(&self, meta: &Meta, changes: impl Iterator<Item = Change>) -> Result<(), StoreError> {
         self.disk.truncate(&self.file, &self.path, 0)?;
         let mut part = Vec::new();
         for change in changes {
-            write_change(change, &mut part);
+            write_change(&change, &mut part);
             if part.len() >= PART_BYTES {
-                self.append(Kind::CommitPart, &std::mem::take(&mut part))?;
+                self.append(Kind::CommitPart, &part)?;
+                part.clear();
             }
         }
         if !part.is_empty() {
@@ -116,7 +139,8 @@ fn write_change(change: &Change, out: &mut Vec<u8>) {
     out.extend_from_slice(change.value.as_deref().unwrap_or_default());
 }
 
-fn read_changes(mut input: &[u8], changes: &mut Vec<Change>) -> Option<()> {
+fn read_changes(mut input: &[u8]) -> Option<Vec<Change>> {
+    let mut changes = Vec::new();
     while let Some((&key_len, rest)) = input.split_first() {
         let (key, rest) = rest.split_at_checked(key_len.into())?;
         let (length, rest) = rest.split_first_chunk::<4>()?;
@@ -130,7 +154,7 @@ fn read_changes(mut input: &[u8], changes: &mut Vec<Change>) -> Option<()> {
         changes.push(Change { key: key.to_vec(), value });
         input = rest;
     }
-    Some(())
+    Some(changes)
 }
 
 #[cfg(test)]
@@ -155,11 +179,22 @@ mod tests {
         let (redo, left) = Redo::open(&path, Disk::default()).unwrap();
         assert_eq!(left, Left::Nothing);
         let meta = Meta { sequence: 7, ..Meta::default() };
-        redo.begin(&meta, &changes).unwrap();
+        redo.begin(&meta, changes.iter().cloned()).unwrap();
         let (redo, left) = Redo::open(&path, Disk::default()).unwrap();
-        assert_eq!(left, Left::Commit(meta.clone(), changes));
-        redo.begin(&meta, &[]).unwrap();
-        assert_eq!(Redo::open(&path, Disk::default()).unwrap().1, Left::Commit(meta.clone(), Vec::new()));
+        assert_eq!(left, Left::Commit(meta.clone()));
+        let (mut found, mut parts) = (Vec::new(), 0);
+        let gather = |part| {
+            found.extend::<Vec<Change>>(part);
+            parts += 1;
+            Ok(())
+        };
+        redo.replay(gather).unwrap();
+        assert_eq!(found, changes);
+        assert!(parts > 10, "{parts} parts");
+        redo.begin(&meta, std::iter::empty()).unwrap();
+        let (redo, left) = Redo::open(&path, Disk::default()).unwrap();
+        assert_eq!(left, Left::Commit(meta.clone()));
+        redo.replay(|part| panic!("{part:?}")).unwrap();
         redo.finish(&meta).unwrap();
         assert_eq!(Redo::open(&path, Disk::default()).unwrap().1, Left::Applied(meta));
     }

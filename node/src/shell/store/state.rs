@@ -114,13 +114,10 @@ impl State {
         self.for_each(prefix, |key, value| visit(key, value).map(ControlFlow::Continue)).map(drop)
     }
 
-    /// Makes changes one by one, in key order, which touches each of sled's pages once, and keeps the coins' sum.
-    /// Nothing is promised of what is on disk before [`State::flush`].
-    pub(super) fn apply(&self, changes: &[Change], coins: &mut CoinSum) -> Result<(), StoreError> {
-        let mut ordered: Vec<&Change> = changes.iter().collect();
-        // Stable: of two changes of one key the later one wins.
-        ordered.sort_by(|a, b| a.key.cmp(&b.key));
-        for change in ordered {
+    /// Makes changes one by one and keeps the coins' sum. They should come in key order, which touches each of sled's pages
+    /// once. Nothing is promised of what is on disk before [`State::flush`].
+    pub(super) fn apply(&self, changes: impl Iterator<Item = Change>, coins: &mut CoinSum) -> Result<(), StoreError> {
+        for change in changes {
             let old = match &change.value {
                 Some(value) => self.run(|| self.db.insert(&change.key, value.as_slice()))?,
                 None => self.run(|| self.db.remove(&change.key))?,

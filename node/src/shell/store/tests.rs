@@ -120,7 +120,6 @@ fn commit(blocks: &[Arc<CheckedBlock>], made: std::ops::Range<u32>, spent: std::
     Output::Commit(Commit {
         coins: made.chain(spent.map(|tag| (outpoint(tag), None))).collect(),
         coins_tip: blocks.last().map(|block| block.hash()),
-        coins_between: None,
         entries: blocks.iter().zip(0..).map(|(block, height)| entry(block, height, Status::Valid)).collect(),
         forgotten: Vec::new(),
     })
@@ -130,7 +129,6 @@ fn commit(blocks: &[Arc<CheckedBlock>], made: std::ops::Range<u32>, spent: std::
 #[derive(Debug, PartialEq)]
 struct Contents {
     coins_tip: Option<BlockHash>,
-    coins_between: Option<(BlockHash, BlockHash)>,
     coins: Vec<(Outpoint, Coin)>,
     entries: Vec<(u32, BlockHash, u32, Status)>,
     blocks: Vec<(BlockHash, usize)>,
@@ -168,7 +166,6 @@ fn contents(store: &dyn Store, loaded: &Loaded, known: &[Arc<CheckedBlock>]) -> 
     }
     Contents {
         coins_tip: loaded.coins_tip,
-        coins_between: loaded.coins_between,
         coins,
         entries,
         blocks,

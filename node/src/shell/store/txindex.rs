@@ -55,7 +55,7 @@ pub(super) fn switch(shared: &Shared, meta: &mut Meta) -> Result<(), StoreError>
 /// The blocks under the committed coins.
 fn active_chain(shared: &Shared, meta: &Meta) -> Result<FxHashSet<BlockHash>, StoreError> {
     let mut active = FxHashSet::default();
-    let mut next = meta.coins_tip.or(meta.coins_between.map(|(old, _)| old));
+    let mut next = meta.coins_tip;
     while let Some(hash) = next {
         let value: Option<IndexValue> = shared.state.value(&keys::hash_key(keys::INDEX, &hash))?;
         let Some(entry) = value.and_then(|value| value.entry()) else { break };
