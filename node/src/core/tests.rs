@@ -4,6 +4,7 @@ mod basics;
 mod crash;
 mod headers;
 mod history;
+mod hostile;
 mod network;
 mod trees;
 pub(crate) mod world;

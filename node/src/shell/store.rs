@@ -13,13 +13,20 @@
 //!
 //! [`DiskStore::perform`] carries out the five store outputs in the order they are given. Blocks, undo data and submitted
 //! transactions are appended to their files with one write each before it returns; that survives the end of the process.
-//! A commit, of any size, first syncs the files, then goes through a redo log ([`redo`]) into the coin database, which is
-//! synced too: it is whole or absent after kill -9 and after a power cut, and the database never knows of a record which
-//! the disk does not have.  On [`open`](DiskStore::open), records that are newer than the last commit are found by a scan and returned with the
-//! index.
+//! A commit, of any size, first syncs the files, then goes through a redo log into the coin database, which is synced too:
+//! it is whole or absent after kill -9 and after a power cut, and the database never knows of a record which the disk does
+//! not have. On [`open`](DiskStore::open), records that are newer than the last commit are found by a scan and returned with
+//! the index.
 //!
-//! Every read from a file compares a checksum, and the coins as a whole have one. Every failure names the file and the remedy; after one that happened while
-//! writing, the store takes no further writes.
+//! Why a log of our own beside sled's: sled offers one `Batch`, or a transaction, as its atomic write, and neither takes a
+//! whole coin cache. Measured on two cores: a transaction of 200,000 operations took 3 to 6 s and a gigabyte; a batch of
+//! 10,000 changes to 100,000 coins took twice the time of single changes in key order, and left the process at 350 MB
+//! instead of 45 MB, for good. Batches of 10,000 would be small enough, but then a flush is many commits, and whoever opens
+//! after a crash between two of them must undo and redo blocks over half-flushed coins. With the log a flush is one commit:
+//! the changes are written twice, once in a row and once into sled, and no coin set is ever between two blocks.
+//!
+//! Every read from a file compares a checksum, and the coins as a whole have one. Every failure names the file and the
+//! remedy; after one that happened while writing, the store takes no further writes.
 //!
 //! Absent: judging (what is stored has been checked by [`chain_spec::rules`]), caching of coins (the core's), pruning.
 
@@ -57,6 +64,9 @@ use scan::Damage;
 use shared::{Reader, Shared};
 use std::path::Path;
 use std::sync::Arc;
+
+/// What one changed coin takes on the disk, in the redo log and in sled, bytes; generous.
+const COIN_BYTES_WRITTEN: u64 = 400;
 
 /// Options of a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -185,7 +195,7 @@ impl DiskStore {
         if !commit.coins.is_empty() {
             self.shared.wait_for_readers();
         }
-        disk::check_space(&self.shared.directory.state())?;
+        disk::check_space(&self.shared.directory.state(), commit.coins.len() as u64 * COIN_BYTES_WRITTEN)?;
         // The disk has a record before the database knows where it is.
         self.blocks.sync()?;
         self.undos.sync()?;

@@ -69,3 +69,60 @@ impl Presync {
         if is_full && self.batches.len() < BATCHES_MAX { Step::Continue(last) } else { Step::Drop }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chain_spec::ChainSpec;
+
+    /// Linked headers; their work is claimed, which is what is summed here.
+    fn headers(parent: BlockHash, count: usize, tag: u32) -> Vec<Header> {
+        let genesis = ChainSpec::builtin("bitcoin-regtest").unwrap().genesis.header;
+        let mut headers: Vec<Header> = Vec::new();
+        for _ in 0..count {
+            let previous = headers.last().map_or(parent, Header::hash);
+            headers.push(Header { previous, time: tag, ..genesis });
+        }
+        headers
+    }
+
+    fn work(headers: &[Header]) -> Work {
+        headers.iter().fold(Work::ZERO, |sum, header| sum.saturating_add(work_of(header)))
+    }
+
+    #[test]
+    fn a_chain_is_read_twice_and_kept_the_second_time() {
+        let chain = headers(BlockHash::ZERO, 9, 1);
+        let batches: Vec<&[Header]> = chain.chunks(3).collect();
+        let mut presync = Presync::new(BlockHash::ZERO, Work::ZERO);
+        let enough = work(&chain);
+        assert_eq!(presync.take(batches[0], true, enough), Step::Continue(chain[2].hash()));
+        assert_eq!(presync.take(batches[1], true, enough), Step::Continue(chain[5].hash()));
+        assert_eq!(presync.take(batches[2], true, enough), Step::ReadAgain(BlockHash::ZERO));
+        assert_eq!(presync.clone().take(&headers(BlockHash::ZERO, 3, 2), true, enough), Step::Drop, "another chain");
+        assert_eq!(presync.take(batches[0], true, enough), Step::Keep);
+        assert_eq!(presync.take(batches[1], true, enough), Step::Keep);
+        assert_eq!(presync.take(batches[2], true, enough), Step::KeepLast);
+    }
+
+    #[test]
+    fn a_chain_that_ends_too_soon_jumps_or_never_ends_is_dropped() {
+        let chain = headers(BlockHash::ZERO, 3, 1);
+        let enough = work(&headers(BlockHash::ZERO, 4, 1));
+        let new = || Presync::new(BlockHash::ZERO, Work::ZERO);
+        assert_eq!(new().take(&chain, false, enough), Step::Drop);
+        assert_eq!(new().take(&chain[1..], true, enough), Step::Drop);
+        assert_eq!(new().take(&[], true, enough), Step::Drop);
+        let (mut presync, mut last, mut batches) = (new(), BlockHash::ZERO, 0);
+        let never = Work::from_be_bytes([0xff; 32]);
+        loop {
+            let next = headers(last, 1, 1);
+            last = next[0].hash();
+            batches += 1;
+            if presync.take(&next, true, never) == Step::Drop {
+                break;
+            }
+        }
+        assert_eq!(batches, BATCHES_MAX);
+    }
+}

@@ -73,17 +73,18 @@ impl Disk {
     }
 }
 
-/// Free space below which no commit is begun, bytes (Core stops at 50 MB as well): sled does not take a full disk well.
+/// Free space that a commit leaves, bytes (Core stops at 50 MB as well): sled does not take a full disk well.
 const SPACE_BYTES_MIN: u64 = 50 * 1000 * 1000;
 
-/// Refuses when the disk that holds `path` is nearly full.
-pub(super) fn check_space(path: &Path) -> Result<(), StoreError> {
+/// Refuses when the disk that holds `path` would be nearly full with `bytes` more on it.
+pub(super) fn check_space(path: &Path, bytes: u64) -> Result<(), StoreError> {
+    let needed = SPACE_BYTES_MIN.saturating_add(bytes);
     match free_bytes(path) {
-        Some(free) if free < SPACE_BYTES_MIN => Err(StoreError(format!(
+        Some(free) if free < needed => Err(StoreError(format!(
             "the disk that holds {} is nearly full: {} MB are free and {} MB are needed; free some space and start again; nothing that was acknowledged is lost",
             path.display(),
             free / 1_000_000,
-            SPACE_BYTES_MIN / 1_000_000
+            needed / 1_000_000
         ))),
         _ => Ok(()),
     }

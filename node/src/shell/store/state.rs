@@ -18,6 +18,9 @@ use std::time::Duration;
 /// Least cache sled is given, bytes; below this it re-reads its own index pages.
 const CACHE_BYTES_MIN: u64 = 1024 * 1024;
 
+/// Changes after which sled writes out what it has gathered, so that a large commit does not fill memory with it.
+const CHANGES_PER_FLUSH: usize = 10_000;
+
 /// How often and how fast opening is tried again while sled's own lock is held.
 const LOCK_ATTEMPTS_MAX: u32 = 1_000;
 const LOCK_RETRY: Duration = Duration::from_millis(2);
@@ -117,7 +120,10 @@ impl State {
     /// Makes changes one by one and keeps the coins' sum. They should come in key order, which touches each of sled's pages
     /// once. Nothing is promised of what is on disk before [`State::flush`].
     pub(super) fn apply(&self, changes: impl Iterator<Item = Change>, coins: &mut CoinSum) -> Result<(), StoreError> {
-        for change in changes {
+        for (number, change) in changes.enumerate() {
+            if number > 0 && number.is_multiple_of(CHANGES_PER_FLUSH) {
+                self.flush()?;
+            }
             let old = match &change.value {
                 Some(value) => self.run(|| self.db.insert(&change.key, value.as_slice()))?,
                 None => self.run(|| self.db.remove(&change.key))?,

@@ -1,0 +1,160 @@
+//! What one peer may try: announcements that do not fit their block, headers without end or without work.
+
+use super::world::*;
+use crate::core::chain::tree::work_of;
+use crate::core::event::{Accepted, GossipId, Input, Offence, Output, PeerKey, RequestId};
+use crate::core::message::{CompactBlock, Gossip, HEADERS_PER_MESSAGE_MAX, Request, Response};
+use crate::core::store::Status;
+use crate::core::sync::headers::LOW_WORK_BLOCKS;
+use chain_spec::{Block, ChainSpec, Header, Transaction};
+use std::sync::Arc;
+
+const COIN: u64 = 100_000_000;
+const PEER: PeerKey = PeerKey(1);
+
+/// The last request to the peer that fits.
+fn asked(outputs: &[Output], fits: impl Fn(&Request) -> bool) -> Option<RequestId> {
+    outputs.iter().rev().find_map(|output| match output {
+        Output::Request { peer: PEER, id, request } if fits(request) => Some(*id),
+        _ => None,
+    })
+}
+
+fn asked_headers(outputs: &[Output]) -> RequestId {
+    asked(outputs, |request| matches!(request, Request::Headers { .. })).expect("headers are asked for")
+}
+
+fn offences(outputs: &[Output]) -> Vec<Offence> {
+    let offence = |output: &Output| match output {
+        Output::Offence { peer: PEER, offence } => Some(offence.clone()),
+        _ => None,
+    };
+    outputs.iter().filter_map(offence).collect()
+}
+
+fn respond(node: &mut Node, id: RequestId, response: Response) -> Vec<Output> {
+    node.handle(Input::Response { peer: PEER, id, response })
+}
+
+/// A node that a peer has told that it knows no more.
+fn connected(spec: &Arc<ChainSpec>) -> Node {
+    let mut node = Node::new(spec, 1);
+    let outputs = node.handle(Input::PeerConnected { peer: PEER, inbound: true });
+    respond(&mut node, asked_headers(&outputs), Response::Headers(vec![]));
+    node
+}
+
+/// Announces a block, and lets the body be put together.
+fn announce(node: &mut Node, compact: CompactBlock) -> Vec<Output> {
+    let message = Gossip::Block(Arc::new(compact));
+    let mut outputs = node.handle(Input::Gossip { peer: PEER, id: GossipId(1), message });
+    outputs.extend(node.handle(Input::Tick));
+    outputs
+}
+
+fn asked_whole(outputs: &[Output], block: &Block) -> RequestId {
+    let whole = |request: &Request| matches!(request, Request::Blocks { hashes } if *hashes == [block.hash()]);
+    asked(outputs, whole).expect("the whole block is asked for")
+}
+
+fn payment(spec: &ChainSpec, index: u32) -> Arc<Transaction> {
+    spend(&[genesis_coin(spec, index).0], 0, &[(9 * COIN, 1)])
+}
+
+#[test]
+fn an_announcement_that_repeats_its_end_does_not_mark_the_block_invalid() {
+    // CVE-2012-2459 through a compact block: three leaves and four with the last one repeated have one root.
+    let spec = spec();
+    let mut node = connected(&spec);
+    let payments = [payment(&spec, 0), payment(&spec, 1)];
+    for payment in &payments {
+        node.pay(payment).unwrap();
+    }
+    let block = block_on(&spec.genesis.header, 1, &payments, 50 * COIN, 0, &spec);
+    let mut compact = CompactBlock::new(&block, 7);
+    compact.short_ids.push(compact.short_ids[1]);
+    let outputs = announce(&mut node, compact);
+    let mut mutated = Block::clone(&block);
+    mutated.transactions.push(mutated.transactions[2].clone());
+    let outputs = respond(&mut node, asked_whole(&outputs, &block), Response::Blocks(vec![Arc::new(mutated)]));
+    assert!(matches!(offences(&outputs)[..], [Offence::BadAnswer(_)]), "{outputs:?}");
+    assert_eq!(node.core.summary(&block.hash()).unwrap().status, Status::Header);
+    assert_eq!(node.submit(&block), Ok(Accepted::Active));
+}
+
+#[test]
+fn a_pooled_transaction_with_another_s_short_id_costs_only_the_whole_block() {
+    let spec = spec();
+    let mut node = connected(&spec);
+    let (pooled, mined) = (payment(&spec, 0), payment(&spec, 1));
+    node.pay(&pooled).unwrap();
+    let block = block_on(&spec.genesis.header, 1, std::slice::from_ref(&mined), 50 * COIN, 0, &spec);
+    let other = block_on(&spec.genesis.header, 1, &[pooled], 50 * COIN, 0, &spec);
+    // The short id under this block's key that the pooled transaction has.
+    let mut collision = Block::clone(&other);
+    collision.header = block.header;
+    let compact = CompactBlock::new(&collision, 7);
+    let outputs = announce(&mut node, compact);
+    assert_eq!(offences(&outputs), vec![], "nobody is to blame for a collision");
+    let id = asked_whole(&outputs, &block);
+    assert_eq!(node.core.summary(&block.hash()).unwrap().status, Status::Header);
+    let outputs = respond(&mut node, id, Response::Blocks(vec![block.clone()]));
+    assert_eq!((offences(&outputs), node.tip()), (vec![], block.hash()));
+}
+
+/// Solved headers on a block.
+fn headers_on(parent: &Header, count: usize, spec: &ChainSpec) -> Vec<Header> {
+    let mut headers: Vec<Header> = Vec::with_capacity(count);
+    for _ in 0..count {
+        let parent = headers.last().unwrap_or(parent);
+        let header = Header { previous: parent.hash(), time: parent.time + 1, nonce: 0, ..*parent };
+        headers.push(solve_header(Header { version: 0x2000_0000, ..header }, spec));
+    }
+    headers
+}
+
+#[test]
+fn more_headers_than_a_message_may_hold_are_a_flood() {
+    let spec = spec();
+    for (count, offence) in
+        [(HEADERS_PER_MESSAGE_MAX, None), (HEADERS_PER_MESSAGE_MAX + 1, Some(Offence::Flood("headers in one message")))]
+    {
+        let mut node = Node::new(&spec, 1);
+        let outputs = node.handle(Input::PeerConnected { peer: PEER, inbound: true });
+        let headers = headers_on(&spec.genesis.header, count, &spec);
+        let outputs = respond(&mut node, asked_headers(&outputs), Response::Headers(headers.clone()));
+        assert_eq!(offences(&outputs), Vec::from_iter(offence.clone()));
+        assert_eq!(node.core.summary(&headers[0].hash()).is_some(), offence.is_none());
+    }
+}
+
+#[test]
+fn headers_of_little_work_are_not_kept_until_they_have_shown_enough() {
+    let spec = spec();
+    let mut node = connected(&spec);
+    for _ in 0..LOW_WORK_BLOCKS + 20 {
+        node.mine();
+    }
+    let enough = node.core.work_enough();
+    let each = work_of(&node.core.tip().header);
+    let genesis_work = work_of(&spec.genesis.header);
+    let branch = headers_on(&spec.genesis.header, 40, &spec);
+    let work = |count: usize| (0..count).fold(genesis_work, |sum, _| sum.saturating_add(each));
+    let needed = (1..40).find(|count| work(*count) >= enough).unwrap();
+    let ask = |node: &mut Node, peer: PeerKey| {
+        node.handle(Input::PeerDisconnected { peer });
+        let outputs = node.handle(Input::PeerConnected { peer, inbound: true });
+        asked_headers(&outputs)
+    };
+    let is_known = |node: &Node| node.core.summary(&branch[0].hash()).is_some();
+    let id = ask(&mut node, PEER);
+    let outputs = respond(&mut node, id, Response::Headers(branch[..needed - 1].to_vec()));
+    assert_eq!(
+        (offences(&outputs), is_known(&node)),
+        (vec![], false),
+        "too little work is nobody's crime, and nothing kept"
+    );
+    let id = ask(&mut node, PEER);
+    respond(&mut node, id, Response::Headers(branch[..needed].to_vec()));
+    assert!(is_known(&node));
+}
