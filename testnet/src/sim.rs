@@ -15,7 +15,7 @@ pub mod queue;
 pub mod statistics;
 
 use arena::Arena;
-use chain_spec::{Block, BlockHash, ChainSpec, Script, Transaction, Txid};
+use chain_spec::{Block, ChainSpec, Script, Transaction};
 use links::{Conditions, Links};
 use node::core::event::{
     Accepted, CallId, GossipId, InboundId, Input, Output, PeerKey, Rejected, RequestId, Time, Verdict,
@@ -48,8 +48,19 @@ pub struct Setup {
     pub edges: Vec<(usize, usize)>,
     /// What the links are like.
     pub conditions: Conditions,
+    /// Whether nodes leave and come back.
+    pub churn: Option<Churn>,
     /// Draws everything.
     pub seed: u64,
+}
+
+/// Nodes that leave and come back, each by itself: how long it stays and how long it is away are exponential draws.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Churn {
+    /// The part of the time that a node is away, in (0, 1).
+    pub away: f64,
+    /// How long it is away on average, seconds.
+    pub mean_s: f64,
 }
 
 /// `chain` as the simulator plays it: the same rules, with the target fixed where one hash in two meets it, because the
@@ -67,15 +78,37 @@ struct Node {
     mind: Box<dyn Mind>,
     coins: arena::Coins,
     tick_is_due: bool,
+    /// Away, it has no links and finds no blocks; what it knew it still knows when it comes back.
+    is_away: bool,
 }
 
 /// What travels or happens, and when.
 enum Event {
-    Gossip { from: usize, to: usize, message: usize },
-    Request { from: usize, to: usize, id: RequestId, request: Request },
-    Response { from: usize, to: usize, id: RequestId, response: Response },
-    Tick { node: usize },
+    Gossip {
+        from: usize,
+        to: usize,
+        message: usize,
+    },
+    Request {
+        from: usize,
+        to: usize,
+        id: RequestId,
+        request: Request,
+    },
+    Response {
+        from: usize,
+        to: usize,
+        id: RequestId,
+        response: Response,
+    },
+    Tick {
+        node: usize,
+    },
     Mine,
+    /// A node leaves, or comes back.
+    Churn {
+        node: usize,
+    },
 }
 
 /// A gossiped message and which nodes have seen it: gossip drops what it has seen before a core hears of it.
@@ -114,6 +147,7 @@ pub struct Simulation {
     statistics: Statistics,
     trace: Sha256,
     mining: bool,
+    churning: bool,
     total_share: f64,
 }
 
@@ -145,6 +179,7 @@ impl Simulation {
             statistics: Statistics::new(setup.shares.len(), setup.spec.genesis_hash()),
             trace: Sha256::new(),
             mining: true,
+            churning: setup.churn.is_some(),
             total_share: setup.shares.iter().sum(),
             nodes: Vec::with_capacity(setup.shares.len()),
             setup,
@@ -160,13 +195,16 @@ impl Simulation {
             };
             let spec = Arc::clone(&simulation.setup.spec);
             let (core, outputs) = Core::open(spec, config, store, Loaded::default(), simulation.time())?;
-            simulation.nodes.push(Node { mind: mind(number, core), coins, tick_is_due: false });
+            simulation.nodes.push(Node { mind: mind(number, core), coins, tick_is_due: false, is_away: false });
             simulation.perform(number, outputs)?;
         }
         for (a, b) in simulation.setup.edges.clone() {
             simulation.connect(a, b)?;
         }
         simulation.schedule_mining();
+        for node in 0..simulation.nodes.len() {
+            simulation.schedule_churn(node);
+        }
         Ok(simulation)
     }
 
@@ -204,6 +242,12 @@ impl Simulation {
         self.mining = mining;
     }
 
+    /// Brings everybody back, and keeps them.
+    pub fn end_churn(&mut self) -> Result<(), StoreError> {
+        self.churning = false;
+        (0..self.nodes.len()).try_for_each(|node| self.set_away(node, false))
+    }
+
     /// Has a node take a transaction, as `sendrawtransaction` would.
     pub fn submit_transaction(
         &mut self,
@@ -227,6 +271,12 @@ impl Simulation {
         self.statistics.events += 1;
         match event {
             Event::Mine => return self.mine(),
+            Event::Churn { node } if self.churning => {
+                let is_away = self.nodes[node].is_away;
+                self.set_away(node, !is_away)?;
+                self.schedule_churn(node);
+            }
+            Event::Churn { .. } => {}
             Event::Tick { node } => {
                 self.nodes[node].tick_is_due = false;
                 self.handle(node, Input::Tick)?;
@@ -255,8 +305,28 @@ impl Simulation {
         Ok(Some(Step::Other))
     }
 
-    /// Takes a link down or brings it up again, as both ends would notice.
+    /// Cuts a link or mends it, as both ends would notice.
     pub fn set_link(&mut self, a: usize, b: usize, up: bool) -> Result<(), StoreError> {
+        self.links.set_cut(a, b, !up);
+        self.match_link(a, b)
+    }
+
+    /// A node leaves with all its links, or comes back to those of its peers that are there.
+    fn set_away(&mut self, node: usize, is_away: bool) -> Result<(), StoreError> {
+        if self.nodes[node].is_away == is_away {
+            return Ok(());
+        }
+        self.nodes[node].is_away = is_away;
+        for index in 0..self.links.peers(node).len() {
+            let peer = self.links.peers(node)[index];
+            self.match_link(node, peer)?;
+        }
+        Ok(())
+    }
+
+    /// Brings a link up, or takes it down, if what holds it says otherwise.
+    fn match_link(&mut self, a: usize, b: usize) -> Result<(), StoreError> {
+        let up = !(self.links.is_cut(a, b) || self.nodes[a].is_away || self.nodes[b].is_away);
         if self.links.is_up(a, b) == up {
             return Ok(());
         }
@@ -365,6 +435,14 @@ impl Simulation {
         self.queue.push((wait_s * 1e6) as u64, Event::Mine);
     }
 
+    fn schedule_churn(&mut self, node: usize) {
+        if let Some(Churn { away, mean_s }) = self.setup.churn {
+            let mean_s = if self.nodes[node].is_away { mean_s } else { mean_s * (1.0 - away) / away };
+            let wait_s = -mean_s * uniform(&mut self.random).ln();
+            self.queue.push((wait_s * 1e6) as u64, Event::Churn { node });
+        }
+    }
+
     fn mine(&mut self) -> Result<Option<Step>, StoreError> {
         if !self.mining {
             return Ok(Some(Step::Other));
@@ -377,6 +455,9 @@ impl Simulation {
         });
         let node = lucky.unwrap_or(shares.len() - 1);
         self.schedule_mining();
+        if self.nodes[node].is_away {
+            return Ok(Some(Step::Other));
+        }
         let payout = payout(node);
         let template = self.nodes[node].mind.template(&payout, self.time());
         let block = Arc::new(work(template.block));
@@ -463,27 +544,4 @@ fn trace_input(trace: &mut Sha256, now_us: u64, node: usize, input: &Input) {
     record[17..25].copy_from_slice(&number.to_le_bytes());
     record[25..].copy_from_slice(&hash);
     trace.update(record);
-}
-
-/// Blocks and transactions a reader may want to look up after a run.
-impl Simulation {
-    /// A block that any node stored.
-    pub fn block(&self, hash: &BlockHash) -> Option<Arc<Block>> {
-        self.arena.block(hash)
-    }
-
-    /// How deep a transaction is in a node's active chain, in confirmations; 0 when it is not there.
-    pub fn confirmations(&self, node: usize, txid: &Txid) -> u32 {
-        let tip = self.core(node).tip();
-        let mut hash = tip.hash;
-        let mut confirmations = 1;
-        while let Some(block) = self.arena.block(&hash) {
-            if block.transactions.iter().any(|transaction| transaction.txid() == *txid) {
-                return confirmations;
-            }
-            hash = block.header.previous;
-            confirmations += 1;
-        }
-        0
-    }
 }

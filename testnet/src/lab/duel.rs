@@ -35,6 +35,7 @@ pub struct Duel {
     share: f64,
     plan: Plan,
     paid: Arc<Transaction>,
+    paid_txid: Txid,
     conflicting: Arc<CheckedTransaction>,
 }
 
@@ -56,7 +57,8 @@ impl Duel {
         let (spec, coin) = funded_chain(&key)?;
         let payment = |to: u8| Arc::new(spend(&key, coin, &Script::pay_to_public_key_hash(&[to; 20])));
         let conflicting = Arc::new(check_transaction(payment(2))?);
-        Ok(Duel { paid: payment(1), conflicting, spec: Arc::new(spec), share, plan })
+        let paid = payment(1);
+        Ok(Duel { paid_txid: paid.txid(), paid, conflicting, spec: Arc::new(spec), share, plan })
     }
 
     /// The formula that matches what is played.
@@ -72,7 +74,7 @@ impl Duel {
     /// Plays it once.
     pub fn attempt(&self, seed: u64) -> Result<Attempt, StoreError> {
         let (orders, received) = mpsc::channel();
-        let report = Report::default();
+        let report = Report::wordless();
         let strategy = Box::new(DoubleSpend::new(self.plan));
         let mut simulation = two_nodes(&self.spec, self.share, seed, strategy, received, &report)?;
         let pay = Order::Pay { paid: Arc::clone(&self.paid), conflicting: Arc::clone(&self.conflicting) };
@@ -82,9 +84,12 @@ impl Duel {
         while report.standing().ended.is_none() && simulation.step()?.is_some() {}
         simulation.set_mining(false);
         while simulation.step()?.is_some() {}
-        let confirmed = |txid: Txid| simulation.confirmations(HONEST, &txid) > 0;
+        // Nobody spends what either pays, so a confirmed one is a coin.
+        let is_confirmed = |txid: Txid| -> Result<bool, StoreError> {
+            Ok(simulation.core(HONEST).coin(&Outpoint { txid, index: 0 }, false)?.is_some())
+        };
         Ok(Attempt {
-            succeeded: !confirmed(self.paid.txid()) && confirmed(self.conflicting.txid()),
+            succeeded: !is_confirmed(self.paid_txid)? && is_confirmed(self.conflicting.txid())?,
             blocks: simulation.statistics().blocks() as u32,
             trace_hash: simulation.trace_hash(),
         })
@@ -171,7 +176,7 @@ fn part_of_chain(name: &str, share: f64, blocks: u32, seed: u64) -> anyhow::Resu
     let plan = Plan { confirmations: 1, premine: 0, give_up: None, waits_for_goods: false };
     let strategy = strategy::make(name, &Options { plan, target: None, spec: &spec }).map_err(usage)?;
     let (_orders, received) = mpsc::channel();
-    let report = Report::default();
+    let report = Report::wordless();
     let mut simulation = two_nodes(&Arc::new(spec), share, seed, strategy, received, &report)?;
     while simulation.statistics().blocks() < blocks as usize && simulation.step()?.is_some() {}
     simulation.set_mining(false);
@@ -194,6 +199,7 @@ fn two_nodes(
         shares: vec![1.0 - share, share],
         edges: vec![(HONEST, ATTACKER)],
         conditions: Conditions::NONE,
+        churn: None,
         seed,
     };
     Simulation::with_minds(setup, |number, core| -> Box<dyn Mind> {

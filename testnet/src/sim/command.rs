@@ -1,7 +1,7 @@
 //! `testoon simulate`: a large honest network on virtual time, and what it says of forks and propagation.
 
 use super::links::Conditions;
-use super::{Setup, Simulation, simulated_chain};
+use super::{Churn, Setup, Simulation, simulated_chain};
 use crate::clock::Stopwatch;
 use crate::output::line;
 use crate::topology::Topology;
@@ -48,6 +48,10 @@ pub struct SimulateArgs {
     /// Cut the network in two for a while: FROM..TO in blocks found, such as 50..80
     #[arg(long, env = "TESTOON_PARTITION", value_name = "FROM..TO", value_parser = parse_range)]
     pub partition: Option<Span>,
+    /// Part of the nodes that is away at any moment, below 1: each leaves and comes back by itself, away for a block's time on
+    /// average
+    #[arg(long, env = "TESTOON_CHURN", value_name = "PART", value_parser = parse_part)]
+    pub churn: Option<f64>,
     /// Also print stale rates for a range of delays and block sizes
     #[arg(long, env = "TESTOON_SWEEP")]
     pub sweep: bool,
@@ -64,6 +68,13 @@ fn parse_milliseconds(text: &str) -> Result<f64, String> {
     match text.trim_end_matches("ms").parse::<f64>() {
         Ok(delay) if (0.0..=3.6e6).contains(&delay) => Ok(delay),
         _ => Err("a delay is a number of milliseconds from 0 to 3600000".into()),
+    }
+}
+
+fn parse_part(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(part) if part > 0.0 && part < 1.0 => Ok(part),
+        _ => Err("a part is a number between 0 and 1, such as 0.2".into()),
     }
 }
 
@@ -89,6 +100,8 @@ pub struct Outcome {
     pub events: u64,
     /// Nodes that end on another tip than the first: a race still open at the end.
     pub elsewhere: usize,
+    /// Nodes that end with less work than the best: they did not catch up.
+    pub behind: usize,
     /// The deepest reorganisation of any node.
     pub reorganisation_max: u32,
     /// Height of the first node's tip.
@@ -115,6 +128,7 @@ pub fn simulate(args: &SimulateArgs) -> anyhow::Result<Outcome> {
             bandwidth: args.bandwidth,
             block_bytes: args.block_bytes,
         },
+        churn: args.churn.map(|away| Churn { away, mean_s: f64::from(args.spacing) }),
         seed: args.seed,
     };
     let edges = setup.edges.clone();
@@ -139,6 +153,7 @@ pub fn simulate(args: &SimulateArgs) -> anyhow::Result<Outcome> {
             simulation.set_link(a, b, true)?;
         }
     }
+    simulation.end_churn()?;
     let virtual_s = simulation.now_us() as f64 / 1e6;
     simulation.set_mining(false);
     while simulation.step()?.is_some() {}
@@ -148,6 +163,8 @@ pub fn simulate(args: &SimulateArgs) -> anyhow::Result<Outcome> {
 fn outcome(simulation: &Simulation, nodes: usize, virtual_s: f64) -> Outcome {
     let statistics = simulation.statistics();
     let tip = simulation.core(0).tip();
+    let works: Vec<_> = (0..nodes).map(|node| simulation.core(node).tip().work).collect();
+    let most = works.iter().max().copied().unwrap_or(tip.work);
     let propagation = statistics.propagation_ms(&[0.5, 0.9, 0.99]);
     Outcome {
         trace_hash: hex::encode(simulation.trace_hash()),
@@ -156,6 +173,7 @@ fn outcome(simulation: &Simulation, nodes: usize, virtual_s: f64) -> Outcome {
         propagation_ms: [propagation[0], propagation[1], propagation[2]],
         events: statistics.events,
         elsewhere: (0..nodes).filter(|node| simulation.core(*node).tip().hash != tip.hash).count(),
+        behind: works.into_iter().filter(|work| *work < most).count(),
         reorganisation_max: statistics.reorganisation_max,
         height: tip.height,
         virtual_s,
@@ -205,7 +223,10 @@ fn print_outcome(args: &SimulateArgs, outcome: &Outcome, seconds: f64, memory: O
     let [p50, p90, p99] = outcome.propagation_ms;
     line(format_args!("{} nodes, {} blocks, seed {}, {}", args.nodes, args.blocks, args.seed, args.topology));
     line(format_args!("  virtual time      {:.0} s, one block in {} s", outcome.virtual_s, args.spacing));
-    line(format_args!("  height            {} ({} nodes on another tip)", outcome.height, outcome.elsewhere));
+    line(format_args!(
+        "  height            {} ({} nodes on another tip, {} of them behind)",
+        outcome.height, outcome.elsewhere, outcome.behind
+    ));
     line(format_args!("  fork rate         {:.4} of all heights had more than one block", outcome.fork_rate));
     line(format_args!("  stale rate        {:.4} of all blocks found did not stay", outcome.stale_rate));
     line(format_args!("  deepest reorg     {} block(s)", outcome.reorganisation_max));

@@ -32,7 +32,10 @@ impl Conditions {
 
 struct Link {
     delay_us: u64,
+    /// Both ends take each other for connected.
     up: bool,
+    /// Cut on purpose: it stays down while both ends are there.
+    cut: bool,
 }
 
 /// All links of a network.
@@ -52,7 +55,7 @@ impl Links {
             peers[b].push(a);
             let half_ms = conditions.delay_ms / 2.0;
             let delay_ms = half_ms - half_ms * super::uniform(random).ln();
-            links.insert(ordered(a, b), Link { delay_us: (delay_ms * 1e3) as u64, up: false });
+            links.insert(ordered(a, b), Link { delay_us: (delay_ms * 1e3) as u64, up: false, cut: false });
         }
         Links { conditions, links, peers }
     }
@@ -71,6 +74,18 @@ impl Links {
     pub fn set_up(&mut self, a: usize, b: usize, up: bool) {
         if let Some(link) = self.links.get_mut(&ordered(a, b)) {
             link.up = up;
+        }
+    }
+
+    /// Whether it was cut on purpose.
+    pub fn is_cut(&self, a: usize, b: usize) -> bool {
+        self.links.get(&ordered(a, b)).is_some_and(|link| link.cut)
+    }
+
+    /// Cuts a link or mends it; nothing where there is none.
+    pub fn set_cut(&mut self, a: usize, b: usize, cut: bool) {
+        if let Some(link) = self.links.get_mut(&ordered(a, b)) {
+            link.cut = cut;
         }
     }
 

@@ -2,7 +2,7 @@ use super::*;
 
 /// Attempts per point of the sweep; `TESTOON_DUEL_RUNS` for a longer form.
 fn runs() -> u32 {
-    std::env::var("TESTOON_DUEL_RUNS").ok().and_then(|text| text.parse().ok()).unwrap_or(500)
+    std::env::var("TESTOON_DUEL_RUNS").ok().and_then(|text| text.parse().ok()).unwrap_or(1_000)
 }
 
 fn played(share: f64, confirmations: u32, premine: u32, give_up: u32) -> (Tally, f64) {
@@ -18,28 +18,40 @@ fn agrees(tally: &Tally, expected: f64) -> bool {
     (tally.rate() - expected).abs() <= 4.5 * deviation
 }
 
+/// The sweep: no point is far off, and no more of them miss their 95 % interval than chance allows. Seeds are fixed, so the
+/// test repeats itself.
 #[test]
 fn the_simulator_agrees_with_the_formula() {
-    for (share, confirmations, premine, give_up) in [
+    let points = [
         (0.1, 1, 0, 10),
         (0.1, 2, 1, 10),
+        (0.2, 2, 0, 10),
         (0.3, 1, 0, 10),
         (0.3, 3, 0, 10),
         (0.3, 3, 1, 10),
         (0.3, 6, 0, 10),
         (0.4, 2, 0, 5),
+        (0.4, 4, 0, 10),
         (0.4, 6, 1, 10),
+        (0.5, 3, 0, 6),
         (0.6, 2, 0, 6),
-    ] {
+    ];
+    let mut outside = Vec::new();
+    for (share, confirmations, premine, give_up) in points {
         let (tally, expected) = played(share, confirmations, premine, give_up);
         let [low, high] = tally.interval95();
-        let point = format!("share {share}, {confirmations} confirmations, {premine} in advance, patience {give_up}");
-        assert!(
-            agrees(&tally, expected),
-            "{point}: {:.4} in [{low:.4}, {high:.4}], formula {expected:.4}",
+        let point = format!(
+            "share {share}, {confirmations} confirmations, {premine} in advance, patience {give_up}: {:.4} in \
+             [{low:.4}, {high:.4}], formula {expected:.4}",
             tally.rate()
         );
+        assert!(agrees(&tally, expected), "{point}");
+        if !(low..=high).contains(&expected) {
+            outside.push(point);
+        }
     }
+    // Three or more of twelve happen by chance once in fifty.
+    assert!(outside.len() <= 2, "{outside:#?}");
 }
 
 #[test]

@@ -53,9 +53,26 @@ fn a_partition_forks_deeply_and_heals() {
     assert!(outcome.reorganisation_max >= 5, "a reorganisation of {}", outcome.reorganisation_max);
 }
 
+/// Those who come back catch up, with those who stayed and with each other, also when messages overtake each other.
+#[test]
+fn nodes_that_leave_come_back_to_the_others_chain() {
+    for (churn, seed) in [("0.1", 1), ("0.3", 2), ("0.6", 3), ("0.2", 5)] {
+        for links in ["", "--delay-ms 300 --jitter-ms 500 --spacing 20"] {
+            let line = format!("--nodes 40 --blocks 60 --churn {churn} --seed {seed} {links}");
+            let outcome = simulate(&args(&line)).unwrap();
+            assert_eq!(outcome.behind, 0, "{line}: not all caught up");
+            assert!(outcome.height > 40, "{line}: height {}", outcome.height);
+        }
+    }
+    let line = "--nodes 20 --blocks 30 --churn 0.3";
+    assert_eq!(simulate(&args(line)).unwrap().trace_hash, simulate(&args(line)).unwrap().trace_hash);
+}
+
 #[test]
 fn odd_values_are_refused() {
-    for line in ["--nodes 0", "--blocks 0", "--delay-ms -1", "--partition 5..5", "--partition x"] {
+    for line in
+        ["--nodes 0", "--blocks 0", "--delay-ms -1", "--partition 5..5", "--partition x", "--churn 1", "--churn 0"]
+    {
         let words = std::iter::once("simulate").chain(line.split_whitespace());
         assert!(Line::try_parse_from(words).is_err(), "{line} was taken");
     }
