@@ -5,7 +5,7 @@ use super::clock;
 use crate::core::Core;
 use crate::core::event::Time;
 use chain_spec::BlockHash;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::sync::OnceLock;
 use tracing::{info, warn};
 
@@ -27,8 +27,12 @@ pub fn above_bar<T>(print: impl FnOnce() -> T) -> T {
 
 /// Shows bars on standard error from now on. For command lines; a library's user may own the terminal.
 pub fn enable_bar() {
-    let style = ProgressStyle::with_template("{bar:32} {pos}/{len} blocks {percent}% {per_sec} left {eta}")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style = ProgressStyle::with_template("{bar:32} {pos}/{len} blocks {percent}% {rate} left {eta}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .with_key("rate", |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+            // A bar that cannot be written is no reason to stop.
+            let _ = write!(out, "{:.0} blocks/s", state.per_sec());
+        });
     let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(4)).with_style(style);
     bar.finish_and_clear();
     // A second call keeps the first bar.
