@@ -14,20 +14,48 @@ use std::sync::Arc;
 
 /// Coins that are kept ready to be spent: beyond, a payment makes one output, below two.
 const COINS_READY: usize = 4_000;
+/// Keys that payments go to in turn: one after another, so that no two signatures checked together share their key.
+const KEYS: usize = 1_000;
 /// What each payment leaves to the miner.
 const FEE: Amount = Amount::from_units(1_000);
 
-/// A chain under construction, all of whose coins one key owns.
+/// A chain under construction, all of whose coins it has the keys of.
 pub struct ChainBuilder {
     spec: Arc<ChainSpec>,
-    key: PrivateKey,
-    unlocks: Vec<u8>,
-    script: Script,
+    keys: Vec<Key>,
+    /// Outputs made so far.
+    outputs: usize,
     /// The blocks so far, genesis first.
     pub blocks: Vec<Arc<Block>>,
-    coins: VecDeque<(Outpoint, Amount)>,
-    young: VecDeque<(u32, Outpoint, Amount)>,
+    coins: VecDeque<Owned>,
+    young: VecDeque<(u32, Owned)>,
     salt: u64,
+}
+
+/// A secret key, what unlocks with it, and what pays to it.
+struct Key {
+    secret: PrivateKey,
+    public: Vec<u8>,
+    script: Script,
+}
+
+impl Key {
+    fn new(salt: u64, index: usize) -> Key {
+        let mut bytes = [0x11; 32];
+        bytes[..8].copy_from_slice(&salt.to_be_bytes());
+        bytes[8..16].copy_from_slice(&index.to_be_bytes());
+        let secret = PrivateKey::from_bytes(&bytes, true).expect("not zero and far below the group's order");
+        let public = secret.public_key();
+        Key { script: Script::pay_to_public_key_hash(&public.hash()), public: public.as_bytes().to_vec(), secret }
+    }
+}
+
+/// A coin and which key it was paid to.
+#[derive(Clone, Copy)]
+struct Owned {
+    outpoint: Outpoint,
+    value: Amount,
+    key: usize,
 }
 
 /// The headers below the next one, as the retarget rule asks for them.
@@ -46,15 +74,10 @@ impl retarget::Ancestors for Below<'_> {
 impl ChainBuilder {
     /// Starts at a chain's genesis. Two builders with different salts make different blocks.
     pub fn new(spec: Arc<ChainSpec>, salt: u64) -> ChainBuilder {
-        let mut secret = [0x11; 32];
-        secret[..8].copy_from_slice(&salt.to_be_bytes());
-        let key = PrivateKey::from_bytes(&secret, true).expect("not zero and far below the group's order");
-        let public_key = key.public_key();
         let genesis = Arc::new(spec.genesis.clone());
         ChainBuilder {
-            script: Script::pay_to_public_key_hash(&public_key.hash()),
-            unlocks: public_key.as_bytes().to_vec(),
-            key,
+            keys: (0..KEYS).map(|index| Key::new(salt, index)).collect(),
+            outputs: 0,
             blocks: vec![genesis],
             coins: VecDeque::new(),
             young: VecDeque::new(),
@@ -75,11 +98,6 @@ impl ChainBuilder {
         &self.spec
     }
 
-    /// The script all its coins are locked by.
-    pub fn script(&self) -> &Script {
-        &self.script
-    }
-
     /// Hash of the last block.
     pub fn tip(&self) -> BlockHash {
         self.blocks[self.blocks.len() - 1].hash()
@@ -90,46 +108,56 @@ impl ChainBuilder {
         self.coins.len()
     }
 
-    /// One-input payments from ready coins to the builder's own key, at most `count`; each makes one or two coins, which are
+    /// One-input payments from ready coins to the builder's own keys, at most `count`; each makes one or two coins, which are
     /// ready for the next call.
     pub fn payments(&mut self, count: usize) -> Vec<Transaction> {
         let count = count.min(self.coins.len());
-        let coins: Vec<(Outpoint, Amount)> = self.coins.drain(..count).collect();
-        coins.into_iter().filter_map(|(outpoint, value)| self.payment(outpoint, value)).collect()
+        let coins: Vec<Owned> = self.coins.drain(..count).collect();
+        coins.into_iter().filter_map(|coin| self.payment(coin)).collect()
     }
 
-    fn payment(&mut self, outpoint: Outpoint, value: Amount) -> Option<Transaction> {
-        let rest = value.checked_sub(FEE)?;
+    /// The key whose turn it is.
+    fn next_key(&mut self) -> usize {
+        self.outputs += 1;
+        (self.outputs - 1) % KEYS
+    }
+
+    fn payment(&mut self, coin: Owned) -> Option<Transaction> {
+        let rest = coin.value.checked_sub(FEE)?;
         let half = Amount::from_units(rest.units() / 2);
         let values = match self.coins.len() < COINS_READY && half > FEE.checked_mul(100)? {
             true => vec![half, rest.checked_sub(half)?],
             false => vec![rest],
         };
-        Some(self.pay(outpoint, values))
+        Some(self.pay(coin, values))
     }
 
     /// One payment that makes `parts` equal coins of the oldest ready one; `None` when no coin is ready.
     pub fn split(&mut self, parts: u32) -> Option<Transaction> {
-        let (outpoint, value) = self.coins.pop_front()?;
-        let part = Amount::from_units(value.checked_sub(FEE)?.units().checked_div(u64::from(parts))?);
-        Some(self.pay(outpoint, vec![part; parts as usize]))
+        let coin = self.coins.pop_front()?;
+        let part = Amount::from_units(coin.value.checked_sub(FEE)?.units().checked_div(u64::from(parts))?);
+        Some(self.pay(coin, vec![part; parts as usize]))
     }
 
-    /// Spends a coin for coins of these values, all to the builder's own key.
-    fn pay(&mut self, outpoint: Outpoint, values: Vec<Amount>) -> Transaction {
-        let outputs = values.into_iter().map(|value| TxOut { value, script: self.script.clone() }).collect();
+    /// Spends a coin for coins of these values, all to the builder's own keys.
+    fn pay(&mut self, coin: Owned, values: Vec<Amount>) -> Transaction {
+        let keys: Vec<usize> = values.iter().map(|_| self.next_key()).collect();
+        let made = values.iter().zip(&keys);
+        let outputs =
+            made.map(|(value, key)| TxOut { value: *value, script: self.keys[*key].script.clone() }).collect();
         let mut transaction = Transaction {
             version: 1,
-            inputs: vec![TxIn { outpoint, script: Script::default(), sequence: u32::MAX }],
+            inputs: vec![TxIn { outpoint: coin.outpoint, script: Script::default(), sequence: u32::MAX }],
             outputs,
             lock_time: 0,
         };
-        let mut signature = self.key.sign(&signature_hash(&transaction, 0, &self.script, SIGHASH_ALL));
+        let Key { secret, public, script } = &self.keys[coin.key];
+        let mut signature = secret.sign(&signature_hash(&transaction, 0, script, SIGHASH_ALL));
         signature.push(SIGHASH_ALL as u8);
-        transaction.inputs[0].script = Script::unlock_public_key_hash(&signature, &self.unlocks);
+        transaction.inputs[0].script = Script::unlock_public_key_hash(&signature, public);
         let txid = transaction.txid();
-        for (index, output) in (0..).zip(&transaction.outputs) {
-            self.coins.push_back((Outpoint { txid, index }, output.value));
+        for ((index, value), key) in (0..).zip(values).zip(keys) {
+            self.coins.push_back(Owned { outpoint: Outpoint { txid, index }, value, key });
         }
         transaction
     }
@@ -141,10 +169,11 @@ impl ChainBuilder {
         let reward = self.spec.subsidy(height).checked_add(fees).expect("subsidy and fees are below the cap");
         let mut script = Script::height_prefix(height);
         script.extend_from_slice(&self.salt.to_le_bytes());
+        let key = self.next_key();
         let coinbase = Transaction {
             version: 1,
             inputs: vec![TxIn { outpoint: Outpoint::NULL, script: Script::from_bytes(script), sequence: u32::MAX }],
-            outputs: vec![TxOut { value: reward, script: self.script.clone() }],
+            outputs: vec![TxOut { value: reward, script: self.keys[key].script.clone() }],
             lock_time: 0,
         };
         let mut all = vec![coinbase];
@@ -161,10 +190,10 @@ impl ChainBuilder {
             nonce: 0,
         };
         let block = Arc::new(Block { header: work(header), transactions: all });
-        self.young.push_back((height, Outpoint { txid: txids[0], index: 0 }, reward));
-        while self.young.front().is_some_and(|(made, ..)| made + self.spec.coinbase_maturity <= height + 1) {
-            let (_, outpoint, value) = self.young.pop_front().expect("looked at above");
-            self.coins.push_back((outpoint, value));
+        self.young.push_back((height, Owned { outpoint: Outpoint { txid: txids[0], index: 0 }, value: reward, key }));
+        while self.young.front().is_some_and(|(made, _)| made + self.spec.coinbase_maturity <= height + 1) {
+            let (_, coin) = self.young.pop_front().expect("looked at above");
+            self.coins.push_back(coin);
         }
         self.blocks.push(Arc::clone(&block));
         block

@@ -12,7 +12,33 @@ const BLOCKS: usize = 2_000;
 const PAYMENTS: usize = 50_000;
 const ROUNDS: usize = 3;
 
+/// Headers that are checked and linked.
+const HEADERS: usize = 100_000;
+
 fn main() {
+    headers();
+    blocks();
+}
+
+/// Proof of work, all rules, and a place in the block tree.
+fn headers() {
+    let mut builder = ChainBuilder::new(regtest(), 3);
+    builder.mine_empty(HEADERS);
+    let mut seconds = Vec::new();
+    for _ in 0..ROUNDS {
+        let (mut core, mut store, now_ms) = open(&builder);
+        let started = now();
+        for (call, block) in (0..).zip(&builder.blocks[1..]) {
+            let input = Input::SubmitHeader { call: CallId(call), header: block.header };
+            perform(&mut store, &core.handle(now_ms, input).expect("memory does not fail"));
+        }
+        seconds.push(started.elapsed().as_secs_f64());
+        assert_eq!(core.best_header().height as usize, HEADERS, "not every header was linked");
+    }
+    println!("{HEADERS} headers checked and linked, median: {:.3} s", median(seconds));
+}
+
+fn blocks() {
     let mut builder = ChainBuilder::new(regtest(), 1);
     builder.mine_payments(BLOCKS, PAYMENTS);
     let mut ratios = Vec::new();
@@ -31,15 +57,21 @@ fn main() {
     println!("median: {:.3} of the signatures' time", median(ratios));
 }
 
-/// CPU and wall seconds for connecting the whole chain.
-fn connect(builder: &ChainBuilder) -> (f64, f64) {
+/// A core at genesis, at a time when the builder's chain is recent.
+fn open(builder: &ChainBuilder) -> (Core, MemoryStore, Time) {
     let mut store = MemoryStore::default();
     let last = &builder.blocks[builder.blocks.len() - 1];
     let now_ms = Time(u64::from(last.header.time) * 1_000);
     let spec = Arc::clone(builder.spec());
-    let (mut core, outputs) = Core::open(spec, Config::default(), Box::new(store.clone()), Loaded::default(), now_ms)
+    let (core, outputs) = Core::open(spec, Config::default(), Box::new(store.clone()), Loaded::default(), now_ms)
         .expect("an empty store opens");
     perform(&mut store, &outputs);
+    (core, store, now_ms)
+}
+
+/// CPU and wall seconds for connecting the whole chain.
+fn connect(builder: &ChainBuilder) -> (f64, f64) {
+    let (mut core, mut store, now_ms) = open(builder);
     let (cpu, wall) = (cpu_seconds(), now());
     for (call, block) in (0..).zip(&builder.blocks[1..]) {
         let input = Input::SubmitBlock { call: CallId(call), block: Arc::clone(block) };
