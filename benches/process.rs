@@ -52,6 +52,12 @@ impl NodeProcess {
         assert!(answer.is_null(), "submitblock: {answer}");
     }
 
+    /// Asks the node to stop, and waits until it has.
+    pub fn stop(mut self) {
+        self.call("stop", json!([]));
+        self.child.wait().expect("the node ends");
+    }
+
     /// User and system time so far, seconds.
     pub fn cpu_seconds(&self) -> f64 {
         process_cpu_seconds(&self.child.id().to_string()).expect("the node runs")
