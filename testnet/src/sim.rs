@@ -34,6 +34,8 @@ use std::sync::Arc;
 
 /// How often a node that waits for something is told that time passed, microseconds.
 const TICK_US: u64 = 250_000;
+/// Ticks that each node gets after churn, one a second.
+const REST_TICKS: u64 = 60;
 /// Memory a simulated node may use for transactions, bytes: a thousand of them share one machine.
 const MEMPOOL_BYTES_MAX: usize = 4 << 20;
 
@@ -242,10 +244,15 @@ impl Simulation {
         self.mining = mining;
     }
 
-    /// Brings everybody back, and keeps them.
+    /// Brings everybody back, and keeps them. For a minute everybody hears of the time once a second, as live nodes at rest
+    /// do: their poll for better chains finds what was told while they were away.
     pub fn end_churn(&mut self) -> Result<(), StoreError> {
         self.churning = false;
-        (0..self.nodes.len()).try_for_each(|node| self.set_away(node, false))
+        (0..self.nodes.len()).try_for_each(|node| self.set_away(node, false))?;
+        for second in 1..=REST_TICKS {
+            (0..self.nodes.len()).for_each(|node| self.queue.push(second * 1_000_000, Event::Tick { node }));
+        }
+        Ok(())
     }
 
     /// Has a node take a transaction, as `sendrawtransaction` would.

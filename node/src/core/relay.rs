@@ -151,7 +151,7 @@ impl Core {
                 if is_news && self.relay.announce(hash) { Verdict::Accept } else { Verdict::Ignore }
             }
             Err(HeaderFailure::ParentUnknown(_)) => {
-                self.ask_headers(peer, now);
+                self.follow(peer, now);
                 Verdict::Ignore
             }
             Err(failure) if failure.is_offence() => Verdict::Reject,

@@ -77,6 +77,8 @@ pub(crate) struct Peer {
     pub starting_height: Option<u32>,
     /// Our outstanding request for headers.
     headers: Option<RequestId>,
+    /// They spoke of a block beyond what is known while headers were under way.
+    is_asked_again: bool,
     /// More headers follow once our blocks catch up.
     has_more_headers: bool,
     /// They follow a chain of too little work (yet).

@@ -153,9 +153,11 @@ pub fn simulate(args: &SimulateArgs) -> anyhow::Result<Outcome> {
             simulation.set_link(a, b, true)?;
         }
     }
-    simulation.end_churn()?;
     let virtual_s = simulation.now_us() as f64 / 1e6;
     simulation.set_mining(false);
+    if args.churn.is_some() {
+        simulation.end_churn()?;
+    }
     while simulation.step()?.is_some() {}
     Ok(outcome(&simulation, nodes, virtual_s))
 }

@@ -30,6 +30,15 @@ impl Core {
         self.ask_headers_after(peer, locator, now);
     }
 
+    /// A peer spoke of a block whose parent is not known here: asks it for headers. An answer that is under way may have left
+    /// before the peer had that block, so then it is asked once more.
+    pub(crate) fn follow(&mut self, peer: PeerKey, now: Time) {
+        match self.sync.peers.get_mut(&peer) {
+            Some(state) if state.headers.is_some() => state.is_asked_again = true,
+            _ => self.ask_headers(peer, now),
+        }
+    }
+
     fn ask_headers_after(&mut self, peer: PeerKey, locator: Vec<BlockHash>, now: Time) {
         if self.sync.peers.get(&peer).is_some_and(|state| state.headers.is_none()) {
             self.ask(peer, Asked::Headers, Request::Headers { locator, stop: BlockHash::ZERO }, now);
@@ -198,6 +207,10 @@ impl Core {
         if state.starting_height.is_none() {
             let best = state.best.and_then(|hash| self.chain.tree.find(&hash));
             state.starting_height = Some(best.map_or(0, |id| self.chain.tree.node(id).height));
+        }
+        let again = self.sync.peers.get_mut(&peer).is_some_and(|state| std::mem::take(&mut state.is_asked_again));
+        if again {
+            self.ask_headers(peer, now);
         }
         self.ask_mempools(now);
     }

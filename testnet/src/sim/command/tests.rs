@@ -56,13 +56,12 @@ fn a_partition_forks_deeply_and_heals() {
 /// Those who come back catch up, with those who stayed and with each other, also when messages overtake each other.
 #[test]
 fn nodes_that_leave_come_back_to_the_others_chain() {
-    for (churn, seed) in [("0.1", 1), ("0.3", 2), ("0.6", 3), ("0.2", 5)] {
-        for links in ["", "--delay-ms 300 --jitter-ms 500 --spacing 20"] {
-            let line = format!("--nodes 40 --blocks 60 --churn {churn} --seed {seed} {links}");
-            let outcome = simulate(&args(&line)).unwrap();
-            assert_eq!(outcome.behind, 0, "{line}: not all caught up");
-            assert!(outcome.height > 40, "{line}: height {}", outcome.height);
-        }
+    for seed in 1..=8 {
+        let line =
+            format!("--nodes 60 --blocks 30 --churn 0.4 --seed {seed} --delay-ms 100 --jitter-ms 200 --spacing 10");
+        let outcome = simulate(&args(&line)).unwrap();
+        assert_eq!(outcome.behind, 0, "{line}: not all caught up");
+        assert!(outcome.height > 15, "{line}: height {}", outcome.height);
     }
     let line = "--nodes 20 --blocks 30 --churn 0.3";
     assert_eq!(simulate(&args(line)).unwrap().trace_hash, simulate(&args(line)).unwrap().trace_hash);
