@@ -31,10 +31,12 @@ pub const SHOP: &str = "shop";
 const LOOK_MS: u64 = 50;
 /// A scene that has not come to an end by then never will, seconds.
 const SCENE_S_MAX: f64 = 1_800.0;
-/// A machine must do this part of the hashes asked of it.
-const HASHRATE_PART_MIN: f64 = 0.9;
+/// A machine must do this part of the hashes asked of it, over the whole scene so far.
+const HASHRATE_PART_MIN: f64 = 0.75;
 /// After this long every miner's rate has settled, seconds.
 const HASHRATE_SETTLED_S: f64 = 5.0;
+/// A machine that was busy with something else has this long to catch up, seconds.
+const HASHRATE_PATIENCE_S: f64 = 30.0;
 
 /// The chain an attack is staged on: the one asked for, or the local chain with a fixed target, because retargeting on a
 /// private branch is no part of the formulas, and a block every second, because people wait.
@@ -221,17 +223,14 @@ impl Scene {
 
     /// Once the miners have settled: a machine too slow for the rates asked of it would make the shares a fiction.
     fn check_rate(&mut self) -> Result<()> {
-        if self.rate_is_checked || self.watch.seconds() < HASHRATE_SETTLED_S {
+        let seconds = self.watch.seconds();
+        if self.rate_is_checked || seconds < HASHRATE_SETTLED_S {
             return Ok(());
         }
-        self.rate_is_checked = true;
         let asked = self.cluster.state().plan.hashrate;
-        let mut done = 0.0;
-        for (name, _) in self.hashes()? {
-            let mining = self.client(&name)?.call("getmininginfo", json!([]))?;
-            done += mining["miner"]["hashes_per_second_1s"].as_f64().unwrap_or(0.0);
-        }
-        if done < HASHRATE_PART_MIN * asked {
+        let done = self.hashes_done()?.values().sum::<u64>() as f64 / seconds;
+        self.rate_is_checked = done >= HASHRATE_PART_MIN * asked;
+        if !self.rate_is_checked && seconds > HASHRATE_PATIENCE_S {
             bail!(
                 "this machine does {done:.0} of the {asked:.0} hashes a second that the shares are parts of; end other work on it, or use a \
                  chain with an easier initial target"
@@ -250,12 +249,20 @@ impl Scene {
             .collect()
     }
 
+    /// Each miner's hashes since the scene began.
+    fn hashes_done(&self) -> Result<BTreeMap<String, u64>> {
+        let mut done = self.hashes()?;
+        for (name, hashes) in &mut done {
+            *hashes = hashes.saturating_sub(self.hashes_before.get(name).copied().unwrap_or(0));
+        }
+        Ok(done)
+    }
+
     /// The attacker's part of all hashes since the scene began.
     fn share_achieved(&self) -> Result<Option<f64>> {
-        let now = self.hashes()?;
-        let done = |name: &String| now[name].saturating_sub(self.hashes_before.get(name).copied().unwrap_or(0));
-        let total: u64 = now.keys().map(done).sum();
-        Ok((total > 0).then(|| now.get_key_value(ATTACKER).map_or(0, |(name, _)| done(name)) as f64 / total as f64))
+        let done = self.hashes_done()?;
+        let total: u64 = done.values().sum();
+        Ok((total > 0).then(|| done.get(ATTACKER).copied().unwrap_or(0) as f64 / total as f64))
     }
 
     /// Draws the picture, ends all processes, and gives the facts that every attack reports.
