@@ -19,6 +19,9 @@ pub(crate) struct Equation {
 
 /// Index of the first equation that does not hold (SEC 1, section 4.1.4).
 pub(crate) fn first_false(equations: &[Equation]) -> Option<usize> {
+    if equations.is_empty() {
+        return None;
+    }
     let inverses = inverses(equations.iter().map(|equation| *equation.signature.s()).collect());
     let points: Vec<ProjectivePoint> = equations
         .iter()

@@ -12,10 +12,11 @@ use super::strategy::{self, Options, Order, Strategy};
 use crate::error::usage;
 use crate::sim::links::Conditions;
 use crate::sim::{Setup, Simulation, simulated_chain};
+use chain_spec::rules::spend::{SignatureEncoding, check_unlock};
 use chain_spec::rules::transaction::check_transaction;
 use chain_spec::signature_hash::{SIGHASH_ALL, signature_hash};
 use chain_spec::{
-    Amount, ChainSpec, CheckedTransaction, Outpoint, PrivateKey, Script, Transaction, TxIn, TxOut, Txid, merkle,
+    Amount, ChainSpec, CheckedTransaction, Coin, Outpoint, PrivateKey, Script, Transaction, TxIn, TxOut, Txid, merkle,
 };
 use node::core::mind::Mind;
 use node::core::store::StoreError;
@@ -58,6 +59,12 @@ impl Duel {
         let payment = |to: u8| Arc::new(spend(&key, coin, &Script::pay_to_public_key_hash(&[to; 20])));
         let conflicting = Arc::new(check_transaction(payment(2))?);
         let paid = payment(1);
+        // Checked here once, for the nodes of all attempts.
+        let script = Script::pay_to_public_key_hash(&key.public_key().hash());
+        let coin = Coin { output: TxOut { value: coin.1, script }, height: 0, is_coinbase: true };
+        for payment in [&*paid, conflicting.transaction()] {
+            check_unlock(payment, 0, &coin, SignatureEncoding::Strict)?;
+        }
         Ok(Duel { paid_txid: paid.txid(), paid, conflicting, spec: Arc::new(spec), share, plan })
     }
 
@@ -76,7 +83,8 @@ impl Duel {
         let (orders, received) = mpsc::channel();
         let report = Report::wordless();
         let strategy = Box::new(DoubleSpend::new(self.plan));
-        let mut simulation = two_nodes(&self.spec, self.share, seed, strategy, received, &report)?;
+        let trusted = [self.paid_txid, self.conflicting.txid()];
+        let mut simulation = two_nodes(&self.spec, self.share, seed, strategy, received, &report, &trusted)?;
         let pay = Order::Pay { paid: Arc::clone(&self.paid), conflicting: Arc::clone(&self.conflicting) };
         // The receiver lives in the simulation, which lives until this function ends.
         let _ = orders.send(pay);
@@ -177,7 +185,7 @@ fn part_of_chain(name: &str, share: f64, blocks: u32, seed: u64) -> anyhow::Resu
     let strategy = strategy::make(name, &Options { plan, target: None, spec: &spec }).map_err(usage)?;
     let (_orders, received) = mpsc::channel();
     let report = Report::wordless();
-    let mut simulation = two_nodes(&Arc::new(spec), share, seed, strategy, received, &report)?;
+    let mut simulation = two_nodes(&Arc::new(spec), share, seed, strategy, received, &report, &[])?;
     while simulation.statistics().blocks() < blocks as usize && simulation.step()?.is_some() {}
     simulation.set_mining(false);
     while simulation.step()?.is_some() {}
@@ -192,6 +200,7 @@ fn two_nodes(
     strategy: Box<dyn Strategy>,
     orders: mpsc::Receiver<Order>,
     report: &Report,
+    trusted: &[Txid],
 ) -> Result<Simulation, StoreError> {
     let mut parts = Some((strategy, orders, report.clone()));
     let setup = Setup {
@@ -202,7 +211,8 @@ fn two_nodes(
         churn: None,
         seed,
     };
-    Simulation::with_minds(setup, |number, core| -> Box<dyn Mind> {
+    Simulation::with_minds(setup, |number, mut core| -> Box<dyn Mind> {
+        trusted.iter().for_each(|txid| core.trust_signatures(*txid));
         match parts.take_if(|_| number == ATTACKER) {
             Some((strategy, orders, report)) => Box::new(Attacker::new(core, strategy, orders, report)),
             None => Box::new(core),
