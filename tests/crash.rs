@@ -6,6 +6,7 @@
 use crate::support::{Node, NodeOptions};
 use chain_spec::Encode as _;
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -127,13 +128,11 @@ fn transactions_and_blocks_acknowledged_survive() {
         // The last block may have been taken without the answer having reached us.
         let taken = node.client.height() as usize + 1;
         assert!(taken >= submitted, "acknowledged blocks are lost");
-        let pool = node.client.mempool();
+        let mined = builder.blocks[..taken].iter().flat_map(|block| &block.transactions);
+        let mut known: HashSet<String> = mined.map(|transaction| transaction.txid().to_string()).collect();
+        known.extend(node.client.mempool());
         for txid in &sent {
-            let known = pool.contains(txid)
-                || builder.blocks[..taken]
-                    .iter()
-                    .any(|block| block.transactions.iter().any(|transaction| transaction.txid().to_string() == *txid));
-            assert!(known, "an acknowledged transaction is lost: {txid}");
+            assert!(known.contains(txid), "an acknowledged transaction is lost: {txid}");
         }
         coins_equal_a_rebuild(&node);
         options = node.kill();

@@ -5,7 +5,7 @@ use node::core::store::Loaded;
 use node::core::store::memory::MemoryStore;
 use node::core::{Config, Core};
 use std::sync::Arc;
-use testoon_benches::{ChainBuilder, cpu_seconds, median, now, regtest, verify_seconds};
+use testoon_benches::{ChainBuilder, cpu_seconds, median, now, processors, regtest, verify_seconds};
 
 /// The chain of the sync bench.
 const BLOCKS: usize = 2_000;
@@ -44,9 +44,9 @@ fn blocks() {
     let mut ratios = Vec::new();
     for round in 0..ROUNDS {
         // Beside each round, since a machine's pace changes with its neighbours.
-        let before = verify_seconds();
+        let before = verify_seconds(processors());
         let (cpu, wall) = connect(&builder);
-        let verify = f64::midpoint(before, verify_seconds());
+        let verify = f64::midpoint(before, verify_seconds(processors()));
         let ratio = cpu / (PAYMENTS as f64 * verify);
         println!(
             "round {round}: {BLOCKS} blocks, {PAYMENTS} payments: {cpu:.2} CPU-s, {wall:.2} s, {ratio:.3} of the signatures' time, {:.1} us each",

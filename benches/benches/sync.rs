@@ -6,7 +6,7 @@ use chain_spec::Encode as _;
 use serde_json::json;
 use std::path::Path;
 use testoon_benches::process::NodeProcess;
-use testoon_benches::{ChainBuilder, median, now, regtest, verify_seconds};
+use testoon_benches::{ChainBuilder, median, now, processors, regtest, verify_seconds};
 
 const BLOCKS: usize = 2_000;
 const PAYMENTS: usize = 50_000;
@@ -53,28 +53,38 @@ fn initial_sync() {
     let source = start(&place.path().join("source"), None);
     submit(&source, &builder, 1);
     wait_for(&source, &builder);
-    let (mut ratios, mut both) = (Vec::new(), Vec::new());
+    let (mut ratios, mut both, mut against_one) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         // Beside each round, since a machine's pace changes with its neighbours.
-        let before = verify_seconds();
+        let unit = || (verify_seconds(1), verify_seconds(processors()));
+        let before = unit();
         let source_before = source.cpu_seconds();
         let started = now();
         let node = start(&place.path().join(format!("round{round}")), Some(&source.p2p));
         wait_for(&node, &builder);
         let (wall, cpu) = (started.elapsed().as_secs_f64(), node.cpu_seconds());
         let served = source.cpu_seconds() - source_before;
-        let verify = f64::midpoint(before, verify_seconds());
-        let signatures = PAYMENTS as f64 * verify;
+        let after = unit();
+        let (alone, together) = (f64::midpoint(before.0, after.0), f64::midpoint(before.1, after.1));
+        let signatures = PAYMENTS as f64 * together;
         println!(
             "sync {round}: {BLOCKS} blocks, {PAYMENTS} payments in {wall:.2} s; {cpu:.2} CPU-s syncing, {served:.2} CPU-s serving; \
-             {:.3} of the signatures' {signatures:.2} s, {:.1} us each",
+             {:.3} of the signatures' {signatures:.2} s, {:.1} us each on all processors ({:.1} us on one)",
             cpu / signatures,
-            verify * 1e6
+            together * 1e6,
+            alone * 1e6
         );
         ratios.push(cpu / signatures);
+        against_one.push(cpu / (PAYMENTS as f64 * alone));
         both.push((cpu + served) / signatures);
     }
-    println!("sync, median: {:.3} of the signatures' time ({:.3} with the serving node)", median(ratios), median(both));
+    println!(
+        "sync, median: {:.3} of the signatures' time ({:.3} with the serving node; {:.3} of the time they take one processor \
+         while the others rest)",
+        median(ratios),
+        median(both),
+        median(against_one)
+    );
 }
 
 /// A node with `depth` near-empty blocks meets a peer whose branch is one block longer.

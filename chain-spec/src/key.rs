@@ -1,5 +1,6 @@
 //! secp256k1 keys and signatures (k256), and WIF.
 mod batch;
+mod combination;
 mod der;
 
 use crate::hash::hash160;

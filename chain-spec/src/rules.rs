@@ -6,7 +6,8 @@
 //! | [`block`] | nothing | `bad-txnmrklroot`, `bad-txns-duplicate`, `bad-blk-length`, `bad-cb-missing`, `bad-cb-multiple`, each transaction's, `bad-blk-sigops` |
 //! | [`header`] | the header | `high-hash` |
 //! | [`header`] | its ancestors and now | `bad-diffbits`, `time-too-old`, `time-timewarp-attack`, `time-too-new`, `bad-version` |
-//! | [`spend`] | the parent's coins | `bad-txns-nonfinal`, `bad-cb-height`, `bad-txns-BIP30`, `bad-txns-inputs-missingorspent`, `bad-txns-premature-spend-of-coinbase`, `bad-txns-inputvalues-outofrange`, `bad-txns-in-belowout`, `bad-txns-accumulated-fee-outofrange`, `bad-cb-amount` |
+//! | [`spend::check_in_place`] | its ancestors | `bad-txns-nonfinal`, `bad-cb-height` |
+//! | [`spend`] | the parent's coins | `bad-txns-BIP30`, `bad-txns-inputs-missingorspent`, `bad-txns-premature-spend-of-coinbase`, `bad-txns-inputvalues-outofrange`, `bad-txns-in-belowout`, `bad-txns-accumulated-fee-outofrange`, `bad-cb-amount` |
 //! | [`spend::check_unlock`] | the coin | `block-script-verify-flag-failed` |
 //!
 //! What has passed a context-free stage is another type ([`CheckedTransaction`](crate::CheckedTransaction),

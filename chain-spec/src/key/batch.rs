@@ -2,10 +2,12 @@
 //!
 //! A check divides once by `s` and once to bring the resulting point to affine form, a seventh of its time. Montgomery's
 //! trick (Montgomery 1987, section 10.3.1) does all divisions of a batch with one. Unlike batch verification of sums, nothing
-//! is left to chance and the false signature is known. The curve's arithmetic itself is k256's.
+//! is left to chance and the false signature is known. The curve's arithmetic is
+//! in [`combination`](super::combination).
 
+use super::combination::combine;
 use k256::ecdsa::{Signature, VerifyingKey};
-use k256::elliptic_curve::ops::{MulByGeneratorVartime, Reduce};
+use k256::elliptic_curve::ops::Reduce;
 use k256::elliptic_curve::point::{AffineCoordinates, BatchNormalize};
 use k256::{FieldBytes, ProjectivePoint, Scalar};
 
@@ -29,7 +31,7 @@ pub(crate) fn first_false(equations: &[Equation]) -> Option<usize> {
         .map(|(Equation { key, digest, signature }, inverse)| {
             let (u1, u2) = (scalar(&(*digest).into()) * inverse, *signature.r() * inverse);
             let key = ProjectivePoint::from(*key.as_affine());
-            ProjectivePoint::mul_by_generator_and_mul_add_vartime(&u1, &u2, &key)
+            combine(&u1, &u2, &key)
         })
         .collect();
     // The point at infinity comes out with x = 0, which no signature's r is.

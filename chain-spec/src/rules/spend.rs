@@ -47,7 +47,19 @@ pub struct Connected {
     pub fees: Amount,
 }
 
-/// All rules of a block against its parent's coins, except signatures, which [`check_unlocks`] checks and callers may spread
+/// The rules of a block that ask for its place among the headers, but for no coin (Core: `ContextualCheckBlock`): lock times
+/// and the coinbase's height. They can be judged as soon as the body is there, whether or not its branch ever becomes active.
+///
+/// # Errors
+/// [`SpendError::NonFinal`], [`SpendError::CoinbaseHeight`].
+pub fn check_in_place(block: &CheckedBlock, spec: &ChainSpec, place: Place) -> Result<(), SpendError> {
+    for (transaction, txid) in block.block().transactions.iter().zip(block.txids()) {
+        lock_time::check_final(transaction, *txid, spec, place)?;
+    }
+    has_height_in_coinbase(block, spec, place.height)
+}
+
+/// All rules of a block against its parent's coins ([`check_in_place`] among them), except signatures, which [`check_unlocks`] checks and callers may spread
 /// over threads or skip for txids they have already verified (a txid commits to the coins it spends and to its scripts).
 ///
 /// # Errors
@@ -59,10 +71,7 @@ pub fn connect_block(
     coins: &dyn Coins,
 ) -> Result<Connected, SpendError> {
     let transactions = &block.block().transactions;
-    for (transaction, txid) in transactions.iter().zip(block.txids()) {
-        lock_time::check_final(transaction, *txid, spec, place)?;
-    }
-    has_height_in_coinbase(block, spec, place.height)?;
+    check_in_place(block, spec, place)?;
     overwrites_no_coin(block, spec, place.height, coins)?;
     let mut view = BlockView::new(coins, transactions.len());
     let mut connected = Connected { undo: BlockUndo::default(), fees: Amount::ZERO };

@@ -7,6 +7,7 @@ use crate::core::store::{Status, StoreError};
 use chain_spec::rules::Reject;
 use chain_spec::rules::block::{BlockError, check_block};
 use chain_spec::rules::header::{HeaderError, check_header, check_proof_of_work};
+use chain_spec::rules::spend::check_in_place;
 use chain_spec::{Block, BlockHash, CheckedBlock, Header};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -90,10 +91,14 @@ impl Core {
         }
     }
 
-    /// Stores a body below a known header, and makes the branches it completes candidates.
+    /// Stores a body below a known header, and makes the branches it completes candidates. One that breaks a rule where it
+    /// stands makes the block invalid instead.
     pub(crate) fn accept_body(&mut self, id: NodeId, body: Arc<CheckedBlock>) {
         if self.chain.tree.node(id).has_body() {
             return;
+        }
+        if let Err(error) = check_in_place(&body, &self.spec, self.chain.tree.place(id)) {
+            return self.fail_block(id, &error);
         }
         self.outputs.push(Output::StoreBlock(body.clone()));
         let transactions = body.block().transactions.len() as u32;
@@ -126,48 +131,47 @@ impl Core {
         self.failures.push((hash, error.reason(), rejected));
     }
 
-    /// A block from somebody local: stored, judged, and answered.
+    /// A block from somebody local: stored, judged, and answered. As in Core, a body that breaks a rule by itself is refused
+    /// before its place is looked at, and nothing is remembered of it.
     pub(crate) fn submit_block(
         &mut self,
         block: Arc<Block>,
         now: Time,
     ) -> Result<Result<Accepted, Rejected>, StoreError> {
         let hash = block.header.hash();
-        if let Some(duplicate) = self.duplicate(&hash) {
-            return Ok(Err(duplicate));
+        let duplicate =
+            |reason: &'static str| Rejected { reason: reason.into(), detail: format!("block {hash} is already known") };
+        match self.chain.tree.find(&hash).map(|known| self.chain.tree.node(known).status()) {
+            Some(Status::Valid) => return Ok(Err(duplicate("duplicate"))),
+            Some(Status::Invalid | Status::InvalidAncestor) => return Ok(Err(duplicate("duplicate-invalid"))),
+            Some(Status::Header | Status::Stored) | None => {}
         }
-        let id = match self.accept_header(&block.header, now) {
-            Ok(id) => id,
-            Err(failure) => {
-                if matches!(failure, HeaderFailure::ParentUnknown(_))
-                    && let Ok(checked) = check_block(block, &self.spec)
-                {
-                    self.orphan_blocks.insert(Arc::new(checked));
-                }
-                return Ok(Err(failure.rejected(&hash)));
-            }
-        };
-        match self.check_body(id, block) {
-            Ok(body) => self.accept_body(id, body),
+        if let Err(error) = check_proof_of_work(&block.header, &self.spec) {
+            return Ok(Err(HeaderFailure::Rule(error).rejected(&hash)));
+        }
+        let body = match check_block(block, &self.spec) {
+            Ok(checked) => Arc::new(checked),
             Err(error) => {
                 let detail = format!("block {hash}: {error}");
                 return Ok(Err(Rejected { reason: error.reject_string(), detail }));
             }
+        };
+        let id = match self.accept_header(body.header(), now) {
+            Ok(id) => id,
+            Err(failure) => {
+                if matches!(failure, HeaderFailure::ParentUnknown(_)) {
+                    self.orphan_blocks.insert(body);
+                }
+                return Ok(Err(failure.rejected(&hash)));
+            }
+        };
+        if self.chain.tree.node(id).has_body() {
+            return Ok(Err(duplicate("duplicate")));
         }
+        self.accept_body(id, body);
         self.adopt_orphans(hash, now);
         self.activate(now, None)?;
         Ok(self.outcome(id))
-    }
-
-    fn duplicate(&self, hash: &BlockHash) -> Option<Rejected> {
-        let node = self.chain.tree.node(self.chain.tree.find(hash)?);
-        let reason = match node.status() {
-            Status::Header => return None,
-            Status::Stored => "duplicate-inconclusive",
-            Status::Valid => "duplicate",
-            Status::Invalid | Status::InvalidAncestor => "duplicate-invalid",
-        };
-        Some(Rejected { reason: reason.into(), detail: format!("block {hash} is already known") })
     }
 
     /// What became of a block submitted in this call.

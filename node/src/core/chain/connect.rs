@@ -8,7 +8,7 @@ use crate::core::coins::{CoinCache, Overlay};
 use crate::core::hash_map::IdSet;
 use crate::core::signatures;
 use crate::core::store::StoreError;
-use chain_spec::rules::spend::{Coins, Place, SpendError, Unlock, connect_block};
+use chain_spec::rules::spend::{Coins, SpendError, Unlock, connect_block};
 use chain_spec::{BlockUndo, CheckedBlock, Coin, Outpoint, Transaction};
 use std::sync::Arc;
 
@@ -112,14 +112,8 @@ impl Core {
             self.fetch_coins(&body, overlay)?;
             let tree = &self.chain.tree;
             let node = tree.node(id);
-            let parent = tree.node(node.parent);
-            let place = Place {
-                height: node.height,
-                median_time_past_s: parent.median_time_past_s,
-                block_time_s: node.header.time,
-            };
             let view = View { overlay, cache: &self.coins, tree, parent: node.parent };
-            let undo = match connect_block(&body, &self.spec, place, &view) {
+            let undo = match connect_block(&body, &self.spec, tree.place(id), &view) {
                 Ok(connected) => Arc::new(connected.undo),
                 Err(error) => {
                     // An earlier block of the batch may be the one at fault, and the rest must not be blamed for it.
