@@ -130,6 +130,47 @@ fn a_mutated_body_does_not_mark_the_block_invalid() {
     assert_eq!(node.submit(&block), Ok(Accepted::Active));
 }
 
+/// The answers are those of a node of Core's family to the same blocks.
+#[test]
+fn a_body_that_breaks_a_rule_by_itself_is_refused_before_its_place_and_forgotten() {
+    let spec = spec();
+    let mut node = Node::new(&spec, 1);
+    let unknown = block_on(&spec.genesis.header, 1, &[], 50 * COIN, 7, &spec);
+    for parent in [spec.genesis.header, unknown.header] {
+        let mut twice = (*block_on(&parent, 1, &[], 50 * COIN, 0, &spec)).clone();
+        let mut second = twice.transactions[0].clone();
+        second.lock_time = 1;
+        twice.transactions.push(second);
+        let twice = solve(twice, &spec);
+        for _ in 0..2 {
+            assert_eq!(node.submit(&twice).unwrap_err().reason, "bad-cb-multiple");
+        }
+        assert!(node.core.summary(&twice.hash()).is_none());
+        let above = block_on(&twice.header, 2, &[], 50 * COIN, 0, &spec);
+        assert_eq!(node.submit(&above).unwrap_err().reason, "prev-blk-not-found");
+    }
+}
+
+#[test]
+fn a_block_aside_is_judged_where_it_stands_as_soon_as_it_comes() {
+    let spec = spec();
+    let mut node = Node::new(&spec, 1);
+    let first = node.mine();
+    node.mine();
+    let misplaced = block_on(&first.header, 3, &[], 50 * COIN, 5, &spec);
+    assert_eq!(node.submit(&misplaced).unwrap_err().reason, "bad-cb-height");
+    assert_eq!(node.submit(&misplaced).unwrap_err().reason, "duplicate-invalid");
+    let mut early = (*block_on(&first.header, 2, &[], 50 * COIN, 6, &spec)).clone();
+    early.transactions[0].lock_time = 2;
+    early.transactions[0].inputs[0].sequence = 0;
+    let early = solve(early, &spec);
+    assert_eq!(node.submit(&early).unwrap_err().reason, "bad-txns-nonfinal");
+    assert_eq!(node.core.summary(&early.hash()).unwrap().status, Status::Invalid);
+    let aside = block_on(&first.header, 2, &[], 50 * COIN, 7, &spec);
+    assert_eq!(node.submit(&aside), Ok(Accepted::Inconclusive));
+    assert_eq!(node.submit(&aside).unwrap_err().reason, "duplicate");
+}
+
 #[test]
 fn a_block_ahead_of_the_clock_is_welcome_later() {
     let spec = spec();
