@@ -104,16 +104,11 @@ impl Miner {
     }
 
     /// Mines on `block`, a template whose coinbase script ends in eight bytes of extranonce that may be changed,
-    /// as may the version bits of [`VERSION_ROLLING_MASK`]; its time moves on while it is mined.
+    /// as may the version bits of [`VERSION_ROLLING_MASK`]; its time moves on while it is mined. `coinbase_branch` is the
+    /// [Merkle branch](chain_spec::merkle::coinbase_branch) of its coinbase.
     /// Effective within a millisecond. An invalid compact target is no job.
-    pub fn set_job(&self, block: Block) {
-        // Preparing a large template takes a while: work on another parent is stale already.
-        self.shared.change(|state| {
-            if state.job.as_ref().is_some_and(|job| job.header().previous != block.header.previous) {
-                state.job = None;
-            }
-        });
-        let job = Job::new(block).map(Arc::new);
+    pub fn set_job(&self, block: Block, coinbase_branch: Vec<[u8; 32]>) {
+        let job = Job::new(block, coinbase_branch).map(Arc::new);
         self.shared.change(|state| {
             state.job = job;
             state.job_since = meter::now();

@@ -6,7 +6,7 @@ use super::chain::tree::NodeId;
 use super::event::Time;
 use super::mempool::fee_rate::FeeRate;
 use super::mempool::{Entry, Mempool};
-use chain_spec::merkle::merkle_root;
+use chain_spec::merkle::{coinbase_branch, root_from_branch};
 use chain_spec::retarget::required_target;
 use chain_spec::rules::block::BYTES_PER_SIGNATURE_OPERATION;
 use chain_spec::rules::header::TIMEWARP_MAX_S;
@@ -44,6 +44,8 @@ pub struct Template {
     pub signature_operations: Vec<u32>,
     /// The transactions after the coinbase, in block order.
     pub transactions: Vec<TemplateTransaction>,
+    /// The Merkle branch of the coinbase, from the leaves up: who changes the coinbase gets the new root from it.
+    pub coinbase_branch: Vec<[u8; 32]>,
 }
 
 /// One transaction of a template, as `getblocktemplate` describes it.
@@ -129,12 +131,14 @@ impl Core {
         let bits = required_target(&self.spec, &self.chain.tree.branch(parent));
         let min_time_s = self.min_time_s(parent);
         let now_s = u32::try_from(now.0 / 1_000).unwrap_or(u32::MAX);
-        let mut txids = vec![coinbase.txid()];
+        let mut txids = Vec::with_capacity(1 + chosen.len());
+        txids.push(coinbase.txid());
         txids.extend(chosen.iter().map(|(transaction, _)| transaction.txid()));
+        let coinbase_branch = coinbase_branch(&txids);
         let header = Header {
             version: VERSION,
             previous: above.hash,
-            merkle_root: merkle_root(&txids).0,
+            merkle_root: root_from_branch(txids[0], &coinbase_branch),
             time: now_s.max(min_time_s),
             bits,
             nonce: 0,
@@ -158,7 +162,17 @@ impl Core {
                 depends: depends.into_iter().collect(),
             });
         }
-        Template { block, height, fees, coinbase_value, min_time_s, bits, signature_operations, transactions }
+        Template {
+            block,
+            height,
+            fees,
+            coinbase_value,
+            min_time_s,
+            bits,
+            signature_operations,
+            transactions,
+            coinbase_branch,
+        }
     }
 
     /// Earliest time a block on `parent` may carry: after the median, and not far before its parent where BIP94 says so.

@@ -6,10 +6,8 @@ use std::sync::{
 };
 
 use chain_spec::{
-    Block, Encode, Header, MerkleRoot, Script, Target, TxIn, Txid,
-    encode::compact_size_len,
-    hash,
-    merkle::{coinbase_branch, root_from_branch},
+    Block, Encode, Header, MerkleRoot, Script, Target, TxIn, Txid, encode::compact_size_len, hash,
+    merkle::root_from_branch,
 };
 
 use super::{VERSION_ROLLING_MASK, kernel::LANES, kernel::Search};
@@ -45,10 +43,10 @@ pub struct Piece {
 }
 
 impl Job {
-    /// Prepares a template. None if its compact target is invalid, so that no hash can meet it.
-    pub fn new(block: Block) -> Option<Job> {
+    /// Prepares a template, with the Merkle branch of its coinbase. None if its compact target is invalid, so that no hash
+    /// can meet it.
+    pub fn new(block: Block, branch: Vec<[u8; 32]>) -> Option<Job> {
         let target = block.header.bits.to_target()?;
-        let txids: Vec<Txid> = block.transactions.iter().map(|transaction| transaction.txid()).collect();
         let coinbase = block.transactions.first().and_then(|coinbase| {
             let script = coinbase.inputs.first()?.script.as_bytes();
             let in_script = script.len().checked_sub(EXTRANONCE_LEN)?;
@@ -58,7 +56,7 @@ impl Job {
             Some((coinbase.to_bytes(), script_start + in_script))
         });
         let (next, answered) = (AtomicU64::new(0), AtomicBool::new(false));
-        Some(Job { branch: coinbase_branch(&txids), coinbase, target, block, next, answered })
+        Some(Job { branch, coinbase, target, block, next, answered })
     }
 
     /// The target hashes must meet.

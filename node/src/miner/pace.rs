@@ -1,15 +1,16 @@
 //! The rate limit: when a worker may hash again, and how much at once. Time is an argument.
 
+use super::kernel::{BATCH_NONCES_MAX, LANES};
 use std::time::{Duration, Instant};
 
 /// With a limit, work is cut into slices at least this often, so that it spreads evenly over time.
 const LIMITED_SLICE: Duration = Duration::from_millis(4);
 /// Work in one slice, at most: a new job waits no longer than this.
-const SLICE: Duration = Duration::from_micros(250);
+const SLICE: Duration = Duration::from_micros(100);
 /// How far a worker may fall behind its schedule and still catch up; what is beyond is lost.
 const BACKLOG_MAX: Duration = Duration::from_millis(250);
-/// Hashes in the first slice, before any is timed.
-const FIRST_SLICE: u64 = 256;
+/// Hashes in the first slice of a job: at an easy target the block is in it, and should not wait for the rest of a long one.
+const FIRST_SLICE: u64 = (LANES * BATCH_NONCES_MAX) as u64;
 /// Hashes in one slice, at most.
 const SLICE_MAX: u64 = 1 << 20;
 
@@ -41,6 +42,11 @@ impl Pace {
     /// The worker did nothing for reasons of its own until `now`: there is no backlog to catch up on.
     pub fn rest(&mut self, now: Instant) {
         self.due = self.due.max(now);
+    }
+
+    /// The job is another: begins with a short slice again.
+    pub fn begin_job(&mut self) {
+        self.slice = FIRST_SLICE;
     }
 
     /// How long to wait before the next slice; none is not at all.
@@ -131,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn slices_take_a_quarter_of_a_millisecond() {
+    fn slices_grow_to_a_tenth_of_a_millisecond() {
         #[allow(clippy::disallowed_methods)] // only an origin; no time passes here
         let start = Instant::now();
         for speed in [1e6, 1e7, 1e8] {

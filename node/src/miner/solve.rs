@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use chain_spec::{Block, Header, Target};
+use chain_spec::{Block, Header, Target, Txid, merkle::coinbase_branch};
 
 use super::{
     cores,
@@ -33,7 +33,8 @@ pub fn solve(block: Block, cancel: &AtomicBool) -> Option<Block> {
     {
         return Some(Block { header, ..block });
     }
-    solve_hard(&Arc::new(Job::new(block)?), cancel)
+    let txids: Vec<Txid> = block.transactions.iter().map(|transaction| transaction.txid()).collect();
+    solve_hard(&Arc::new(Job::new(block, coinbase_branch(&txids))?), cancel)
 }
 
 fn solve_easy(header: &Header, target: Target, cancel: &AtomicBool) -> Option<Header> {

@@ -6,7 +6,9 @@ use std::{
     time::Duration,
 };
 
-use chain_spec::{Block, BlockHash, ChainSpec, CompactTarget, Script, TxIn, merkle::merkle_root};
+use chain_spec::{
+    Block, BlockHash, ChainSpec, CompactTarget, Script, TxIn, merkle::coinbase_branch, merkle::merkle_root,
+};
 
 use super::{meter::now, *};
 
@@ -31,6 +33,16 @@ fn template(parent: u8, bits: u32) -> Block {
     other.lock_time = 7;
     block.transactions.push(other);
     block
+}
+
+fn branch(block: &Block) -> Vec<[u8; 32]> {
+    let txids: Vec<_> = block.transactions.iter().map(|transaction| transaction.txid()).collect();
+    coinbase_branch(&txids)
+}
+
+fn set_job(miner: &Miner, block: Block) {
+    let branch = branch(&block);
+    miner.set_job(block, branch);
 }
 
 fn assert_solved(block: &Block) {
@@ -59,7 +71,7 @@ fn wait_for_hashes(miner: &Miner, hashes: u64) {
 fn blocks_found_are_whole_and_of_the_job_set_last() {
     let (miner, blocks) = start(2, None);
     for parent in 1..=20 {
-        miner.set_job(template(parent, EASY));
+        set_job(&miner, template(parent, EASY));
         let block = blocks.recv_timeout(PATIENCE).unwrap();
         assert_eq!(block.header.previous, BlockHash::from_bytes([parent; 32]));
         assert_solved(&block);
@@ -69,9 +81,9 @@ fn blocks_found_are_whole_and_of_the_job_set_last() {
 #[test]
 fn a_job_is_answered_once() {
     let (miner, blocks) = start(2, None);
-    miner.set_job(template(1, EASY));
+    set_job(&miner, template(1, EASY));
     blocks.recv_timeout(PATIENCE).unwrap();
-    miner.set_job(template(2, HOPELESS));
+    set_job(&miner, template(2, HOPELESS));
     wait_for_hashes(&miner, 20_000);
     assert_eq!(blocks.try_recv(), Err(mpsc::TryRecvError::Empty));
 }
@@ -80,10 +92,10 @@ fn a_job_is_answered_once() {
 fn a_new_job_wakes_workers_that_wait_for_their_limit() {
     // Each of 64 workers may do one hash in 64 s: one that finished its sleep first would be far too late.
     let (miner, blocks) = start(64, None);
-    miner.set_job(template(1, HOPELESS));
+    set_job(&miner, template(1, HOPELESS));
     wait_for_hashes(&miner, 1);
     miner.set_hashrate_max(Some(1));
-    miner.set_job(template(2, EASY));
+    set_job(&miner, template(2, EASY));
     miner.set_hashrate_max(None);
     assert_eq!(blocks.recv_timeout(PATIENCE).unwrap().header.previous, BlockHash::from_bytes([2; 32]));
 }
@@ -93,7 +105,7 @@ fn the_limit_is_never_exceeded() {
     const LIMIT: u64 = 5_000;
     let (miner, _blocks) = start(2, Some(LIMIT));
     let start = now();
-    miner.set_job(template(1, HOPELESS));
+    set_job(&miner, template(1, HOPELESS));
     wait_for_hashes(&miner, LIMIT / 2);
     let done = miner.meter().hashes_total;
     let allowed = start.elapsed().as_secs_f64() * LIMIT as f64 * 1.02;
@@ -107,10 +119,10 @@ fn paused_cleared_and_limited_to_zero_miners_do_nothing() {
     type Act = fn(&Miner);
     let stops: [(&str, Act, Act); 3] = [
         ("paused", |miner| miner.pause(), |miner| miner.resume()),
-        ("cleared", |miner| miner.clear_job(), |miner| miner.set_job(template(3, HOPELESS))),
+        ("cleared", |miner| miner.clear_job(), |miner| set_job(miner, template(3, HOPELESS))),
         ("limited", |miner| miner.set_hashrate_max(Some(0)), |miner| miner.set_hashrate_max(None)),
     ];
-    miner.set_job(template(1, HOPELESS));
+    set_job(&miner, template(1, HOPELESS));
     for (name, stop, go) in stops {
         wait_for_hashes(&miner, 1_000);
         stop(&miner);
@@ -133,7 +145,7 @@ fn paused_cleared_and_limited_to_zero_miners_do_nothing() {
 #[test]
 fn pieces_roll_version_and_extranonce_and_never_overlap() {
     let template = template(1, EASY);
-    let job = Arc::new(Job::new(template.clone()).unwrap());
+    let job = Arc::new(Job::new(template.clone(), branch(&template)).unwrap());
     let pieces: Vec<_> = (0..5000).map(|_| job.next_piece()).collect();
     let mut spaces: Vec<_> = pieces
         .iter()

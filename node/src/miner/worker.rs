@@ -201,6 +201,7 @@ impl Worker<'_> {
             && !job.as_ref().is_some_and(|job| Arc::ptr_eq(job, piece.job()))
         {
             self.piece = None;
+            self.pace.begin_job();
         }
         let threads = self.shared.counters.len() as f64;
         self.pace.set_limit(self.state.hashrate_max.map(|limit| limit as f64 / threads), meter::now());

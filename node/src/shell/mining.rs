@@ -5,6 +5,7 @@
 
 use super::clock;
 use super::core_loop::{CoreHandle, Stopped};
+use crate::core::template::Template;
 use crate::miner::{Meter, Miner, MinerConfig, MinerError};
 use chain_spec::{Address, Block, Script};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -126,11 +127,11 @@ impl Mining {
         state.payout.map(|address| address.script())
     }
 
-    fn set_job(&self, job: Option<Block>) {
+    fn set_job(&self, job: Option<Template>) {
         let state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(miner) = &state.miner {
             match job {
-                Some(block) => miner.set_job(block),
+                Some(template) => miner.set_job(template.block, template.coinbase_branch),
                 None => miner.clear_job(),
             }
         }
@@ -155,7 +156,11 @@ impl Mining {
             };
             self.set_job(job);
             tokio::select! {
-                changed = tip.changed() => changed.map_err(|_| Stopped)?,
+                changed = tip.changed() => {
+                    changed.map_err(|_| Stopped)?;
+                    // Whatever is found until the next template is there would be stale.
+                    self.set_job(None);
+                }
                 () = mempool_renewal(&mut mempool, renewed) => {}
                 () = tokio::time::sleep(JOB_AGE_MAX) => {}
                 () = self.0.changed.notified() => {}
@@ -179,11 +184,11 @@ async fn mempool_renewal(mempool: &mut tokio::sync::watch::Receiver<u64>, renewe
 }
 
 /// What to mine now, if mining makes sense.
-async fn job(core: &CoreHandle, payout: Script) -> Result<Option<Block>, Stopped> {
+async fn job(core: &CoreHandle, payout: Script) -> Result<Option<Template>, Stopped> {
     if core.read(|core| core.progress(clock::now()).initial_block_download).await? {
         return Ok(None);
     }
-    Ok(Some(core.template(payout).await?.block))
+    Ok(Some(core.template(payout).await?))
 }
 
 async fn submit(core: &CoreHandle, block: Block) -> Result<(), Stopped> {
