@@ -13,3 +13,4 @@ mod payment;
 mod reorganisation;
 mod soak;
 mod support;
+mod web;

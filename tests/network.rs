@@ -1,6 +1,6 @@
 //! A network in one command: it starts, it takes in late and returning nodes, and it leaves nothing behind.
 
-use crate::support::{Network, Node, NodeOptions, client_of, eventually, is_running, testoon};
+use crate::support::{Network, Node, NodeOptions, client_of, eventually, interrupt, is_running, testoon};
 use serde_json::{Value, json};
 use std::net::TcpListener;
 use std::path::Path;
@@ -120,11 +120,4 @@ impl Drop for Reaped {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-#[allow(unsafe_code)]
-fn interrupt(pid: u32) {
-    // SAFETY: `kill` takes plain numbers; the process is our own child, not yet waited for, so its id is not reused.
-    let sent = unsafe { libc::kill(pid as libc::pid_t, libc::SIGINT) };
-    assert_eq!(sent, 0, "{}", std::io::Error::last_os_error());
 }

@@ -136,6 +136,14 @@ impl Drop for Network {
     }
 }
 
+/// Presses Ctrl-C in a child that has not been waited for.
+#[allow(unsafe_code)]
+pub fn interrupt(pid: u32) {
+    // SAFETY: `kill` takes plain numbers; the process is our own child, not yet waited for, so its id is not reused.
+    let sent = unsafe { libc::kill(pid as libc::pid_t, libc::SIGINT) };
+    assert_eq!(sent, 0, "{}", std::io::Error::last_os_error());
+}
+
 /// A client for a node as `status` lists it.
 pub fn client_of(node: &Value) -> Client {
     let text = |field: &str| node[field].as_str().unwrap_or_else(|| panic!("{field} is missing in {node}")).to_owned();

@@ -53,6 +53,8 @@ enum Command {
     Accounts,
     /// Show the nodes' logs
     Logs(network::LogsArgs),
+    /// Show the network in a browser: its fork tree, nodes, blocks and mempools
+    Web(network::WebArgs),
     /// End the network: every process, port and lock
     Down,
     /// Add a node to the running network
@@ -137,6 +139,7 @@ fn run_command(cli: Cli, program: &str) -> Result<()> {
         Command::Pay(arguments) => network::pay(common, &arguments),
         Command::Accounts => network::accounts(common),
         Command::Logs(arguments) => network::logs(common, &arguments),
+        Command::Web(arguments) => network::web(common, &arguments),
         Command::Down => network::down(common),
         Command::Add(arguments) => network::add(common, &arguments),
         Command::Start(arguments) => network::start(common, &arguments),

@@ -28,6 +28,12 @@ impl Interrupt {
         self.wait(Duration::ZERO)
     }
 
+    /// Waits until it happens.
+    pub fn wait_forever(&self) {
+        let set = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.0.1.wait_while(set, |set| !*set).unwrap_or_else(PoisonError::into_inner));
+    }
+
     /// Waits until it happens, at most `duration`; whether it has happened.
     pub fn wait(&self, duration: Duration) -> bool {
         let set = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);

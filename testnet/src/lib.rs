@@ -3,7 +3,7 @@
 //! Every node is a process of its own, started by running this binary again as `testoon node …`, with its own data
 //! directory, keys, store and ports; the launcher talks to them over JSON-RPC only. [`plan`] says what a network should look
 //! like, [`cluster`] makes it so, [`directory`] and [`state`] remember it between commands, [`cli`] is the command line.
-//! [`lab`] stages attacks, [`sim`] plays them and large networks on virtual time.
+//! [`lab`] stages attacks, [`sim`] plays them and large networks on virtual time, [`web`] shows a network in a browser.
 
 pub mod accounts;
 pub mod bench;
@@ -28,3 +28,4 @@ pub mod snapshot;
 pub mod state;
 pub mod table;
 pub mod topology;
+pub mod web;

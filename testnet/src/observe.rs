@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use wallet::Client;
 
 /// A node that does not answer a look within this time is shown as not answering, milliseconds.
-const LOOK_TIMEOUT_MS: u64 = 3_000;
+pub const LOOK_TIMEOUT_MS: u64 = 3_000;
 /// Looks over which the achieved shares of the live table are measured: a minute at two looks a second.
 const WINDOW_LOOKS: usize = 120;
 

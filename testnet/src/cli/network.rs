@@ -2,8 +2,10 @@
 
 use super::{Common, amount, share, up};
 use crate::cluster::Cluster;
+use crate::interrupt::Interrupt;
 use crate::output::line;
 use crate::plan::{LinkConditions, NodePlan, Role, units};
+use crate::web::{LISTEN_DEFAULT, Page};
 use crate::{accounts, logs, net, observe, pay, snapshot};
 use anyhow::{Context as _, Result, bail};
 use chain_spec::Amount;
@@ -11,6 +13,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use std::net::SocketAddr;
 use std::time::Duration;
 use wallet::Wallet;
 
@@ -46,6 +49,13 @@ pub struct LogsArgs {
     /// Lines of each node
     #[arg(long, short = 'n', env = "TESTOON_LINES", value_name = "N", default_value_t = 20)]
     lines: usize,
+}
+
+#[derive(Debug, Args)]
+pub struct WebArgs {
+    /// Where the page is served; port 0 picks a free one
+    #[arg(long, env = "TESTOON_WEB_LISTEN", value_name = "HOST:PORT", default_value = LISTEN_DEFAULT)]
+    listen: SocketAddr,
 }
 
 #[derive(Debug, Args)]
@@ -220,6 +230,19 @@ pub fn accounts(common: &Common) -> Result<()> {
 pub fn logs(common: &Common, arguments: &LogsArgs) -> Result<()> {
     let cluster = Cluster::open(common.directory()?)?;
     logs::show(&cluster, arguments.node.as_deref(), arguments.lines, arguments.follow)
+}
+
+/// Serves the page until Ctrl-C; the network goes on without it.
+pub fn web(common: &Common, arguments: &WebArgs) -> Result<()> {
+    let interrupt = Interrupt::install()?;
+    let page = Page::start(common.directory()?, arguments.listen)?;
+    if common.json {
+        line(json!({ "url": page.url() }));
+    } else {
+        line(format_args!("{} shows the network; Ctrl-C ends the page, not the network", page.url()));
+    }
+    interrupt.wait_forever();
+    Ok(())
 }
 
 pub fn down(common: &Common) -> Result<()> {

@@ -4,7 +4,7 @@ use super::Common;
 use crate::clock::Stopwatch;
 use crate::cluster::Cluster;
 use crate::directory::Directory;
-use crate::error::usage;
+use crate::error::{one_line, usage};
 use crate::interrupt::Interrupt;
 use crate::live::{self, Ended};
 use crate::output::line;
@@ -12,11 +12,13 @@ use crate::plan::file::NetworkFile;
 use crate::plan::{NODES_DEFAULT, NODES_MAX, Plan, units};
 use crate::state::NetworkState;
 use crate::topology::Topology;
+use crate::web::{self, Page};
 use crate::{chain, observe, table};
 use anyhow::{Context as _, Result, bail};
 use chain_spec::ChainSpec;
 use clap::Args;
 use serde_json::json;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 /// Columns of the table where there is no terminal.
@@ -48,6 +50,9 @@ pub struct UpArgs {
     /// Delete what the directory holds of an earlier network first
     #[arg(long, env = "TESTOON_FRESH")]
     fresh: bool,
+    /// Show the network in a browser as well, on this address (127.0.0.1:8480 unless given)
+    #[arg(long, env = "TESTOON_WEB", value_name = "HOST:PORT", num_args = 0..=1, default_missing_value = web::LISTEN_DEFAULT, conflicts_with = "detach")]
+    web: Option<SocketAddr>,
     /// End the network after this many seconds
     #[arg(long = "for", env = "TESTOON_FOR", value_name = "SECONDS")]
     seconds: Option<f64>,
@@ -77,7 +82,13 @@ pub fn up(common: &Common, arguments: &UpArgs, program: &str) -> Result<()> {
     };
     let seconds = watch.seconds();
     drop(lock);
-    let intro = intro(&cluster, seconds, program);
+    let page = arguments.web.map(|listen| Page::start(cluster.directory().clone(), listen));
+    // A page that cannot be shown is no reason to end a network that runs.
+    let page = page.and_then(|page| page.map_err(|error| eprintln!("warning: {}", one_line(&error))).ok());
+    let mut intro = intro(&cluster, seconds, program);
+    if let Some(page) = &page {
+        intro.extend([format!("  {} shows it in a browser", page.url()), String::new()]);
+    }
     if common.json {
         let mut value = json!({
             "dir": cluster.directory().path(),
@@ -85,6 +96,9 @@ pub fn up(common: &Common, arguments: &UpArgs, program: &str) -> Result<()> {
             "detached": arguments.detach,
             "seconds": (seconds * 1e3).round() / 1e3,
         });
+        if let Some(page) = &page {
+            value["web"] = json!(page.url());
+        }
         value["nodes"] = observe::to_json(&observe::look(&cluster))["nodes"].take();
         line(value);
     } else {
@@ -229,12 +243,13 @@ fn intro(cluster: &Cluster, seconds: f64, program: &str) -> Vec<String> {
         ("pay alice bob 12.5 --wait 1".to_owned(), "a payment, mined"),
         ("accounts".to_owned(), "who has what"),
         ("status".to_owned(), "what every node sees"),
+        ("web".to_owned(), "the fork tree in a browser"),
         (format!("rpc {first} getblockchaininfo"), "ask a node (Bitcoin Core's methods)"),
         ("logs --follow".to_owned(), "what the nodes do"),
         ("down".to_owned(), if state.detached { "end the network" } else { "end the network (or Ctrl-C here)" }),
     ];
     if count > 1 {
-        hints.insert(4, (format!("net partition {first}"), "cut it off; `net heal` joins it again"));
+        hints.insert(5, (format!("net partition {first}"), "cut it off; `net heal` joins it again"));
     }
     let width = hints.iter().map(|(command, _)| command.len()).max().unwrap_or(0) + flag.len();
     for (command, what) in hints {

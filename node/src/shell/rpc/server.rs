@@ -56,22 +56,22 @@ impl Server {
         // `serve` retries failed accepts itself and has no other error.
         let _ = axum::serve(listener, router).with_graceful_shutdown(stopped).await;
     }
+}
 
-    /// A name that a browser was tricked into resolving to us (DNS rebinding) is not one of ours.
-    fn knows_host(&self, headers: &HeaderMap) -> bool {
-        let Some(host) = headers.get(header::HOST) else { return true };
-        let Ok(host) = host.to_str() else { return false };
-        let name =
-            host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit())).map_or(host, |h| h.0);
-        let bare = name.trim_start_matches('[').trim_end_matches(']');
-        name.eq_ignore_ascii_case("localhost")
-            || bare.parse::<IpAddr>().is_ok()
-            || self.host_names.iter().any(|known| known.eq_ignore_ascii_case(name))
-    }
+/// Whether a request's `Host:` is an address, `localhost` or one of `names`. A name that a browser was tricked into resolving
+/// to us (DNS rebinding) is none of them.
+pub fn is_own_host(headers: &HeaderMap, names: &[String]) -> bool {
+    let Some(host) = headers.get(header::HOST) else { return true };
+    let Ok(host) = host.to_str() else { return false };
+    let name = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit())).map_or(host, |h| h.0);
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost")
+        || bare.parse::<IpAddr>().is_ok()
+        || names.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
 async fn handle(State(server): State<Arc<Server>>, request: Request) -> Response<Body> {
-    if !server.knows_host(request.headers()) {
+    if !is_own_host(request.headers(), &server.host_names) {
         return text(StatusCode::FORBIDDEN, "this Host header is not one of the node's names\n".into());
     }
     match (request.method(), request.uri().path()) {
