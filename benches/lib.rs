@@ -123,7 +123,8 @@ impl ChainBuilder {
     }
 
     fn payment(&mut self, coin: Owned) -> Option<Transaction> {
-        let rest = coin.value.checked_sub(FEE)?;
+        // A coin that would leave next to nothing is left alone: nodes do not forward dust.
+        let rest = coin.value.checked_sub(FEE).filter(|rest| *rest >= FEE)?;
         let half = Amount::from_units(rest.units() / 2);
         let values = match self.coins.len() < COINS_READY && half > FEE.checked_mul(100)? {
             true => vec![half, rest.checked_sub(half)?],
