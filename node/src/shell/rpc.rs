@@ -8,6 +8,7 @@ pub mod arguments;
 pub mod auth;
 pub mod blockchain;
 pub mod blockstats;
+pub mod chaintxstats;
 pub mod context;
 pub mod control;
 pub mod descriptor;

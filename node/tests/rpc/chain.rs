@@ -131,6 +131,18 @@ fn blocks_are_generated_counted_undone_and_done_again() {
     for (parameters, code) in [(json!([6]), -8), (json!([-1]), -8), (json!([3, ["nonsense"]]), -8)] {
         assert_eq!(node.error_code("getblockstats", parameters.clone()), code, "{parameters}");
     }
+    let all = node.call("getchaintxstats", json!([]));
+    assert_eq!(
+        (&all["txcount"], &all["window_block_count"], &all["window_tx_count"]),
+        (&json!(6), &json!(4), &json!(4))
+    );
+    let two = node.call("getchaintxstats", json!([2, hashes[2]]));
+    assert_eq!((&two["txcount"], &two["window_tx_count"]), (&json!(4), &json!(2)));
+    assert_eq!((&two["window_final_block_hash"], &two["window_final_block_height"]), (&json!(hashes[2]), &json!(3)));
+    assert!(node.call("getchaintxstats", json!([0])).get("window_interval").is_none());
+    for parameters in [json!([5]), json!([-1])] {
+        assert_eq!(node.error_code("getchaintxstats", parameters.clone()), -8, "{parameters}");
+    }
     // Genesis' output is no coin on this chain.
     let genesis = node.call("getblockstats", json!([0]));
     assert_eq!((&genesis["utxo_increase"], &genesis["utxo_increase_actual"]), (&json!(1), &json!(0)));

@@ -5,7 +5,7 @@ use super::context::Context;
 use super::error::RpcError;
 use super::methods::{Method, Reply};
 use super::view::{self, Detail};
-use super::{blockstats, steering, verify, waiting};
+use super::{blockstats, chaintxstats, steering, verify, waiting};
 use crate::core::Core;
 use crate::core::view::Summary;
 use crate::shell::clock;
@@ -37,6 +37,12 @@ pub const METHODS: &[Method] = &[
         |c, a| Box::pin(blockstats::getblockstats(c, a)),
     ),
     Method::new("getchaintips", &[], "All leaves of the block tree.", |c, a| Box::pin(getchaintips(c, a))),
+    Method::new(
+        "getchaintxstats",
+        &["nblocks?", "blockhash?"],
+        "How many transactions the chain holds up to a block, and how fast they came in the nblocks before.",
+        |c, a| Box::pin(chaintxstats::getchaintxstats(c, a)),
+    ),
     Method::new("getdifficulty", &[], "The active tip's difficulty.", |c, a| Box::pin(getdifficulty(c, a))),
     Method::new("invalidateblock", &["blockhash"], "Treats a block as invalid.", |c, a| {
         Box::pin(steering::invalidateblock(c, a))
