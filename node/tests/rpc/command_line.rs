@@ -64,7 +64,8 @@ fn a_configuration_file_sets_what_the_command_line_does_not() {
     assert_names(&wrong("= 5"), &[&conf_path, "line 1"]);
     std::fs::write(&conf, "chain = \"nonsense\"\nrpc-user = \"ann\"\nrpc-password = \"secret\"\n").unwrap();
     let node = Node::start("bitcoin-regtest", &["--conf", &conf_path]);
-    assert_eq!(node.ready["chain"], node.call("getblockchaininfo", json!([]))["chain"], "the command line wins");
+    assert_eq!(node.ready["chain"], "bitcoin-regtest", "the command line wins");
+    assert_eq!(node.call("getblockchaininfo", json!([]))["chain"], "regtest", "as Core's clients know it");
     let ann = crate::client::Client { credentials: "ann:secret".into(), ..node.client.clone() };
     assert_eq!(ann.number("getblockcount", json!([])), 0, "the file's user is known");
 }

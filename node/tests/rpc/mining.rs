@@ -132,3 +132,22 @@ fn the_node_s_own_miner_mines_pauses_and_reports() {
     assert_eq!(node.error_code("setmining", json!({"threads": 0})), -8);
     assert!(node.call("getnetworkhashps", json!([])).is_number());
 }
+
+#[test]
+fn a_block_of_chosen_transactions_is_judged_before_it_is_mined() {
+    let node = Node::start("bitcoin-regtest", &[]);
+    node.call("generatetoaddress", json!([1, ADDRESS]));
+    let nothing = chain_spec::Outpoint { txid: chain_spec::Txid::from_bytes([7; 32]), index: 0 };
+    let input = TxIn { outpoint: nothing, script: Script::default(), sequence: u32::MAX };
+    let output = TxOut { value: Amount::from_units(1_000), script: Script::from_bytes(vec![0x51]) };
+    let theft = Transaction { version: 1, inputs: vec![input], outputs: vec![output], lock_time: 0 };
+    let theft = hex::encode(theft.to_bytes());
+    for submit in [true, false] {
+        assert_eq!(node.error_code("generateblock", json!([ADDRESS, [theft], submit])), -25);
+    }
+    assert_eq!(node.call("getchaintips", json!([])).as_array().map(Vec::len), Some(1), "nothing is left behind");
+    let block = node.call("generateblock", json!([ADDRESS, [], false]));
+    assert_eq!(node.number("getblockcount", json!([])), 1);
+    assert_eq!(node.call("submitblock", json!([block["hex"]])), Value::Null);
+    assert_eq!(node.text("getbestblockhash", json!([])), block["hash"]);
+}

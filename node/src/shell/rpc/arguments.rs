@@ -121,7 +121,8 @@ impl Arguments {
             Some(Value::String(text)) => text.clone(),
             Some(_) => return Err(RpcError::new(TYPE_ERROR, "Amount is not a number or string")),
         };
-        text.parse().map(Some).map_err(|_| RpcError::new(TYPE_ERROR, "Invalid amount"))
+        let amount = plain_decimal(&text).and_then(|plain| plain.parse().ok());
+        amount.map(Some).ok_or_else(|| RpcError::new(TYPE_ERROR, "Invalid amount"))
     }
 
     /// The bare name of the argument at a position.
@@ -174,6 +175,26 @@ fn by_position(method: &'static Method, mut named: Map<String, Value>) -> Result
         values[index] = value;
     }
     Ok(values)
+}
+
+/// A number without its exponent and the zeros at its end: `1e-05`, as Python writes it, is `0.00001` (Core:
+/// `ParseFixedPoint`). `None` if it is no number, or so long that it is no amount.
+fn plain_decimal(text: &str) -> Option<String> {
+    /// Places before and behind the point, at most.
+    const PLACES_MAX: usize = 40;
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, "0"));
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let exponent = exponent.parse::<isize>().ok().filter(|exponent| exponent.unsigned_abs() <= PLACES_MAX)?;
+    if !is_number(whole) || !is_number(fraction) || whole.len().max(fraction.len()) > PLACES_MAX {
+        return None;
+    }
+    // With so many zeros on both sides, the point can be moved without leaving the digits.
+    let zeros = "0".repeat(PLACES_MAX);
+    let digits = format!("{zeros}{whole}{fraction}{zeros}");
+    let (whole, fraction) = digits.split_at((PLACES_MAX + whole.len()).checked_add_signed(exponent)?);
+    let whole = whole.trim_start_matches('0');
+    Some(format!("{}.{}", if whole.is_empty() { "0" } else { whole }, fraction.trim_end_matches('0')))
 }
 
 /// Reads a hash, with Core's two complaints.

@@ -130,7 +130,7 @@ async fn getblock(context: Arc<Context>, arguments: Arguments) -> Reply {
 async fn getblockchaininfo(context: Arc<Context>, _: Arguments) -> Reply {
     let (tip, progress) = context.core.read(|core| (core.tip(), core.progress(clock::now()))).await?;
     Ok(json!({
-        "chain": context.spec.name,
+        "chain": view::chain_name(&context.spec),
         "blocks": tip.height,
         "headers": progress.headers,
         "bestblockhash": tip.hash.to_string(),

@@ -22,7 +22,8 @@ const PERCENTILES: [u64; 5] = [10, 25, 50, 75, 90];
 pub async fn getblockstats(context: Arc<Context>, arguments: Arguments) -> Reply {
     let which = Which::of(&arguments)?;
     let selected = match arguments.get(1) {
-        Some(_) => Some(arguments.list(1)?.to_vec()),
+        // None named is as none asked for (Core too).
+        Some(_) => Some(arguments.list(1)?.to_vec()).filter(|names| !names.is_empty()),
         None => None,
     };
     let found = context.core.read(move |core| -> Result<_, RpcError> {

@@ -5,6 +5,7 @@ use super::context::Context;
 use super::descriptor;
 use super::error::{RpcError, VERIFY_ERROR, rejection};
 use super::methods::Reply;
+use super::trial;
 use crate::core::Core;
 use crate::miner;
 use crate::shell::clock;
@@ -99,7 +100,14 @@ pub async fn generateblock(context: Arc<Context>, arguments: Arguments) -> Reply
     };
     let chosen = arguments.list(1)?.iter().map(chosen_transaction).collect::<Result<Vec<_>, _>>()?;
     let wants_submit = arguments.boolean_or(2, true)?;
-    let template = context.core.read(move |core| template_of(core, &payout, chosen)).await??;
+    // Judged before any work goes into it, so that a bad choice leaves nothing behind.
+    let judged = context.core.read(move |core| {
+        let template = template_of(core, &payout, chosen)?;
+        let verdict = trial::on_tip(core, Arc::new(template.clone()), clock::now())?;
+        verdict.map_err(|reason| RpcError::new(VERIFY_ERROR, format!("TestBlockValidity failed: {reason}")))?;
+        Ok::<_, RpcError>(template)
+    });
+    let template = judged.await??;
     let solved = on_own_thread(&context, move |cancel| {
         miner::solve(template, cancel).ok_or_else(|| RpcError::misc("the node is shutting down"))
     });

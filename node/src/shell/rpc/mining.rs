@@ -103,7 +103,7 @@ async fn getmininginfo(context: Arc<Context>, _: Arguments) -> Reply {
         "target": view::target(tip.header.bits),
         "networkhashps": rate,
         "pooledtx": pooled,
-        "chain": context.spec.name,
+        "chain": view::chain_name(&context.spec),
         "next": {
             "height": next.height,
             "bits": next.bits.to_string(),

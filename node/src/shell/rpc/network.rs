@@ -58,12 +58,9 @@ const USER_AGENT: &str = concat!("/Testoon:", env!("CARGO_PKG_VERSION"), "/");
 /// The peer protocol's version; there has been one.
 const PROTOCOL_VERSION: u32 = 1;
 
-/// Our version as Core counts: 0.1.0 is 100.
-fn client_version() -> u64 {
-    let mut parts = env!("CARGO_PKG_VERSION").split('.').map(|part| part.parse::<u64>().unwrap_or(0));
-    let mut next = || parts.next().unwrap_or(0);
-    next() * 10_000 + next() * 100 + next()
-}
+/// The version of Core whose RPC ours follows, as Core counts: clients refuse to talk to older ones. Our own version is in
+/// [`USER_AGENT`].
+const CORE_VERSION: u32 = 29_00_00;
 
 /// A network error with the code that fits the call.
 fn refused(error: &NetworkError, not_found: i32) -> RpcError {
@@ -131,7 +128,7 @@ async fn getnetworkinfo(context: Arc<Context>, _: Arguments) -> Reply {
     let relay_fee = context.core.read(|core| core.config().fee_rate_min).await?;
     let reachable = |name: &str| json!({"name": name, "limited": false, "reachable": true, "proxy": "", "proxy_randomize_credentials": false});
     Ok(json!({
-        "version": client_version(),
+        "version": CORE_VERSION,
         "subversion": USER_AGENT,
         "protocolversion": PROTOCOL_VERSION,
         "localservices": "0000000000000001",

@@ -208,7 +208,7 @@ async fn call(target: Target<'_>, name: &str, parameters: Option<Value>) -> meth
 fn find<'a>(target: Target<'a>, name: &str) -> Result<(&'a Arc<Context>, &'static Method), RpcError> {
     let context = target.map_err(|why| RpcError::new(super::error::IN_WARMUP, why))?;
     let method = methods::find(name);
-    Ok((context, method.ok_or_else(|| RpcError::new(METHOD_NOT_FOUND, format!("Method not found: {name}")))?))
+    Ok((context, method.ok_or_else(|| RpcError::new(METHOD_NOT_FOUND, "Method not found"))?))
 }
 
 fn panicked(name: &str) -> RpcError {

@@ -57,13 +57,12 @@ async fn getrawtransaction(context: Arc<Context>, arguments: Arguments) -> Reply
     let txid: Txid = arguments.hash(0)?;
     let verbosity = arguments.verbosity_or(1, 0)?;
     let block: Option<BlockHash> = arguments.get(2).map(|_| arguments.hash(2)).transpose()?;
-    let found = context.core.read(move |core| find(core, &txid, block, verbosity >= 1)).await??;
+    let found = context.core.read(move |core| find(core, &txid, block, verbosity >= 2)).await??;
     let bytes = hex::encode(found.transaction.to_bytes());
     if verbosity <= 0 {
         return Ok(json!(bytes));
     }
-    let spent = found.spent.as_deref();
-    let mut view = view::transaction(&context.spec, &found.transaction, &txid, spent, verbosity >= 2);
+    let mut view = view::transaction(&context.spec, &found.transaction, &txid, found.spent.as_deref(), verbosity >= 2);
     view["hex"] = json!(bytes);
     if let Some((block, tip_height)) = found.block {
         if arguments.get(2).is_some() {
@@ -71,8 +70,10 @@ async fn getrawtransaction(context: Arc<Context>, arguments: Arguments) -> Reply
         }
         view["blockhash"] = json!(block.hash.to_string());
         view["confirmations"] = json!(view::confirmations(&block, tip_height).max(0));
-        view["time"] = json!(block.header.time);
-        view["blocktime"] = json!(block.header.time);
+        if block.active {
+            view["time"] = json!(block.header.time);
+            view["blocktime"] = json!(block.header.time);
+        }
     }
     Ok(view)
 }

@@ -75,7 +75,8 @@ async fn handle(State(server): State<Arc<Server>>, request: Request) -> Response
         return text(StatusCode::FORBIDDEN, "this Host header is not one of the node's names\n".into());
     }
     match (request.method(), request.uri().path()) {
-        (&Method::POST, "/") => call(&server, request).await,
+        // Core's clients name a wallet in the path; there is none here to choose.
+        (&Method::POST, path) if path == "/" || path.starts_with("/wallet/") => call(&server, request).await,
         (&Method::GET, "/health") => match server.context.get() {
             Some(context) => text(StatusCode::OK, super::control::health(context).await),
             None => text(StatusCode::SERVICE_UNAVAILABLE, "loading\n".into()),

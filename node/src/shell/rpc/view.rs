@@ -173,3 +173,12 @@ pub fn script(spec: &ChainSpec, script: &Script) -> Value {
     view["type"] = json!(script.kind());
     view
 }
+
+/// A chain's name as Core's clients know it: Bitcoin's own chains by Core's names, ours by their own.
+pub fn chain_name(spec: &ChainSpec) -> &str {
+    match spec.name.as_str() {
+        "bitcoin-main" => "main",
+        "bitcoin-regtest" => "regtest",
+        ours => ours,
+    }
+}

@@ -89,3 +89,41 @@ fn every_method_is_listed_once_and_explains_itself() {
         }
     }
 }
+
+#[test]
+fn amounts_may_have_exponents_and_zeros_at_their_end() {
+    let amount = |value: &str| {
+        let parameters = format!("[\"00\", {value}]");
+        let arguments = arguments("sendrawtransaction", serde_json::from_str(&parameters).unwrap()).unwrap();
+        arguments.amount(1).map(|amount| amount.map(|amount| amount.units()))
+    };
+    for (text, units) in [
+        ("1e-05", 1_000),
+        ("1E-5", 1_000),
+        ("\"1e-5\"", 1_000),
+        ("0.0000100000", 1_000),
+        ("0e5", 0),
+        ("12.5", 1_250_000_000),
+        ("0.125e2", 1_250_000_000),
+        ("21000000", 2_100_000_000_000_000),
+        ("1e-8", 1),
+    ] {
+        assert_eq!(amount(text).unwrap(), Some(units), "{text}");
+    }
+    for text in [
+        "1e-9",
+        "0.000000001",
+        "\".1\"",
+        "\"0.\"",
+        "-1",
+        "\"\"",
+        "\"e5\"",
+        "1e400",
+        "\"1e\"",
+        "\"1e-99999999999999999999\"",
+        "21000001",
+        "\"0x1\"",
+    ] {
+        assert_eq!(code(amount(text)), Some(TYPE_ERROR), "{text}");
+    }
+}
