@@ -121,3 +121,24 @@ impl Drop for Reaped {
         let _ = self.0.wait();
     }
 }
+
+#[test]
+fn nodes_whose_network_is_forgotten_are_found_and_ended() {
+    let network = Network::up(&["--nodes", "2"]);
+    let pids = |network: &Network| -> Vec<u64> {
+        network.nodes().iter().map(|node| node["pid"].as_u64().expect("a pid")).collect()
+    };
+    let state = network.path().join("network.json");
+    let first = pids(&network);
+    std::fs::write(&state, "{").expect("it can be damaged");
+    assert_eq!(network.run(&["up", "--fresh", "--detach", "--nodes", "2"]).code, 0);
+    assert!(first.iter().all(|pid| !is_running(*pid)), "the earlier nodes go on in deleted directories");
+
+    let second = pids(&network);
+    let whole = std::fs::read(&state).expect("it is there");
+    std::fs::remove_file(&state).expect("it can be lost");
+    network.run(&["up", "--detach"]).refuses(1, &["running", "down"]);
+    assert_eq!(network.run(&["down"]).code, 0);
+    assert!(second.iter().all(|pid| !is_running(*pid)), "down leaves nodes");
+    std::fs::write(&state, whole).expect("it can be put back");
+}

@@ -17,6 +17,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use node::miner::kernel::{Kernel, KernelError, KernelName};
 
 use crate::error::usage;
+use crate::output::text_as_it_is;
 use measure::{Contender, Measured};
 use report::Report;
 
@@ -95,6 +96,11 @@ impl Plan {
 pub fn run(args: &BenchArgs, json: bool) -> anyhow::Result<()> {
     let plan = Plan::new(args, json).map_err(|error| usage(error.to_string()))?;
     let kernels = plan.kernels.iter().map(|&name| Kernel::named(name)).collect::<Result<Vec<_>, _>>()?;
+    if let Some(path) = &args.svg {
+        // Tried before any time goes into measuring.
+        let file = fs::File::options().create(true).append(true).open(path);
+        file.with_context(|| format!("cannot write the chart to {}", path.display()))?;
+    }
     for &kernel in &kernels {
         measure::self_test(kernel)?;
     }
@@ -106,15 +112,15 @@ pub fn run(args: &BenchArgs, json: bool) -> anyhow::Result<()> {
         std::iter::once(Contender::Crate).chain(kernels.into_iter().map(Contender::Kernel)).collect();
     let results = measure_all(&plan, &contenders);
     let report = Report::new(selected, results);
-    if let Some(path) = &args.svg {
-        fs::write(path, report.svg()).with_context(|| format!("cannot write the chart to {}", path.display()))?;
-    }
     let text = match (json, args.csv) {
         (true, _) => report.json(),
         (_, true) => report.csv(),
         _ => report.table(),
     };
-    print!("{text}");
+    text_as_it_is(text);
+    if let Some(path) = &args.svg {
+        fs::write(path, report.svg()).with_context(|| format!("cannot write the chart to {}", path.display()))?;
+    }
     Ok(())
 }
 

@@ -68,7 +68,9 @@ pub fn pay(cluster: &Cluster, from: &str, to: &str, amount: Amount, confirmation
         .build_payment(&receiver, amount, &PaymentOptions::default())
         .with_context(|| format!("{from} cannot pay"))?;
     let txid = wallet.send(&client, &payment).with_context(|| format!("payment of {from}"))?;
-    let reached = wait(&mut wallet, &client, &txid, confirmations)?;
+    let reached = wait(&mut wallet, &client, &txid, confirmations).with_context(|| {
+        format!("payment {txid} was sent, do not send it again; waiting for its confirmations ended early")
+    })?;
     Ok(Payment {
         txid: txid.to_string(),
         confirmations: reached,

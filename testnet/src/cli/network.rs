@@ -1,7 +1,8 @@
 //! The commands that work on a network that runs (or did): everything but `up`.
 
 use super::{Common, amount, share, up};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, stop};
+use crate::error::one_line;
 use crate::interrupt::Interrupt;
 use crate::output::line;
 use crate::plan::{LinkConditions, NodePlan, Role, units};
@@ -248,7 +249,22 @@ pub fn web(common: &Common, arguments: &WebArgs) -> Result<()> {
 pub fn down(common: &Common) -> Result<()> {
     let directory = common.directory()?;
     let lock = directory.lock()?;
-    let mut cluster = Cluster::open(directory.clone())?;
+    let mut cluster = match Cluster::open(directory.clone()) {
+        Ok(cluster) => cluster,
+        Err(error) => {
+            let ended = stop::end_forgotten(&directory);
+            if ended.is_empty() {
+                return Err(error);
+            }
+            eprintln!("warning: {}", one_line(&error));
+            if common.json {
+                line(json!({"ended": ended.len(), "killed": []}));
+            } else {
+                line(format_args!("{} ended, found by the locks of their data directories.", ended.join(", ")));
+            }
+            return Ok(());
+        }
+    };
     let running = cluster.alive().len();
     let attended = directory.has_launcher();
     let killed = cluster.stop()?;

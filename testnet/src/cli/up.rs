@@ -2,7 +2,7 @@
 
 use super::Common;
 use crate::clock::Stopwatch;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, stop};
 use crate::directory::Directory;
 use crate::error::{one_line, usage};
 use crate::interrupt::Interrupt;
@@ -66,6 +66,8 @@ pub fn up(common: &Common, arguments: &UpArgs, program: &str) -> Result<()> {
     let lock = directory.lock()?;
     refuse_running(&directory, program)?;
     if arguments.fresh {
+        // Nodes of a network whose state file is lost or damaged: nothing else would ever end them.
+        stop::end_forgotten(&directory);
         directory.wipe(&lock)?;
     }
     let previous = NetworkState::load(&directory)?;
@@ -202,7 +204,12 @@ impl Wanted {
 
 /// A network that runs, or whose launcher does, is not started again.
 fn refuse_running(directory: &Directory, program: &str) -> Result<()> {
-    let alive = NetworkState::load(directory).ok().flatten().map_or(0, |state| state.alive().len());
+    let alive = match NetworkState::load(directory) {
+        Ok(Some(state)) => state.alive().len(),
+        // `--fresh` ends what runs there; without it the state file is missed first.
+        Err(_) => 0,
+        Ok(None) => stop::holders(directory).len(),
+    };
     if alive > 0 || directory.has_launcher() {
         let (path, flag) = (directory.path().display(), directory.flag());
         bail!(

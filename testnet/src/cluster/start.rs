@@ -174,7 +174,8 @@ fn free_port(before: Option<&str>) -> u16 {
     if port != 0 && TcpListener::bind(("127.0.0.1", port)).is_ok() { port } else { 0 }
 }
 
-/// The last line of a file that is not empty, without a leading `error:`.
+/// What a node said last that matters: its last line that begins with `error:`, without that, or else its last line. (A wrong
+/// argument's error is followed by hints.)
 fn last_words(path: &std::path::Path) -> Option<String> {
     use std::io::{Seek as _, SeekFrom};
     let mut file = File::open(path).ok()?;
@@ -183,7 +184,8 @@ fn last_words(path: &std::path::Path) -> Option<String> {
     let mut end = Vec::new();
     file.take(REASON_BYTES_MAX).read_to_end(&mut end).ok()?;
     let text = String::from_utf8_lossy(&end).into_owned();
-    let line = text.lines().map(str::trim).rfind(|line| !line.is_empty())?;
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let line = lines.clone().rfind(|line| line.starts_with("error:")).or_else(|| lines.next_back())?;
     Some(line.strip_prefix("error:").unwrap_or(line).trim().to_owned())
 }
 
@@ -198,6 +200,9 @@ mod tests {
         assert_eq!(last_words(&path), None);
         std::fs::write(&path, "starting\nerror: port 18444 is taken\n\n").unwrap();
         assert_eq!(last_words(&path).as_deref(), Some("port 18444 is taken"));
+        std::fs::write(&path, "error: unexpected argument '--x' found\n\nFor more information, try '--help'.\n")
+            .unwrap();
+        assert_eq!(last_words(&path).as_deref(), Some("unexpected argument '--x' found"));
         std::fs::write(&path, "x".repeat(100_000)).unwrap();
         assert_eq!(last_words(&path).map(|words| words.len()), Some(REASON_BYTES_MAX as usize));
     }

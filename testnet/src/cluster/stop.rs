@@ -2,9 +2,11 @@
 
 use super::Cluster;
 use crate::clock::Stopwatch;
+use crate::directory::Directory;
 use crate::process::{ProcessId, Signal};
 use anyhow::Result;
 use serde_json::json;
+use std::fs::{File, TryLockError};
 use std::time::Duration;
 
 /// A node answers `stop` within this time or is sent a signal, milliseconds.
@@ -73,6 +75,35 @@ impl Cluster {
         self.reap();
         self.state.save(&self.directory)
     }
+}
+
+/// Nodes that run in a directory's data directories, whether or not its state file says so: they hold their locks. By name.
+pub fn holders(directory: &Directory) -> Vec<(String, ProcessId)> {
+    let entries = std::fs::read_dir(directory.path()).into_iter().flatten().flatten();
+    let held = entries.filter_map(|entry| {
+        let lock = entry.path().join(".lock");
+        let file = File::open(&lock).ok()?;
+        if !matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)) {
+            return None;
+        }
+        let pid = std::fs::read_to_string(&lock).ok()?.trim().parse().ok()?;
+        Some((entry.file_name().to_string_lossy().into_owned(), ProcessId::of(pid)?))
+    });
+    held.collect()
+}
+
+/// Ends nodes that no state file knows any more; their names.
+pub fn end_forgotten(directory: &Directory) -> Vec<String> {
+    let mut processes = holders(directory);
+    let names = processes.iter().map(|(name, _)| name.clone()).collect();
+    for (_, process) in &processes {
+        process.signal(Signal::Continue);
+        process.signal(Signal::Terminate);
+    }
+    wait_for_end(&mut processes, STOP_GRACE_MS);
+    processes.iter().for_each(|(_, process)| process.signal(Signal::Kill));
+    wait_for_end(&mut processes, KILL_GRACE_MS);
+    names
 }
 
 /// Waits until all have ended or the time is over; those that have are taken out.

@@ -10,6 +10,9 @@ use chain_spec::ChainSpec;
 use serde_json::json;
 use std::sync::Arc;
 
+/// After the last block, everybody has this long to hear of it, virtual microseconds (and a hundred link delays).
+const SETTLE_US: u64 = 600_000_000;
+
 /// Delays of the sweep's rows, milliseconds.
 const SWEEP_DELAYS_MS: [f64; 4] = [50.0, 200.0, 1_000.0, 5_000.0];
 /// Block sizes of the sweep's columns, bytes.
@@ -158,7 +161,9 @@ pub fn simulate(args: &SimulateArgs) -> anyhow::Result<Outcome> {
     if args.churn.is_some() {
         simulation.end_churn()?;
     }
-    while simulation.step()?.is_some() {}
+    // Links slower than the nodes' patience keep them asking for ever; by then everything that can arrive has.
+    let settled_us = simulation.now_us() + SETTLE_US + (100.0 * args.delay_ms * 1e3) as u64;
+    while simulation.now_us() < settled_us && simulation.step()?.is_some() {}
     Ok(outcome(&simulation, nodes, virtual_s))
 }
 

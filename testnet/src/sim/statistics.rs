@@ -16,7 +16,7 @@ pub struct Statistics {
     nodes: usize,
     blocks: Vec<Found>,
     number_of: FxHashMap<BlockHash, usize>,
-    delays_us: Vec<u32>,
+    delays_us: Vec<u64>,
 }
 
 /// One block's story.
@@ -81,7 +81,7 @@ impl Statistics {
             }
             block.adopted[word] |= bit;
             if block.miner != node {
-                self.delays_us.push(u32::try_from(now_us - block.at_us).unwrap_or(u32::MAX));
+                self.delays_us.push(now_us - block.at_us);
             }
             next = block.parent;
         }
@@ -140,7 +140,7 @@ impl Statistics {
         delays.sort_unstable();
         let at = |part: &f64| match delays.len() {
             0 => 0.0,
-            pairs => f64::from(delays[((pairs as f64 * part) as usize).min(pairs - 1)]) / 1e3,
+            pairs => delays[((pairs as f64 * part) as usize).min(pairs - 1)] as f64 / 1e3,
         };
         parts.iter().map(at).collect()
     }

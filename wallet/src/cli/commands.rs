@@ -204,7 +204,13 @@ fn restore(
     let online = has_credentials(options);
     if online {
         let client = client(options, wallet.spec())?;
-        sync(&mut wallet, &client)?;
+        if let Err(error) = sync(&mut wallet, &client) {
+            eprintln!(
+                "note: the wallet {} is made and usable; only its history is missing: the next command with a node finds it",
+                path.display()
+            );
+            return Err(error);
+        }
     }
     let (chain, address, balance) = (&wallet.spec().name, wallet.address()?.to_string(), wallet.balance());
     let (transactions, height) = (wallet.history().len(), wallet.view().height());
