@@ -3,7 +3,7 @@
 //! A reorganisation is judged whole, on trial, and takes effect at once; one that fails half-way leaves tip, coins and mempool
 //! as they were, marks the block at fault, and the next best branch is tried. Plain extension proceeds batch by batch.
 
-use super::connect::{Tried, undo_block};
+use super::connect::{Tried, made_coins, undo_block};
 use super::tree::NodeId;
 use crate::core::Core;
 use crate::core::coins::Overlay;
@@ -111,6 +111,12 @@ impl Core {
         for id in path.into_iter().rev() {
             let body = self.stored_body(id)?;
             let undo = self.stored_undo(id)?;
+            // The other branch may make these coins again: the cache must know that the store has them.
+            for (transaction, txid) in body.block().transactions.iter().zip(body.txids()) {
+                for (outpoint, _) in made_coins(transaction, *txid) {
+                    self.coins.fetch(&outpoint, self.store.as_ref())?;
+                }
+            }
             undo_block(&body, &undo, |outpoint, coin| overlay.set(outpoint, coin));
             disconnected.push(body);
         }

@@ -118,6 +118,30 @@ fn a_reorganisation_that_fails_half_way_leaves_everything_as_it_was() {
 }
 
 #[test]
+fn a_coin_that_both_branches_make_is_spent_once() {
+    let spec = spec();
+    let mut node = Node::new(&spec, 1);
+    let (coin, _) = genesis_coin(&spec, 0);
+    let payment = spend(&[coin], 0, &[(9 * COIN, 1)]);
+    node.pay(&payment).unwrap();
+    node.mine();
+    // The coin is in the store and no longer in the cache.
+    let mut node = node.restart();
+    let first = block_on(&spec.genesis.header, 1, std::slice::from_ref(&payment), 50 * COIN, 5, &spec);
+    let second = block_on(&first.header, 2, &[], 50 * COIN, 5, &spec);
+    assert_eq!(node.submit(&first), Ok(Accepted::Inconclusive));
+    assert_eq!(node.submit(&second), Ok(Accepted::Active));
+    let made = outpoint(&payment, 0);
+    let once = spend(&[made], 1, &[(8 * COIN, 2)]);
+    let third = block_on(&second.header, 3, &[once], 50 * COIN, 5, &spec);
+    assert_eq!(node.submit(&third), Ok(Accepted::Active));
+    assert!(node.core.coin(&made, false).unwrap().is_none(), "a spent coin is back");
+    let twice = spend(&[made], 1, &[(7 * COIN, 3)]);
+    let fourth = block_on(&third.header, 4, &[twice], 50 * COIN, 5, &spec);
+    assert_eq!(node.submit(&fourth).unwrap_err().reason, "bad-txns-inputs-missingorspent");
+}
+
+#[test]
 fn a_mutated_body_does_not_mark_the_block_invalid() {
     // CVE-2012-2459: repeating the last transactions leaves the Merkle root as it was.
     let spec = spec();
