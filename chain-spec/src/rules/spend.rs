@@ -59,8 +59,9 @@ pub fn check_in_place(block: &CheckedBlock, spec: &ChainSpec, place: Place) -> R
     has_height_in_coinbase(block, spec, place.height)
 }
 
-/// All rules of a block against its parent's coins ([`check_in_place`] among them), except signatures, which [`check_unlocks`] checks and callers may spread
-/// over threads or skip for txids they have already verified (a txid commits to the coins it spends and to its scripts).
+/// All rules of a block against its parent's coins, [`check_in_place`] among them, except signatures, which
+/// [`check_unlocks`] checks and callers may spread over threads or skip for txids they have already verified (a txid commits
+/// to the coins it spends and to its scripts).
 ///
 /// # Errors
 /// The first rule broken, in Core's order; a transaction's failure names the transaction.

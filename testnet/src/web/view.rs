@@ -146,7 +146,6 @@ impl View {
             "seconds": self.clock.seconds(),
             "hashes_per_second": hashes_per_second,
             "partition": self.partition,
-            "links": state.plan.edges,
             "nodes": nodes,
             "blocks": self.blocks.values().collect::<Vec<_>>(),
             "events": self.events,
