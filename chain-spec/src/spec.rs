@@ -14,6 +14,7 @@
 //! | `block_size_max` | 1,000 to 4,000,000 bytes |
 //! | `address_version`, `wif_version` | 0 to 255 |
 //! | `default_rpc_port`, `default_p2p_port` | 0 to 65,535 |
+//! | `future_max_s` | how far ahead of a node's clock a header may be: 1 to 7,200 seconds; 7,200 unless given |
 //! | `genesis_spendable` | whether genesis' outputs are coins; `false` unless given |
 //! | `bip94` | only with epochs; `false` unless given |
 //! | `bip34_height` | the first block of version 2 or above, with its height in its coinbase; 1 unless given |
@@ -82,6 +83,9 @@ pub struct ChainSpec {
     pub default_rpc_port: u16,
     /// Default port of the peer-to-peer network.
     pub default_p2p_port: u16,
+    /// Seconds ahead of a node's clock that a header may be (Core: `MAX_FUTURE_BLOCK_TIME`). Where targets follow the clock
+    /// quickly it must be short: with asert, each half-life ahead halves the work of a block.
+    pub future_max_s: u32,
     /// BIP94's timewarp rule.
     pub bip94: bool,
     /// First height that must have version ≥ 2 and its height in the coinbase (1 on our own chains).
@@ -149,7 +153,7 @@ impl ChainSpec {
     /// The SHA-256 of every consensus field in a fixed order; names the network to peers. Names, ports, address versions and
     /// demo accounts are not consensus: chains that differ in nothing else are one network.
     pub fn id(&self) -> [u8; 32] {
-        let mut bytes = b"testoon chain spec 1".to_vec();
+        let mut bytes = b"testoon chain spec 2".to_vec();
         self.genesis.encode(&mut bytes);
         bytes.push(u8::from(self.genesis_spendable));
         let (rule, parameter) = match self.retarget {
@@ -172,6 +176,7 @@ impl ChainSpec {
             self.bip65_height,
             self.bip66_height,
             self.csv_height,
+            self.future_max_s,
         ];
         numbers.iter().for_each(|number| bytes.extend_from_slice(&number.to_le_bytes()));
         for (height, hash) in &self.bip30_exceptions {

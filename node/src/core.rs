@@ -32,7 +32,7 @@ pub mod store;
 pub(crate) mod sync;
 pub mod template;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod view;
 
 use chain::Chain;
@@ -217,6 +217,7 @@ impl Core {
     /// What follows from an input, whatever it was.
     fn settle(&mut self, now: Time) -> Result<(), StoreError> {
         self.readmit(now)?;
+        self.restore_local(now)?;
         self.try_orphans(now)?;
         for (hash, reason, _) in std::mem::take(&mut self.failures) {
             if let Some(peer) = self.sync.take_source(&hash) {

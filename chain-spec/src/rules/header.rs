@@ -5,7 +5,7 @@ use crate::spec::Retarget;
 use crate::{BlockHash, ChainSpec, CompactTarget, Header, Target};
 use std::borrow::Cow;
 
-/// How far ahead of our clock a header may be, seconds (Core: `MAX_FUTURE_BLOCK_TIME`).
+/// How far ahead of our clock a header may be at most, whatever the chain, seconds (Core: `MAX_FUTURE_BLOCK_TIME`).
 pub const FUTURE_MAX_S: u32 = 2 * 60 * 60;
 /// How far a period's first block may be before its parent under BIP94, seconds (Core: `MAX_TIMEWARP`).
 pub const TIMEWARP_MAX_S: u32 = 600;
@@ -54,12 +54,14 @@ pub enum HeaderError {
         parent_time: u32,
     },
     /// Ahead of our clock: may become valid, so it is not remembered as invalid.
-    #[error("time {time} is more than 2 h ahead of our clock, {now_s}")]
+    #[error("time {time} is more than {max_s} s ahead of our clock, {now_s}")]
     TimeTooNew {
         /// In the header, Unix seconds.
         time: u32,
         /// Our clock, Unix seconds.
         now_s: u64,
+        /// How far ahead the chain allows, seconds.
+        max_s: u32,
     },
     /// A version below the floor of its height (BIP34, BIP66, BIP65).
     #[error("version {version} is below {floor}, the floor from height {height} on")]
@@ -122,7 +124,7 @@ pub fn check_header(
     has_required_target(header, spec, ancestors)?;
     is_after_median_time(header, ancestors)?;
     is_no_timewarp(header, spec, ancestors)?;
-    is_before_future(header, now_s)?;
+    is_before_future(header, spec, now_s)?;
     has_version_floor(header, spec, ancestors)
 }
 
@@ -149,10 +151,10 @@ fn is_no_timewarp(header: &Header, spec: &ChainSpec, ancestors: &dyn Ancestors) 
     Ok(())
 }
 
-fn is_before_future(header: &Header, now_s: u64) -> Result<(), HeaderError> {
-    let time = header.time;
-    if u64::from(time) > now_s.saturating_add(u64::from(FUTURE_MAX_S)) {
-        return Err(HeaderError::TimeTooNew { time, now_s });
+fn is_before_future(header: &Header, spec: &ChainSpec, now_s: u64) -> Result<(), HeaderError> {
+    let (time, max_s) = (header.time, spec.future_max_s);
+    if u64::from(time) > now_s.saturating_add(u64::from(max_s)) {
+        return Err(HeaderError::TimeTooNew { time, now_s, max_s });
     }
     Ok(())
 }

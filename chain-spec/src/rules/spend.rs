@@ -26,6 +26,12 @@ pub struct Place {
     pub block_time_s: u32,
 }
 
+impl Place {
+    fn has_csv(self, spec: &ChainSpec) -> bool {
+        self.height >= spec.csv_height
+    }
+}
+
 /// Coins as a rule sees them. The caller has fetched what the block needs, so that no disk error can look like a broken rule.
 ///
 /// A block needs the coin of every input, and, unless [`ChainSpec::ids_are_unique`] says that no id can come twice, of every
@@ -54,7 +60,7 @@ pub struct Connected {
 /// [`SpendError::NonFinal`], [`SpendError::CoinbaseHeight`].
 pub fn check_in_place(block: &CheckedBlock, spec: &ChainSpec, place: Place) -> Result<(), SpendError> {
     for (transaction, txid) in block.block().transactions.iter().zip(block.txids()) {
-        lock_time::check_final(transaction, *txid, spec, place)?;
+        lock_time::check_final(transaction, *txid, place, place.has_csv(spec))?;
     }
     has_height_in_coinbase(block, spec, place.height)
 }
@@ -88,8 +94,11 @@ pub fn connect_block(
     Ok(connected)
 }
 
-/// Rules of one transaction against coins, except signatures: inputs exist, are mature, cover the outputs; final at `place`;
-/// relative lock times. Returns the coins spent, in input order, and the fee.
+/// Rules of one transaction that waits for a block, against coins, except signatures: inputs exist, are mature, cover the
+/// outputs; lock times are reached at `place`. Returns the coins spent, in input order, and the fee.
+///
+/// Lock times are judged as from `csv_height` on even below it, as Core's mempool does: the block that takes the transaction
+/// may stand above it, and what is reached by the later rules is reached by the earlier ones.
 ///
 /// # Errors
 /// The first rule broken, in the order Core's mempool finds it.
@@ -100,8 +109,8 @@ pub fn check_spends(
     place: Place,
     coins: &dyn Coins,
 ) -> Result<(Vec<Coin>, Amount), SpendError> {
-    lock_time::check_final(transaction, txid, spec, place)?;
-    check_inputs(transaction, txid, spec, place, coins, |outpoint| coins.coin(outpoint).cloned())
+    lock_time::check_final(transaction, txid, place, true)?;
+    check_inputs(transaction, txid, spec, place, true, coins, |outpoint| coins.coin(outpoint).cloned())
 }
 
 /// Everything of [`check_spends`] but finality; `take` yields each input's coin once.
@@ -110,6 +119,7 @@ fn check_inputs(
     txid: Txid,
     spec: &ChainSpec,
     place: Place,
+    has_csv: bool,
     coins: &dyn Coins,
     mut take: impl FnMut(&Outpoint) -> Option<Coin>,
 ) -> Result<(Vec<Coin>, Amount), SpendError> {
@@ -121,7 +131,9 @@ fn check_inputs(
     are_mature(transaction, &spent, txid, spec, place.height)?;
     let total_in = sum_of_inputs(&spent, txid)?;
     let fee = fee_left(transaction, total_in, txid)?;
-    lock_time::check_relative(transaction, &spent, txid, spec, place, coins)?;
+    if has_csv {
+        lock_time::check_relative(transaction, &spent, txid, place, coins)?;
+    }
     Ok((spent, fee))
 }
 
@@ -231,10 +243,11 @@ impl<'a> BlockView<'a> {
         place: Place,
     ) -> Result<(Vec<Coin>, Amount), SpendError> {
         let BlockView { parent, changed } = self;
-        check_inputs(transaction, txid, spec, place, *parent, |outpoint| match changed.insert(*outpoint, None) {
+        let take = |outpoint: &Outpoint| match changed.insert(*outpoint, None) {
             Some(made_or_spent) => made_or_spent,
             None => parent.coin(outpoint).cloned(),
-        })
+        };
+        check_inputs(transaction, txid, spec, place, place.has_csv(spec), *parent, take)
     }
     fn make(&mut self, transaction: &Transaction, txid: Txid, height: u32) {
         let is_coinbase = transaction.is_coinbase();

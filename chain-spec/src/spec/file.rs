@@ -5,6 +5,7 @@
 mod genesis;
 
 use super::{ChainSpec, DemoAccount, Retarget, SpecError};
+use crate::rules::header::FUTURE_MAX_S;
 use crate::{Amount, BlockHash, CompactTarget, Target};
 use genesis::GenesisFile;
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,8 @@ const SPACING_RANGE_S: RangeInclusive<u32> = 1..=604_800;
 const EPOCH_INTERVAL_RANGE: RangeInclusive<u32> = 4..=1_000_000;
 /// One second to ten years.
 const HALF_LIFE_RANGE_S: RangeInclusive<u32> = 1..=315_360_000;
+/// One second to Bitcoin's two hours.
+const FUTURE_RANGE_S: RangeInclusive<u32> = 1..=FUTURE_MAX_S;
 const HALVING_INTERVAL_RANGE: RangeInclusive<u32> = 1..=u32::MAX;
 const MATURITY_RANGE: RangeInclusive<u32> = 1..=1_000_000;
 /// A block must hold a coinbase; a message must hold a block.
@@ -38,6 +41,8 @@ struct SpecFile {
     wif_version: u8,
     default_rpc_port: u16,
     default_p2p_port: u16,
+    #[serde(default = "two_hours")]
+    future_max_s: u32,
     #[serde(default)]
     bip94: bool,
     #[serde(default = "one")]
@@ -85,6 +90,10 @@ struct DemoAccountFile {
 
 fn one() -> u32 {
     1
+}
+
+fn two_hours() -> u32 {
+    FUTURE_MAX_S
 }
 
 /// A field with what is wrong with it.
@@ -143,6 +152,7 @@ impl SpecFile {
             wif_version: self.wif_version,
             default_rpc_port: self.default_rpc_port,
             default_p2p_port: self.default_p2p_port,
+            future_max_s: in_range("future_max_s", self.future_max_s, &FUTURE_RANGE_S)?,
             bip94: self.bip94,
             bip34_height: self.bip34_height,
             bip65_height: self.bip65_height,
@@ -255,6 +265,7 @@ pub(super) fn write(spec: &ChainSpec) -> String {
         wif_version: spec.wif_version,
         default_rpc_port: spec.default_rpc_port,
         default_p2p_port: spec.default_p2p_port,
+        future_max_s: spec.future_max_s,
         bip94: spec.bip94,
         bip34_height: spec.bip34_height,
         bip65_height: spec.bip65_height,

@@ -58,8 +58,6 @@ pub struct Entry {
     pub descendant_fees: Amount,
     /// By Bitcoin's legacy count.
     pub signature_operations: u32,
-    /// Submitted here rather than heard of.
-    pub is_local: bool,
     /// Place in the order of arrival.
     sequence: u64,
 }
@@ -83,7 +81,6 @@ impl Entry {
             descendant_size: size,
             descendant_fees: fee,
             signature_operations,
-            is_local: false,
             sequence: 0,
         }
     }

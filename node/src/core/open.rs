@@ -29,7 +29,7 @@ impl Core {
         spec: Arc<ChainSpec>,
         config: Config,
         store: Box<dyn Store>,
-        loaded: Loaded,
+        mut loaded: Loaded,
         now: Time,
     ) -> Result<(Core, Vec<Output>), StoreError> {
         let id_state = IdState::new(config.seed);
@@ -46,7 +46,7 @@ impl Core {
             flush: FlushState::new(now),
             mempool: Mempool::new(config.mempool_bytes_max, config.fee_rate_min, id_state),
             orphans: Orphans::default(),
-            local: Local::default(),
+            local: Local::new(std::mem::take(&mut loaded.transactions)),
             returning: Returning::default(),
             arrived: Vec::new(),
             sync: Sync::default(),
@@ -62,7 +62,7 @@ impl Core {
         core.restore_chain(&loaded, now)?;
         core.activate(now, None)?;
         core.readmit(now)?;
-        core.restore_local(loaded.transactions, now)?;
+        core.restore_local(now)?;
         core.failures.clear();
         core.reorganised = 0;
         core.flush_if_due(now);

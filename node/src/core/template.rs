@@ -25,6 +25,14 @@ const VERSION: i32 = 0x2000_0000;
 /// Packages in a row that do not fit before the rest is given up (Core: `MAX_CONSECUTIVE_FAILURES`).
 const MISFITS_MAX: u32 = 1_000;
 
+/// Bytes kept free for header, count and a miner's own coinbase (Core: `DEFAULT_BLOCK_RESERVED_WEIGHT`, 8,000 units of a
+/// quarter byte).
+const RESERVED_BYTES: usize = 2_000;
+/// Signature operations kept free for a miner's own coinbase (Core: 400 units of a quarter).
+const RESERVED_SIGNATURE_OPERATIONS: usize = 100;
+/// On chains of tiny blocks, no more than this part is kept free.
+const RESERVED_DIVISOR_MIN: usize = 10;
+
 /// A block that lacks only its proof of work. Its coinbase script ends in eight zero bytes of extranonce.
 #[derive(Clone, Debug)]
 pub struct Template {
@@ -71,15 +79,7 @@ impl Core {
     /// A block to mine on the active tip that pays `payout`.
     pub fn template(&self, payout: &Script, now: Time) -> Template {
         let coinbase = self.coinbase(self.chain.height() + 1, payout, Amount::MAX_MONEY);
-        let size_max = self.spec.block_size_max;
-        // The count of transactions takes at most five bytes in a block that fits any spec.
-        let taken = Header::LEN + 5 + coinbase.encoded_len();
-        let room = Room {
-            bytes: size_max.saturating_sub(taken),
-            signature_operations: (size_max / BYTES_PER_SIGNATURE_OPERATION)
-                .saturating_sub(coinbase.signature_operations() as usize),
-        };
-        let chosen = select(&self.mempool, room);
+        let chosen = select(&self.mempool, self.room(&coinbase));
         let chosen: Vec<_> = chosen.iter().map(|entry| (entry.transaction.clone(), entry.fee)).collect();
         self.assemble(self.chain.tip(), payout, &chosen, now)
     }
@@ -99,6 +99,21 @@ impl Core {
         let chosen: Vec<_> =
             transactions.iter().map(|transaction| (transaction.clone(), fee(&transaction.txid()))).collect();
         Some(self.assemble(parent, payout, &chosen, now))
+    }
+
+    /// What header, count and coinbase leave. Who takes a template over RPC makes a coinbase of its own, perhaps a larger one.
+    fn room(&self, coinbase: &Transaction) -> Room {
+        let size_max = self.spec.block_size_max;
+        let operations_max = size_max / BYTES_PER_SIGNATURE_OPERATION;
+        // The count of transactions takes at most five bytes in a block that fits any spec.
+        let taken = Header::LEN + 5 + coinbase.encoded_len();
+        let reserved = RESERVED_BYTES.min(size_max / RESERVED_DIVISOR_MIN);
+        let reserved_operations = RESERVED_SIGNATURE_OPERATIONS.min(operations_max / RESERVED_DIVISOR_MIN);
+        Room {
+            bytes: size_max.saturating_sub(taken.max(reserved)),
+            signature_operations: operations_max
+                .saturating_sub(reserved_operations.max(coinbase.signature_operations() as usize)),
+        }
     }
 
     fn coinbase(&self, height: u32, payout: &Script, value: Amount) -> Transaction {

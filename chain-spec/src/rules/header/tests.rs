@@ -99,6 +99,22 @@ fn time_two_hours_ahead_is_the_latest_and_later_only_waits() {
     assert_eq!(check_header(&header, &spec, &branch, u64::MAX), Ok(()), "no overflow at the end of time");
 }
 
+/// Where a minute halves the work, two hours would give thousands of blocks away and then stop the chain for as long.
+#[test]
+fn a_chain_that_retargets_by_the_minute_looks_only_a_minute_ahead() {
+    let spec = ChainSpec::builtin("local").unwrap();
+    let Retarget::Asert { half_life_s } = spec.retarget else { panic!("{:?}", spec.retarget) };
+    assert!(spec.future_max_s <= half_life_s);
+    let (branch, mut header) = sound(20, &spec);
+    header.bits = required_target(&spec, &branch);
+    header.time = NOW_S as u32 + spec.future_max_s;
+    assert_eq!(check(&header, &spec, &branch), Ok(()));
+    header.time += 1;
+    let error = check(&header, &spec, &branch).unwrap_err();
+    assert_eq!((error.reason(), error.is_temporary()), ("time-too-new", true));
+    assert!(error.to_string().contains("more than 60 s ahead"), "{error}");
+}
+
 /// The timewarp attack: a period's last block far in the future, the next period's first back at the median.
 #[test]
 fn bip94_timewarp() {

@@ -1,6 +1,6 @@
 //! Lock times: absolute (a transaction's, against height or median-time-past) and relative (an input's, BIP68).
 use super::{Coins, Place, SpendError};
-use crate::{ChainSpec, Coin, Transaction, Txid};
+use crate::{Coin, Transaction, Txid};
 
 /// Lock times below are heights, from here on Unix seconds (Core: `LOCKTIME_THRESHOLD`).
 const TIME_THRESHOLD: u32 = 500_000_000;
@@ -27,10 +27,10 @@ pub fn is_final(transaction: &Transaction, height: u32, time_s: u32) -> bool {
 pub(super) fn check_final(
     transaction: &Transaction,
     txid: Txid,
-    spec: &ChainSpec,
     place: Place,
+    has_csv: bool,
 ) -> Result<(), SpendError> {
-    let time_s = if place.height >= spec.csv_height { place.median_time_past_s } else { place.block_time_s };
+    let time_s = if has_csv { place.median_time_past_s } else { place.block_time_s };
     if is_final(transaction, place.height, time_s) {
         return Ok(());
     }
@@ -42,12 +42,11 @@ pub(super) fn check_relative(
     transaction: &Transaction,
     spent: &[Coin],
     txid: Txid,
-    spec: &ChainSpec,
     place: Place,
     coins: &dyn Coins,
 ) -> Result<(), SpendError> {
     // The version is compared without a sign, as Bitcoin does: -1 has relative lock times.
-    if place.height < spec.csv_height || (transaction.version as u32) < 2 {
+    if (transaction.version as u32) < 2 {
         return Ok(());
     }
     for (index, (input, coin)) in transaction.inputs.iter().zip(spent).enumerate() {

@@ -9,7 +9,7 @@ use crate::core::Core;
 use crate::core::coins::Overlay;
 use crate::core::event::{Output, Time};
 use crate::core::store::StoreError;
-use chain_spec::CheckedBlock;
+use chain_spec::BlockUndo;
 use std::sync::Arc;
 
 /// Blocks judged in one go, blocks.
@@ -21,6 +21,18 @@ const BATCH_TRANSACTIONS_MAX: u32 = 4_096;
 pub(crate) const CALL_TRANSACTIONS_MAX: u32 = 16_384;
 /// The same, blocks.
 const CALL_BLOCKS_MAX: u32 = 2_048;
+
+/// A block that was tried and found good.
+struct Adopted {
+    id: NodeId,
+    undo: Arc<BlockUndo>,
+}
+
+impl From<Tried> for Adopted {
+    fn from(tried: Tried) -> Adopted {
+        Adopted { id: tried.id, undo: tried.undo }
+    }
+}
 
 impl Core {
     /// Makes the best branch active. With a bound, stops after about that many transactions;
@@ -41,10 +53,8 @@ impl Core {
             }
             let fork = self.chain.fork_from_active(target);
             let connected = if fork == tip { self.extend(target, now)? } else { self.reorganise(fork, target, now)? };
-            for block in &connected {
-                transactions += block.block().transactions.len() as u32;
-                blocks += 1;
-            }
+            transactions += connected.iter().map(|id| self.chain.tree.node(*id).transactions).sum::<u32>();
+            blocks += connected.len() as u32;
         }
     }
 
@@ -61,15 +71,15 @@ impl Core {
         &path[..count]
     }
 
-    /// Connects the next blocks on top of the tip.
-    fn extend(&mut self, target: NodeId, now: Time) -> Result<Vec<Arc<CheckedBlock>>, StoreError> {
+    /// Connects the next blocks on top of the tip; which.
+    fn extend(&mut self, target: NodeId, now: Time) -> Result<Vec<NodeId>, StoreError> {
         let tip = self.chain.tip();
         let reach = self.chain.tree.node(tip).height.saturating_add(BATCH_BLOCKS_MAX as u32);
         let path = self.chain.tree.path(tip, self.chain.tree.ancestor(target, reach));
         let batch = self.batch(&path);
         let mut overlay = Overlay::new(self.id_state);
         match self.try_blocks(&mut overlay, batch)? {
-            Ok(tried) => Ok(self.adopt(tip, overlay, Vec::new(), tried, now)),
+            Ok(tried) => self.adopt(tip, overlay, &[], tried.into_iter().map(Adopted::from).collect(), now),
             Err(broken) => {
                 self.fail_block(broken.id, &broken.error);
                 Ok(Vec::new())
@@ -77,8 +87,9 @@ impl Core {
         }
     }
 
-    /// Leaves the active branch at `fork` for the one that ends in `target`, as far as it takes to beat the old tip.
-    fn reorganise(&mut self, fork: NodeId, target: NodeId, now: Time) -> Result<Vec<Arc<CheckedBlock>>, StoreError> {
+    /// Leaves the active branch at `fork` for the one that ends in `target`, as far as it takes to beat the old tip; the
+    /// blocks connected. However deep it goes, only the coins it touches stay in memory, not the blocks.
+    fn reorganise(&mut self, fork: NodeId, target: NodeId, now: Time) -> Result<Vec<NodeId>, StoreError> {
         let tip = self.chain.tip();
         let mut overlay = Overlay::new(self.id_state);
         let disconnected = self.disconnect(fork, &mut overlay)?;
@@ -89,28 +100,27 @@ impl Core {
         {
             path.truncate(better + 1);
         }
-        let mut connected: Vec<Tried> = Vec::with_capacity(path.len());
+        let mut connected: Vec<Adopted> = Vec::with_capacity(path.len());
         while connected.len() < path.len() {
             let batch = self.batch(&path[connected.len()..]);
             match self.try_blocks(&mut overlay, batch)? {
-                Ok(tried) => connected.extend(tried),
+                Ok(tried) => connected.extend(tried.into_iter().map(Adopted::from)),
                 Err(broken) => {
-                    connected.iter().for_each(|tried| self.chain.tree.node_mut(tried.id).is_verified = true);
+                    connected.iter().for_each(|good| self.chain.tree.node_mut(good.id).is_verified = true);
                     self.fail_block(broken.id, &broken.error);
                     return Ok(Vec::new());
                 }
             }
         }
-        Ok(self.adopt(fork, overlay, disconnected, connected, now))
+        self.adopt(fork, overlay, &disconnected, connected, now)
     }
 
-    /// Undoes the active blocks above `fork` on trial; returns them, highest first.
-    fn disconnect(&mut self, fork: NodeId, overlay: &mut Overlay) -> Result<Vec<Arc<CheckedBlock>>, StoreError> {
+    /// Undoes the active blocks above `fork` on trial; returns them, lowest first.
+    fn disconnect(&mut self, fork: NodeId, overlay: &mut Overlay) -> Result<Vec<NodeId>, StoreError> {
         let path = self.chain.tree.path(fork, self.chain.tip());
-        let mut disconnected = Vec::with_capacity(path.len());
-        for id in path.into_iter().rev() {
-            let body = self.stored_body(id)?;
-            let undo = self.stored_undo(id)?;
+        for id in path.iter().rev() {
+            let body = self.stored_body(*id)?;
+            let undo = self.stored_undo(*id)?;
             // The other branch may make these coins again: the cache must know that the store has them.
             for (transaction, txid) in body.block().transactions.iter().zip(body.txids()) {
                 for (outpoint, _) in made_coins(transaction, *txid) {
@@ -118,32 +128,30 @@ impl Core {
                 }
             }
             undo_block(&body, &undo, |outpoint, coin| overlay.set(outpoint, coin));
-            disconnected.push(body);
         }
-        Ok(disconnected)
+        Ok(path)
     }
 
     /// A connected block's undo data; that it is missing is the store's failure.
-    pub(crate) fn stored_undo(&self, id: NodeId) -> Result<Arc<chain_spec::BlockUndo>, StoreError> {
+    pub(crate) fn stored_undo(&self, id: NodeId) -> Result<Arc<BlockUndo>, StoreError> {
         let hash = self.chain.tree.node(id).hash;
         self.chain.undo(&hash, self.store.as_ref())?.ok_or_else(|| {
             StoreError(format!("block {hash} was connected but its undo data is missing; restart with --reindex"))
         })
     }
 
-    /// What was tried and found good takes effect: coins, active chain, mempool.
+    /// What was tried and found good takes effect: coins, active chain, mempool. The blocks connected.
     fn adopt(
         &mut self,
         fork: NodeId,
         overlay: Overlay,
-        disconnected: Vec<Arc<CheckedBlock>>,
-        connected: Vec<Tried>,
+        disconnected: &[NodeId],
+        connected: Vec<Adopted>,
         now: Time,
-    ) -> Vec<Arc<CheckedBlock>> {
+    ) -> Result<Vec<NodeId>, StoreError> {
         self.coins.apply(overlay);
-        let path: Vec<NodeId> = connected.iter().map(|tried| tried.id).collect();
-        let mut bodies = Vec::with_capacity(connected.len());
-        for Tried { id, body, undo } in connected {
+        let path: Vec<NodeId> = connected.iter().map(|adopted| adopted.id).collect();
+        for Adopted { id, undo } in connected {
             let node = self.chain.tree.node(id);
             let hash = node.hash;
             if !node.is_connected {
@@ -153,13 +161,12 @@ impl Core {
             // Also when it was connected before: the transaction index follows the active chain.
             self.outputs.push(Output::StoreUndo(hash, undo.clone()));
             self.chain.undo_of_this_call.insert(hash, undo);
-            bodies.push(body);
         }
         self.chain.set_active(fork, &path);
-        self.flush.blocks_since += (disconnected.len() + bodies.len()) as u32;
+        self.flush.blocks_since += (disconnected.len() + path.len()) as u32;
         self.reorganised += disconnected.len() as u32;
         self.tip_changed_at = now;
-        self.mempool_after_blocks(&disconnected, &bodies, now);
-        bodies
+        self.mempool_after_blocks(disconnected, &path, now)?;
+        Ok(path)
     }
 }

@@ -1,7 +1,7 @@
 //! Transactions submitted here: kept in the store until they are mined deep enough or can no longer be, so that what was
 //! reported as accepted survives kill -9.
 
-use super::accept::Entrance;
+use super::accept::{Class, Entrance, Refusal};
 use crate::core::Core;
 use crate::core::event::{Accepted, Output, Rejected, Time};
 use crate::core::message::Gossip;
@@ -13,16 +13,24 @@ use std::sync::Arc;
 /// Confirmations after which a transaction is no longer kept, blocks.
 const CONFIRMATIONS_KEPT: u32 = 6;
 
-/// The kept transactions: at which height they were mined, if they were.
+/// The kept transactions.
 #[derive(Debug, Default)]
 pub(crate) struct Local {
-    mined_at: BTreeMap<Txid, Option<u32>>,
+    /// `None` while pooled. Else the height from which [`CONFIRMATIONS_KEPT`] are counted: where it was mined, or where it was
+    /// found not to fit when the node started again.
+    kept: BTreeMap<Txid, Option<u32>>,
+    /// Kept by the store and not yet judged: the chain was not as far as the store's blocks.
+    unrestored: Vec<Arc<CheckedTransaction>>,
 }
 
 impl Local {
-    /// Whether a transaction is kept.
-    pub(crate) fn contains(&self, txid: &Txid) -> bool {
-        self.mined_at.contains_key(txid)
+    /// With what the store kept, for [`Core::restore_local`].
+    pub(crate) fn new(unrestored: Vec<Arc<CheckedTransaction>>) -> Local {
+        Local { kept: BTreeMap::new(), unrestored }
+    }
+    /// Nothing is kept.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.kept.is_empty()
     }
 }
 
@@ -33,18 +41,10 @@ impl Core {
         transaction: &Arc<Transaction>,
         now: Time,
     ) -> Result<Result<Accepted, Rejected>, StoreError> {
-        let admitted = match self.judge_transaction(transaction, Entrance::New, now)? {
-            Ok(mut judged) => {
-                judged.entry.is_local = true;
-                let checked = judged.entry.transaction.clone();
-                self.admit(judged, now).map(|txid| (txid, checked))
-            }
-            Err(refusal) => Err(refusal),
-        };
-        match admitted {
-            Ok((txid, checked)) => {
-                self.local.mined_at.insert(txid, None);
-                self.outputs.push(Output::StoreTransaction(checked));
+        let judged = self.judge_transaction(transaction, Entrance::New, now)?;
+        match judged.and_then(|judged| self.admit(judged, now)) {
+            Ok(txid) => {
+                self.keep_local(txid);
                 self.outputs.push(Output::Publish(Gossip::Transaction(transaction.clone())));
                 self.resolve_orphans(txid);
                 Ok(Ok(Accepted::Transaction(txid)))
@@ -53,65 +53,91 @@ impl Core {
         }
     }
 
-    /// Takes back into the pool what was kept when the node stopped.
-    pub(crate) fn restore_local(
-        &mut self,
-        transactions: Vec<Arc<CheckedTransaction>>,
-        now: Time,
-    ) -> Result<(), StoreError> {
-        for kept in transactions {
-            let txid = kept.txid();
-            match self.judge_transaction(kept.transaction(), Entrance::Returning, now)? {
-                Ok(mut judged) => {
-                    judged.entry.is_local = true;
-                    self.mempool.insert(judged.entry);
-                    self.local.mined_at.insert(txid, None);
-                }
-                // Mined since, perhaps just now: kept until it is deep enough, counted from the tip.
-                Err(refusal) if refusal.reason == "txn-already-known" => {
-                    self.local.mined_at.insert(txid, Some(self.chain.height()));
-                }
-                Err(_) => self.outputs.push(Output::ForgetTransactions(vec![txid])),
+    /// Keeps a pooled transaction, and the pooled ones it needs, whoever sent them: without them it could not come back.
+    fn keep_local(&mut self, txid: Txid) {
+        let needed = self.mempool.ancestors(&txid);
+        for txid in needed.into_iter().chain([txid]) {
+            let Some(entry) = self.mempool.get(&txid) else { continue };
+            if self.local.kept.insert(txid, None).is_none() {
+                self.outputs.push(Output::StoreTransaction(entry.transaction.clone()));
             }
         }
-        Ok(())
     }
 
-    /// Notes which kept transactions blocks took and gave back.
-    pub(super) fn local_after_blocks(&mut self, undone: &[Arc<CheckedBlock>], connected: &[Arc<CheckedBlock>]) {
-        if self.local.mined_at.is_empty() {
-            return;
+    /// Keeps what kept transactions need since a reorganisation has undone it.
+    pub(super) fn keep_needed(&mut self) {
+        let pooled: Vec<Txid> =
+            self.local.kept.iter().filter(|(_, height)| height.is_none()).map(|(txid, _)| *txid).collect();
+        pooled.into_iter().for_each(|txid| self.keep_local(txid));
+    }
+
+    /// Takes back into the pool what was kept when the node stopped, once the chain stands where its blocks lead.
+    pub(crate) fn restore_local(&mut self, now: Time) -> Result<(), StoreError> {
+        if self.activation_pending || self.local.unrestored.is_empty() {
+            return Ok(());
         }
-        for txid in undone.iter().flat_map(|block| block.txids()) {
-            if let Some(mined_at) = self.local.mined_at.get_mut(txid) {
-                *mined_at = None;
+        let mut waiting = std::mem::take(&mut self.local.unrestored);
+        loop {
+            let (count, mut missing) = (waiting.len(), Vec::new());
+            for kept in waiting {
+                let txid = kept.txid();
+                match self.judge_transaction(kept.transaction(), Entrance::Returning, now)? {
+                    Ok(judged) => {
+                        self.mempool.insert(judged.entry);
+                        self.local.kept.insert(txid, None);
+                    }
+                    Err(Refusal { class: Class::ParentsMissing(..), .. }) => missing.push(kept),
+                    Err(Refusal { class: Class::Rule, .. }) => {
+                        self.outputs.push(Output::ForgetTransactions(vec![txid]));
+                    }
+                    // Mined since, or out of place for now: kept a while longer.
+                    Err(_) => drop(self.local.kept.insert(txid, Some(self.chain.height()))),
+                }
+            }
+            // A parent that was kept later than its child is pooled by now.
+            if missing.len() == count || missing.is_empty() {
+                let from = Some(self.chain.height());
+                self.local.kept.extend(missing.iter().map(|kept| (kept.txid(), from)));
+                return Ok(());
+            }
+            waiting = missing;
+        }
+    }
+
+    /// Notes that kept transactions are no longer mined.
+    pub(super) fn local_undone(&mut self, block: &CheckedBlock) {
+        for txid in block.txids() {
+            if let Some(height) = self.local.kept.get_mut(txid) {
+                *height = None;
             }
         }
-        for block in connected {
-            let height = self.chain.tree.find(&block.hash()).map(|id| self.chain.tree.node(id).height);
-            for txid in block.txids() {
-                if let Some(mined_at) = self.local.mined_at.get_mut(txid) {
-                    *mined_at = height;
-                }
+    }
+
+    /// Notes that kept transactions are mined.
+    pub(super) fn local_mined(&mut self, block: &CheckedBlock, at: u32) {
+        for txid in block.txids() {
+            if let Some(height) = self.local.kept.get_mut(txid) {
+                *height = Some(at);
             }
         }
     }
 
     /// Lets go of kept transactions that are mined deep enough or were dropped from the pool.
     pub(crate) fn forget_local(&mut self) {
-        if self.local.mined_at.is_empty() {
+        if self.local.kept.is_empty() {
             return;
         }
         let tip = self.chain.height();
         let is_over = |txid: &Txid, mined_at: &Option<u32>| match mined_at {
+            _ if self.mempool.get(txid).is_some() => false,
             Some(height) => tip >= height.saturating_add(CONFIRMATIONS_KEPT),
-            None => self.mempool.get(txid).is_none(),
+            None => true,
         };
         let over: Vec<Txid> =
-            self.local.mined_at.iter().filter(|(txid, mined)| is_over(txid, mined)).map(|(txid, _)| *txid).collect();
+            self.local.kept.iter().filter(|(txid, mined)| is_over(txid, mined)).map(|(txid, _)| *txid).collect();
         if !over.is_empty() {
             for txid in &over {
-                self.local.mined_at.remove(txid);
+                self.local.kept.remove(txid);
             }
             self.outputs.push(Output::ForgetTransactions(over));
         }

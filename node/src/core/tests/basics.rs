@@ -1,11 +1,12 @@
 //! One node: submitting, mining, reorganising, steering, restarting.
 
 use super::world::*;
-use crate::core::event::{Accepted, CallId, Input, Output, Steer};
+use crate::core::Config;
+use crate::core::event::{Accepted, CallId, GossipId, Input, Output, PeerKey, Steer};
 use crate::core::message::{CompactBlock, Gossip};
 use crate::core::store::Status;
 use crate::core::view::ChainTipStatus;
-use chain_spec::Outpoint;
+use chain_spec::{Amount, Encode, Outpoint, Script, TxOut};
 use std::sync::Arc;
 
 const COIN: u64 = 100_000_000;
@@ -200,7 +201,7 @@ fn a_block_ahead_of_the_clock_is_welcome_later() {
     let spec = spec();
     let mut node = Node::new(&spec, 1);
     let mut early = (*block_on(&spec.genesis.header, 1, &[], 50 * COIN, 0, &spec)).clone();
-    early.header.time = (node.now.0 / 1_000) as u32 + 7_201;
+    early.header.time = (node.now.0 / 1_000) as u32 + spec.future_max_s + 1;
     let early = solve(early, &spec);
     assert_eq!(node.submit(&early).unwrap_err().reason, "time-too-new");
     node.now.0 += 1_000;
@@ -268,4 +269,76 @@ fn what_was_accepted_survives_a_crash_and_a_stop() {
     };
     crate::core::store::Store::for_each_coin(&node.store, visit).unwrap();
     assert!(stored.iter().eq(coins.keys()));
+}
+
+#[test]
+fn a_local_transaction_comes_back_with_the_parent_that_a_peer_sent() {
+    let spec = spec();
+    let mut node = Node::new(&spec, 1);
+    let (peer, id) = (PeerKey(1), GossipId(1));
+    node.handle(Input::PeerConnected { peer, inbound: true });
+    let parent = spend(&[genesis_coin(&spec, 0).0], 0, &[(9 * COIN, 1)]);
+    node.handle(Input::Gossip { peer, id, message: Gossip::Transaction(parent.clone()) });
+    assert_eq!(node.pool(), vec![parent.txid()]);
+    assert_eq!(node.store.load().transactions.len(), 0, "a peer will send it again");
+    let child = spend(&[outpoint(&parent, 0)], 1, &[(8 * COIN, 2)]);
+    node.pay(&child).unwrap();
+    let node = node.crash();
+    assert_eq!(node.pool(), vec![parent.txid(), child.txid()]);
+}
+
+#[test]
+fn a_local_transaction_comes_back_with_the_parent_that_a_reorganisation_undid() {
+    let spec = spec();
+    let mut node = Node::new(&spec, 1);
+    let parent = spend(&[genesis_coin(&spec, 0).0], 0, &[(9 * COIN, 1)]);
+    let first = block_on(&spec.genesis.header, 1, std::slice::from_ref(&parent), 50 * COIN, 0, &spec);
+    node.submit(&first).unwrap();
+    let child = spend(&[outpoint(&parent, 0)], 1, &[(8 * COIN, 2)]);
+    node.pay(&child).unwrap();
+    let rival = block_on(&spec.genesis.header, 1, &[], 50 * COIN, 1, &spec);
+    node.submit(&rival).unwrap();
+    node.submit(&block_on(&rival.header, 2, &[], 50 * COIN, 1, &spec)).unwrap();
+    assert_eq!(node.pool(), vec![parent.txid(), child.txid()]);
+    let kept: Vec<_> = node.store.load().transactions.iter().map(|kept| kept.txid()).collect();
+    assert_eq!(kept, vec![child.txid(), parent.txid()], "the parent was kept later");
+    let node = node.crash();
+    assert_eq!(node.pool(), vec![parent.txid(), child.txid()]);
+}
+
+#[test]
+fn a_roll_forward_in_many_calls_loses_no_local_transaction() {
+    let spec = spec();
+    let mut node = Node::new(&spec, 1);
+    let blocks: Vec<_> = (0..300).map(|_| node.mine()).collect();
+    let late = outpoint(&blocks[290].transactions[0], 0);
+    let payment = spend(&[late], 9, &[(COIN / 2, 1)]);
+    node.pay(&payment).unwrap();
+    let tip = node.tip();
+    let tiny = Config { coin_cache_bytes_max: 0, ..config(1) };
+    let mut node = Node::with(&spec, tiny, node.store.fork()).unwrap();
+    assert!(node.core.has_pending() && node.pool().is_empty(), "the coins have been flushed on the way");
+    while node.core.has_pending() {
+        node.handle(Input::Tick);
+    }
+    assert_eq!((node.tip(), node.pool()), (tip, vec![payment.txid()]));
+    assert_eq!(node.store.load().transactions.len(), 1);
+}
+
+/// A miner that takes a template over RPC may make a larger coinbase than ours.
+#[test]
+fn a_full_template_leaves_room_for_a_coinbase_of_the_miner_s_own() {
+    let mut spec = Arc::unwrap_or_clone(spec());
+    spec.block_size_max = 8_000;
+    let spec = Arc::new(spec);
+    let mut node = Node::new(&spec, 1);
+    for index in 0..GENESIS_COINS {
+        node.pay(&spend(&[genesis_coin(&spec, index).0], 0, &[(9 * COIN, 1)])).unwrap();
+    }
+    let mut block = node.core.template(&lock(9), node.now).block;
+    let size = block.encoded_len();
+    assert!((7_000..=7_320).contains(&size), "{size} bytes: it is full, but for a tenth");
+    let note = TxOut { value: Amount::ZERO, script: Script::from_bytes([vec![0x6a, 75], vec![1; 75]].concat()) };
+    block.transactions[0].outputs.extend(vec![note; 6]);
+    assert_eq!(node.submit(&solve(block, &spec)), Ok(Accepted::Active));
 }

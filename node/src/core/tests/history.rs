@@ -135,6 +135,24 @@ fn lock_times_are_held_against_the_block_s_time_until_bip113() {
     assert_eq!(node.submit(&reached), Ok(Accepted::Active));
 }
 
+/// What is pooled below BIP113's height may be mined above it, where a template that holds it must still be valid.
+#[test]
+fn the_pool_judges_lock_times_by_the_later_rules_at_once() {
+    let mut spec = Arc::unwrap_or_clone(spec());
+    spec.csv_height = 2;
+    let spec = Arc::new(spec);
+    let mut node = Node::new(&spec, 1);
+    let median = node.core.tip().median_time_past_s;
+    let locked = spend_at(&[genesis_coin(&spec, 0).0], 0, &[(9 * COIN, 1)], median);
+    assert_eq!(node.pay(&locked).unwrap_err().reason, "non-final");
+    let payment = spend(&[genesis_coin(&spec, 1).0], 0, &[(9 * COIN, 1)]);
+    node.pay(&payment).unwrap();
+    let held = waiting(outpoint(&payment, 0), 1, 2);
+    assert_eq!(node.pay(&held).unwrap_err().reason, "non-BIP68-final");
+    let block = block_on(&spec.genesis.header, 1, &[locked, payment, held], 50 * COIN, 0, &spec);
+    assert_eq!(node.submit(&block), Ok(Accepted::Active), "a block below that height may hold them");
+}
+
 /// A coin's spend that waits for `blocks` above it (BIP68).
 fn waiting(coin: Outpoint, from: u8, blocks: u32) -> Arc<Transaction> {
     let mut transaction = Arc::unwrap_or_clone(spend(&[coin], from, &[(COIN, 2)]));

@@ -5,7 +5,7 @@ use crate::core::store::StoreError;
 use crate::core::store::memory::MemoryStore;
 use crate::core::{Config, Core};
 use chain_spec::merkle::merkle_root;
-use chain_spec::rules::header::check_proof_of_work;
+use chain_spec::rules::header::{FUTURE_MAX_S, check_proof_of_work};
 use chain_spec::signature_hash::{SIGHASH_ALL, signature_hash};
 use chain_spec::spec::Retarget;
 use chain_spec::{
@@ -22,6 +22,7 @@ pub(crate) const GENESIS_COINS: u32 = 40;
 pub(crate) fn spec() -> Arc<ChainSpec> {
     let mut spec = ChainSpec::builtin("local").unwrap();
     spec.retarget = Retarget::Fixed;
+    spec.future_max_s = FUTURE_MAX_S;
     spec.initial_target = CompactTarget::from_bits(0x207f_ffff);
     let output = TxOut { value: Amount::from_units(10 * Amount::COIN.units()), script: lock(0) };
     spec.genesis.transactions[0].outputs = vec![output; GENESIS_COINS as usize];

@@ -139,7 +139,10 @@ impl<'a> Overlay<'a> {
                 return Ok(Err(format!("its undo data has another number of inputs for transaction {txid}")));
             }
             for (input, coin) in transaction.inputs.iter().zip(spent) {
-                self.coins.insert(input.outpoint, Some(coin.clone()));
+                self.fetch(input.outpoint)?;
+                if self.coins.insert(input.outpoint, Some(coin.clone())).flatten().is_some() {
+                    return Ok(Err(format!("the coin {} that it spends is there all the same", input.outpoint)));
+                }
             }
         }
         Ok(Ok(()))
@@ -194,5 +197,55 @@ impl<'a> Overlay<'a> {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::tests::world::{block_on, genesis_coin, spec, spend};
+    use chain_spec::Txid;
+
+    /// Coins that somebody wrote down, right or wrong.
+    struct Written(Arc<ChainSpec>, FxHashMap<Outpoint, Coin>);
+
+    impl Ground for Written {
+        fn spec(&self) -> &ChainSpec {
+            &self.0
+        }
+        fn coin(&self, outpoint: &Outpoint) -> Result<Option<Coin>, StoreError> {
+            Ok(self.1.get(outpoint).cloned())
+        }
+        fn median_time_past(&self, _height: u32) -> Option<u32> {
+            Some(self.0.genesis.header.time)
+        }
+    }
+
+    /// Undoes a block with one payment on coins that `spoil` has changed.
+    fn undone(spoil: impl FnOnce(&mut FxHashMap<Outpoint, Coin>, (Outpoint, Coin), Txid)) -> Result<(), String> {
+        let spec = spec();
+        let spent = genesis_coin(&spec, 0);
+        let payment = spend(&[spent.0], 0, &[(100_000_000, 1)]);
+        let block = block_on(&spec.genesis.header, 1, std::slice::from_ref(&payment), 1, 0, &spec);
+        let block = check_block(block, &spec).unwrap();
+        let undo = BlockUndo { spent: vec![vec![spent.1.clone()]] };
+        let mut coins = FxHashMap::default();
+        for (position, transaction) in block.block().transactions.iter().enumerate() {
+            let coin = Coin { output: transaction.outputs[0].clone(), height: 1, is_coinbase: position == 0 };
+            coins.insert(Outpoint { txid: block.txids()[position], index: 0 }, coin);
+        }
+        spoil(&mut coins, spent, payment.txid());
+        Overlay::new(&Written(spec, coins)).disconnect(&block, &undo, 1).unwrap()
+    }
+
+    #[test]
+    fn undoing_a_block_finds_coins_that_are_missing_wrong_or_spent_and_still_there() {
+        assert_eq!(undone(|_, _, _| {}), Ok(()));
+        let missing = undone(|coins, _, made| drop(coins.remove(&Outpoint { txid: made, index: 0 })));
+        assert!(missing.as_ref().is_err_and(|what| what.contains("not among the coins")), "{missing:?}");
+        let wrong = undone(|coins, _, made| coins.get_mut(&Outpoint { txid: made, index: 0 }).unwrap().height = 2);
+        assert!(wrong.as_ref().is_err_and(|what| what.contains("not among the coins")), "{wrong:?}");
+        let still_there = undone(|coins, spent, _| drop(coins.insert(spent.0, spent.1)));
+        assert!(still_there.as_ref().is_err_and(|what| what.contains("is there all the same")), "{still_there:?}");
     }
 }
