@@ -151,6 +151,7 @@ impl Node {
         let (listener, rpc_address) = listen(&settings.rpc_listen).await?;
 
         let spec = Arc::new(settings.spec);
+        let txindex = settings.store.txindex;
         let opened = open_store(&datadir, &spec, settings.store).await?;
         // The directory is ours from here on: its cookie and ready file are too.
         let user = settings.rpc_user.as_ref().map(|(name, password)| (name.as_str(), password.as_str()));
@@ -184,6 +185,7 @@ impl Node {
             spec,
             datadir,
             started: clock::now(),
+            txindex,
             stop,
             counters,
             calls: RunningCalls::default(),

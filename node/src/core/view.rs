@@ -3,12 +3,14 @@
 //! Every answer is of the moment: the owner of the core runs these between two inputs.
 
 use super::Core;
+use super::chain::connect::made_coins;
 use super::chain::tree::{Node, NodeId};
 use super::event::{PeerKey, Rejected, Time};
 use super::mempool::Mempool;
 use super::mempool::accept::Entrance;
 use super::store::{Status, StoreError};
 use chain_spec::{Amount, Block, BlockHash, BlockUndo, ChainSpec, Coin, Header, Outpoint, Transaction, Txid, Work};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// One block of the tree, as far as it is known.
@@ -220,23 +222,29 @@ impl Core {
         &self.mempool
     }
 
-    /// Whether a transaction would be accepted now (`testmempoolaccept`); changes nothing.
+    /// Whether transactions that may spend from one another would be accepted in this order; changes nothing. The inner error
+    /// is the first that would not, by its place.
     ///
     /// # Errors
     /// The store cannot be read.
-    pub fn test_transaction(
+    pub fn test_package(
         &self,
-        transaction: &Arc<Transaction>,
+        transactions: &[Arc<Transaction>],
         now: Time,
-    ) -> Result<Result<Tested, Rejected>, StoreError> {
-        let judged = self.judge_transaction(transaction, Entrance::New, now)?;
-        Ok(match judged {
-            Ok(judged) => {
-                let checked = &judged.entry.transaction;
-                Ok(Tested { txid: checked.txid(), fee: judged.entry.fee, size: checked.size() })
+    ) -> Result<Result<Vec<Tested>, (usize, Rejected)>, StoreError> {
+        let (height, mut package, mut tested) = (self.chain.height() + 1, BTreeMap::new(), Vec::new());
+        for (place, transaction) in transactions.iter().enumerate() {
+            let judged = match self.judge_in_package(transaction, Entrance::New, now, &package)? {
+                Ok(judged) => judged,
+                Err(refusal) => return Ok(Err((place, refusal.rejected(&transaction.txid())))),
+            };
+            let checked = &judged.entry.transaction;
+            for (outpoint, output) in made_coins(transaction, checked.txid()) {
+                package.insert(outpoint, Coin { output: output.clone(), height, is_coinbase: false });
             }
-            Err(refusal) => Err(refusal.rejected(&transaction.txid())),
-        })
+            tested.push(Tested { txid: checked.txid(), fee: judged.entry.fee, size: checked.size() });
+        }
+        Ok(Ok(tested))
     }
 
     /// How far synchronisation is.

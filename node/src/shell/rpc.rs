@@ -11,6 +11,7 @@ pub mod blockstats;
 pub mod chaintxstats;
 pub mod context;
 pub mod control;
+pub mod deployments;
 pub mod descriptor;
 pub mod error;
 pub mod generate;

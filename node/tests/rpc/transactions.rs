@@ -58,6 +58,8 @@ fn a_payment_is_tested_sent_mined_and_found_on_two_nodes() {
     assert_eq!(node.error_code("sendrawtransaction", json!([hex_of(&greedy), 0])), -26);
     let absurd = pay(&alice, coin, &bob, 10_0000_0000);
     assert_eq!(node.error_code("sendrawtransaction", json!([hex_of(&absurd)])), -25);
+    let unsigned_absurd = Transaction { inputs: unsigned.inputs.clone(), ..absurd };
+    assert_eq!(node.error_code("sendrawtransaction", json!([hex_of(&unsigned_absurd)])), -26, "the rule comes first");
     let orphan = pay(&alice, Outpoint { txid: payment.txid(), index: 7 }, &bob, 1_0000);
     assert_eq!(node.error_code("sendrawtransaction", json!([hex_of(&orphan)])), -25);
 
@@ -94,6 +96,66 @@ fn a_payment_is_tested_sent_mined_and_found_on_two_nodes() {
     assert_eq!((&stats["ins"], &stats["outs"], &stats["total_out"]), (&json!(1), &json!(2), &json!(49_9999_0000_u64)));
     assert_eq!((&stats["utxo_increase"], &stats["utxo_size_inc_actual"]), (&json!(1), &json!(34 + 41)));
     assert_eq!(node.call("verifychain", json!([4, 0])), json!(true));
+}
+
+/// Core's answers to a list: members see one another's coins, a refusal leaves the rest unjudged, a bad list is no one's fault.
+#[test]
+fn transactions_that_need_one_another_are_tested_together() {
+    let (alice, bob) = (party(1), party(2));
+    let node = Node::start("bitcoin-regtest", &["--txindex"]);
+    let blocks = node.call("generatetoaddress", json!([101, alice.address]));
+    let block = node.call("getblock", json!([blocks[0]]));
+    let coin = Outpoint { txid: block["tx"][0].as_str().unwrap().parse().unwrap(), index: 0 };
+    let parent = pay(&alice, coin, &bob, 49_9990_0000);
+    let made = Outpoint { txid: parent.txid(), index: 0 };
+    let child = pay(&bob, made, &alice, 49_9980_0000);
+    let test = |list: &[&Transaction]| {
+        let list: Vec<String> = list.iter().map(|transaction| hex_of(transaction)).collect();
+        let results = node.call("testmempoolaccept", json!([list]));
+        let words = results.as_array().unwrap().iter().map(|result| {
+            let word = result.get("package-error").or(result.get("reject-reason")).or(result.get("allowed"));
+            word.map_or_else(|| "unjudged".to_owned(), |word| word.to_string().replace('"', ""))
+        });
+        words.collect::<Vec<_>>()
+    };
+    assert_eq!(test(&[&child]), ["missing-inputs"]);
+    assert_eq!(test(&[&parent, &child]), ["true", "true"]);
+    assert_eq!(test(&[&child, &parent]), ["package-not-sorted"; 2]);
+    assert_eq!(test(&[&parent, &parent]), ["package-contains-duplicates"; 2]);
+    let rival = pay(&alice, coin, &bob, 49_9980_0000);
+    assert_eq!(test(&[&parent, &rival]), ["conflict-in-package"; 2]);
+    let greedy = pay(&bob, made, &alice, 50_0000_0000);
+    assert_eq!(test(&[&parent, &greedy]), ["unjudged", "bad-txns-in-belowout"]);
+    let absurd = pay(&bob, made, &alice, 10_0000_0000);
+    assert_eq!(test(&[&parent, &absurd]), ["true", "max-fee-exceeded"]);
+    assert_eq!(node.call("getrawmempool", json!([])), json!([]), "nothing was submitted");
+
+    node.text("sendrawtransaction", json!([hex_of(&parent)]));
+    let asked = json!({"txid": coin.txid.to_string(), "vout": 0});
+    let unspent = json!({"txid": made.txid.to_string(), "vout": 0});
+    let spenders = node.call("gettxspendingprevout", json!([[asked, unspent]]));
+    assert_eq!(spenders[0]["spendingtxid"], json!(made.txid.to_string()));
+    assert_eq!(spenders[1], unspent);
+    assert_eq!(node.error_code("gettxspendingprevout", json!([[{"txid": "00", "vout": 0}]])), -8);
+}
+
+/// What clients ask for before they begin.
+#[test]
+fn a_node_says_which_rules_and_indexes_it_has() {
+    let node = Node::start("bitcoin-regtest", &["--txindex"]);
+    node.call("generatetoaddress", json!([1, party(1).address]));
+    let deployments = node.call("getdeploymentinfo", json!([]));
+    assert_eq!(deployments["height"], 1);
+    assert_eq!(deployments["deployments"]["csv"], json!({"type": "buried", "active": true, "height": 1}));
+    assert_eq!(node.error_code("getdeploymentinfo", json!(["00".repeat(32)])), -5);
+    assert_eq!(node.call("getindexinfo", json!([])), json!({"txindex": {"synced": true, "best_block_height": 1}}));
+    assert_eq!(node.call("getindexinfo", json!(["coinstatsindex"])), json!({}));
+    assert_eq!(node.call("ping", json!([])), Value::Null);
+    assert_eq!(node.call("estimatesmartfee", json!([6]))["blocks"], 6);
+    assert_eq!(node.error_code("estimatesmartfee", json!([0])), -8);
+    let script = node.call("decodescript", json!([hex::encode(party(1).script.as_bytes())]));
+    assert_eq!((&script["type"], &script["address"]), (&json!("pubkeyhash"), &json!(party(1).address)));
+    assert_eq!(node.error_code("decodescript", json!(["0g"])), -8);
 }
 
 /// A batch is judged in its order, as if each call came alone, though neighbours of one method run together.

@@ -106,7 +106,18 @@ impl Core {
         entrance: Entrance,
         now: Time,
     ) -> Result<Result<Judged, Refusal>, StoreError> {
-        let judged = self.judge_unsigned(transaction, entrance, now)?;
+        self.judge_in_package(transaction, entrance, now, &BTreeMap::new())
+    }
+
+    /// Judges a transaction as if the coins of `package` were pooled as well.
+    pub(crate) fn judge_in_package(
+        &self,
+        transaction: &Arc<Transaction>,
+        entrance: Entrance,
+        now: Time,
+        package: &BTreeMap<Outpoint, Coin>,
+    ) -> Result<Result<Judged, Refusal>, StoreError> {
+        let judged = self.judge_unsigned(transaction, entrance, now, package)?;
         Ok(judged.and_then(|(judged, spent)| {
             if !self.mempool.has_verified(&judged.entry.transaction.txid()) {
                 let encoding = self.spec.signature_encoding(self.chain.height() + 1);
@@ -132,7 +143,7 @@ impl Core {
     ) -> Result<(), StoreError> {
         let mut unsigned = Vec::new();
         for transaction in transactions {
-            if let Ok(judged) = self.judge_unsigned(transaction, Entrance::New, now)?
+            if let Ok(judged) = self.judge_unsigned(transaction, Entrance::New, now, &BTreeMap::new())?
                 && !self.mempool.has_verified(&judged.0.entry.transaction.txid())
             {
                 unsigned.push(judged);
@@ -155,6 +166,7 @@ impl Core {
         transaction: &Arc<Transaction>,
         entrance: Entrance,
         now: Time,
+        package: &BTreeMap<Outpoint, Coin>,
     ) -> Result<Result<(Judged, Vec<Coin>), Refusal>, StoreError> {
         let checked = match check_transaction(transaction.clone()) {
             Ok(checked) => Arc::new(checked),
@@ -166,7 +178,7 @@ impl Core {
         if let Err(refusal) = self.fits_the_pool(&checked, entrance) {
             return Ok(Err(refusal));
         }
-        let fetched = match self.fetch_spent(&checked)? {
+        let fetched = match self.fetch_spent(&checked, package)? {
             Ok(coins) => Fetched { coins, core: self },
             Err(refusal) => return Ok(Err(refusal)),
         };
@@ -195,17 +207,18 @@ impl Core {
         Ok(())
     }
 
-    /// The coins a transaction spends, from the pool and the chain.
+    /// The coins a transaction spends, from the pool, the package and the chain.
     fn fetch_spent(
         &self,
         checked: &Arc<CheckedTransaction>,
+        package: &BTreeMap<Outpoint, Coin>,
     ) -> Result<Result<BTreeMap<Outpoint, Coin>, Refusal>, StoreError> {
         let mut coins = BTreeMap::new();
         let mut missing = Vec::new();
         for input in &checked.transaction().inputs {
             let outpoint = input.outpoint;
             let pooled = self.mempool.coin(&outpoint, self.chain.height() + 1);
-            let coin = match pooled {
+            let coin = match pooled.or_else(|| package.get(&outpoint).cloned()) {
                 Some(coin) => Some(coin),
                 None => self.coins.read(&outpoint, self.store.as_ref())?,
             };

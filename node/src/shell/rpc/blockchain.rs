@@ -5,7 +5,7 @@ use super::context::Context;
 use super::error::RpcError;
 use super::methods::{Method, Reply};
 use super::view::{self, Detail};
-use super::{blockstats, chaintxstats, steering, verify, waiting};
+use super::{blockstats, chaintxstats, deployments, steering, verify, waiting};
 use crate::core::Core;
 use crate::core::view::Summary;
 use crate::shell::clock;
@@ -43,6 +43,9 @@ pub const METHODS: &[Method] = &[
         "How many transactions the chain holds up to a block, and how fast they came in the nblocks before.",
         |c, a| Box::pin(chaintxstats::getchaintxstats(c, a)),
     ),
+    Method::new("getdeploymentinfo", &["blockhash?"], "The rules that began at some height.", |c, a| {
+        Box::pin(deployments::getdeploymentinfo(c, a))
+    }),
     Method::new("getdifficulty", &[], "The active tip's difficulty.", |c, a| Box::pin(getdifficulty(c, a))),
     Method::new("invalidateblock", &["blockhash"], "Treats a block as invalid.", |c, a| {
         Box::pin(steering::invalidateblock(c, a))

@@ -27,6 +27,8 @@ pub struct Context {
     pub started: Time,
     /// Set to true, it stops the node.
     pub stop: watch::Sender<bool>,
+    /// Whether the node keeps the index from transactions to blocks.
+    pub txindex: bool,
     /// What the core's loop counts.
     pub counters: Arc<Counters>,
     /// Calls that are running now.

@@ -1,13 +1,13 @@
 //! The mempool: what waits to be mined.
 
-use super::arguments::Arguments;
+use super::arguments::{Arguments, parse_hash};
 use super::context::Context;
 use super::error::RpcError;
 use super::methods::{Method, Reply};
 use super::view;
 use crate::core::Core;
 use crate::core::mempool::Entry;
-use chain_spec::{Amount, Txid};
+use chain_spec::{Amount, Outpoint, Txid};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -23,6 +23,9 @@ pub const METHODS: &[Method] = &[
     Method::new("getmempoolinfo", &[], "The state of the mempool.", |c, a| Box::pin(getmempoolinfo(c, a))),
     Method::new("getrawmempool", &["verbose?", "mempool_sequence?"], "All pooled ids, or entries.", |c, a| {
         Box::pin(getrawmempool(c, a))
+    }),
+    Method::new("gettxspendingprevout", &["outputs"], "Who in the mempool spends outputs ({txid, vout}).", |c, a| {
+        Box::pin(gettxspendingprevout(c, a))
     }),
 ];
 
@@ -90,6 +93,32 @@ async fn getmempooldescendants(context: Arc<Context>, arguments: Arguments) -> R
         Ok(listing(pool.descendants(&txid).iter().filter_map(|txid| pool.get(txid)), verbose))
     };
     context.core.read(relatives).await?
+}
+
+async fn gettxspendingprevout(context: Arc<Context>, arguments: Arguments) -> Reply {
+    let outputs = arguments.list(0)?;
+    if outputs.is_empty() {
+        return Err(RpcError::parameter("Invalid parameter, outputs are missing"));
+    }
+    let outpoint = |output: &Value| -> Result<Outpoint, RpcError> {
+        let txid = output["txid"].as_str().ok_or_else(|| RpcError::parameter("Missing txid"))?;
+        let vout = output["vout"].as_i64().ok_or_else(|| RpcError::parameter("Missing vout"))?;
+        let index =
+            u32::try_from(vout).map_err(|_| RpcError::parameter("Invalid parameter, vout cannot be negative"))?;
+        Ok(Outpoint { txid: parse_hash(txid, "txid")?, index })
+    };
+    let outpoints = outputs.iter().map(outpoint).collect::<Result<Vec<_>, _>>()?;
+    let spenders = move |core: &Core| -> Value {
+        let spender = |outpoint: &Outpoint| {
+            let mut view = json!({"txid": outpoint.txid.to_string(), "vout": outpoint.index});
+            if let Some(txid) = core.mempool().spender(outpoint) {
+                view["spendingtxid"] = json!(txid.to_string());
+            }
+            view
+        };
+        outpoints.iter().map(spender).collect()
+    };
+    Ok(context.core.read(spenders).await?)
 }
 
 async fn getrawmempool(context: Arc<Context>, arguments: Arguments) -> Reply {

@@ -38,6 +38,12 @@ pub const METHODS: &[Method] = &[
     Method::new("getpeerinfo", &[], "Every connected peer.", |c, a| Box::pin(getpeerinfo(c, a))),
     Method::new("listbanned", &[], "Who is kept out.", |c, a| Box::pin(listbanned(c, a))),
     Method::new(
+        "ping",
+        &[],
+        "Nothing to ask for: every peer is pinged all the time, see pingtime in getpeerinfo.",
+        |_, _| Box::pin(async { Ok(Value::Null) }),
+    ),
+    Method::new(
         "setban",
         &["subnet", "command", "bantime?", "absolute?"],
         "add or remove a ban of an address, a subnet or a peer id; bantime in seconds (a day), or Unix time if absolute.",

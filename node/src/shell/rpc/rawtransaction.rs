@@ -7,10 +7,11 @@ use super::methods::{Method, Reply};
 use super::{submission, view};
 use crate::core::Core;
 use crate::core::event::Rejected;
-use crate::core::view::Summary;
+use crate::core::view::{Summary, Tested};
 use crate::shell::clock;
-use chain_spec::{Amount, BlockHash, Coin, Encode, Outpoint, Transaction, Txid};
+use chain_spec::{Amount, BlockHash, Coin, Encode, Outpoint, Script, Transaction, Txid};
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// The group's table.
@@ -18,6 +19,7 @@ pub const METHODS: &[Method] = &[
     Method::new("decoderawtransaction", &["hexstring", "iswitness?"], "A transaction as JSON.", |c, a| {
         Box::pin(decoderawtransaction(c, a))
     }),
+    Method::new("decodescript", &["hexstring"], "A script as JSON.", |c, a| Box::pin(decodescript(c, a))),
     Method::new(
         "getrawtransaction",
         &["txid", "verbosity|verbose?", "blockhash?"],
@@ -44,6 +46,15 @@ const TEST_TRANSACTIONS_MAX: usize = 25;
 async fn decoderawtransaction(context: Arc<Context>, arguments: Arguments) -> Reply {
     let transaction: Transaction = arguments.decoded(0, "TX")?;
     Ok(view::transaction(&context.spec, &transaction, &transaction.txid(), None, false))
+}
+
+async fn decodescript(context: Arc<Context>, arguments: Arguments) -> Reply {
+    let bytes = hex::decode(arguments.text(0)?)
+        .map_err(|error| RpcError::parameter(format!("argument must be hexadecimal string: {error}")))?;
+    let mut view = view::script(&context.spec, &Script::from_bytes(bytes));
+    // The caller has the hex.
+    view.as_object_mut().map(|fields| fields.remove("hex"));
+    Ok(view)
 }
 
 /// A transaction that was found, and where.
@@ -153,45 +164,70 @@ async fn testmempoolaccept(context: Arc<Context>, arguments: Arguments) -> Reply
         })?;
         transactions.push(Arc::new(decode_hex::<Transaction>(text, "TX")?));
     }
-    let mut results = Vec::with_capacity(transactions.len());
-    for transaction in transactions {
-        results.push(test(&context, transaction, rate).await?);
+    let ids: Vec<Txid> = transactions.iter().map(|transaction| transaction.txid()).collect();
+    if let Some(error) = package_error(&transactions, &ids) {
+        let result = |txid: &Txid| json!({"txid": txid.to_string(), "wtxid": txid.to_string(), "package-error": error});
+        return Ok(ids.iter().map(result).collect());
     }
-    Ok(Value::Array(results))
+    let verdict = context.core.read(move |core| core.test_package(&transactions, clock::now())).await??;
+    Ok(test_results(&ids, &verdict, rate))
 }
 
-async fn test(context: &Context, transaction: Arc<Transaction>, rate: Option<Amount>) -> Reply {
-    let txid = transaction.txid();
-    let mut result = json!({"txid": txid.to_string(), "wtxid": txid.to_string()});
-    let verdict = context.core.read(move |core| {
-        if core.mempool().get(&txid).is_some() {
-            let detail = String::new();
-            return Ok(Err(Rejected { reason: "txn-already-in-mempool".into(), detail }));
-        }
-        core.test_transaction(&transaction, clock::now())
-    });
-    match verdict.await?? {
-        Ok(tested) if is_absurd(tested.fee, tested.size, rate) => {
-            result["allowed"] = json!(false);
-            result["reject-reason"] = json!("max-fee-exceeded");
-        }
-        Ok(tested) => {
-            let per_kilobyte = tested.fee.units().saturating_mul(1_000) / (tested.size as u64).max(1);
-            result["allowed"] = json!(true);
-            result["vsize"] = json!(tested.size);
-            result["fees"] = json!({
-                "base": view::amount(tested.fee),
-                "effective-feerate": view::fee_rate(per_kilobyte),
-                "effective-includes": [txid.to_string()],
-            });
-        }
-        Err(rejected) => {
-            // Core's word for missing coins differs here from the one in blocks.
-            let missing = rejected.reason == "bad-txns-inputs-missingorspent";
-            result["allowed"] = json!(false);
-            result["reject-reason"] = json!(if missing { "missing-inputs".into() } else { rejected.reason });
-            result["reject-details"] = json!(rejected.detail);
-        }
+/// What is wrong with several transactions as a list (Core: `IsWellFormedPackage`): repeated, children before parents, or
+/// spending the same coin.
+fn package_error(transactions: &[Arc<Transaction>], ids: &[Txid]) -> Option<&'static str> {
+    let mut later: HashSet<&Txid> = ids.iter().collect();
+    if later.len() < ids.len() {
+        return Some("package-contains-duplicates");
     }
-    Ok(result)
+    for (transaction, txid) in transactions.iter().zip(ids) {
+        if transaction.inputs.iter().any(|input| later.contains(&input.outpoint.txid)) {
+            return Some("package-not-sorted");
+        }
+        later.remove(txid);
+    }
+    let mut spent = HashSet::new();
+    let mut conflicts = |transaction: &Transaction| {
+        // A coin spent twice by one transaction is that transaction's own fault.
+        let own: HashSet<Outpoint> = transaction.inputs.iter().map(|input| input.outpoint).collect();
+        own.into_iter().any(|outpoint| !spent.insert(outpoint))
+    };
+    transactions.iter().any(|transaction| conflicts(transaction)).then_some("conflict-in-package")
+}
+
+/// A result for each. As in Core, when one is refused, or pays too much, those it leaves unjudged have only their ids.
+fn test_results(ids: &[Txid], verdict: &Result<Vec<Tested>, (usize, Rejected)>, rate: Option<Amount>) -> Value {
+    let mut has_ended = false;
+    let result = |(place, txid): (usize, &Txid)| {
+        let mut result = json!({"txid": txid.to_string(), "wtxid": txid.to_string()});
+        match verdict {
+            _ if has_ended => {}
+            Err((refused, rejected)) if *refused == place => {
+                // Core's word for missing coins differs here from the one in blocks.
+                let is_missing = rejected.reason == "bad-txns-inputs-missingorspent";
+                result["allowed"] = json!(false);
+                result["reject-reason"] = json!(if is_missing { "missing-inputs" } else { &rejected.reason });
+                result["reject-details"] = json!(rejected.detail);
+            }
+            Err(_) => {}
+            Ok(tested) if is_absurd(tested[place].fee, tested[place].size, rate) => {
+                has_ended = true;
+                result["allowed"] = json!(false);
+                result["reject-reason"] = json!("max-fee-exceeded");
+            }
+            Ok(tested) => {
+                let Tested { fee, size, .. } = tested[place];
+                let per_kilobyte = fee.units().saturating_mul(1_000) / (size as u64).max(1);
+                result["allowed"] = json!(true);
+                result["vsize"] = json!(size);
+                result["fees"] = json!({
+                    "base": view::amount(fee),
+                    "effective-feerate": view::fee_rate(per_kilobyte),
+                    "effective-includes": [txid.to_string()],
+                });
+            }
+        }
+        result
+    };
+    ids.iter().enumerate().map(result).collect()
 }

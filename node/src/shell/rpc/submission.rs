@@ -9,6 +9,7 @@ use super::rawtransaction::{fee_rate_max, is_absurd};
 use crate::core::Core;
 use crate::core::event::Rejected;
 use crate::core::store::StoreError;
+use crate::shell::clock;
 use chain_spec::{Amount, Encode, Outpoint, Transaction, Txid};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -26,8 +27,10 @@ struct Submission {
 enum Standing {
     /// It is in the mempool already.
     Pooled,
-    /// Its fee is more than the caller allows.
+    /// It would be accepted, but its fee is more than the caller allows.
     Absurd,
+    /// Its fee is more than the caller allows, and it would not be accepted anyway, for this reason.
+    Refused(Rejected),
     /// It may be submitted; it is mined, with a coin left, if `is_mined`.
     New { is_mined: bool },
 }
@@ -77,6 +80,7 @@ async fn send(context: &Context, submissions: Vec<Submission>) -> Result<Vec<Rep
             Standing::Absurd => {
                 Err(RpcError::new(VERIFY_ERROR, "Fee exceeds maximum configured by user (e.g. -maxtxfee, maxfeerate)"))
             }
+            Standing::Refused(rejected) => refusal(rejected, false),
             Standing::New { is_mined } => match judgements.next() {
                 Some(Err(rejected)) if rejected.reason != "txn-already-in-mempool" => refusal(&rejected, *is_mined),
                 _ => Ok(txid()),
@@ -108,7 +112,12 @@ fn standing(
     }
     let fee = fee(core, transaction, earlier)?;
     if fee.is_some_and(|fee| is_absurd(fee, transaction.encoded_len(), *fee_rate_max)) {
-        return Ok(Standing::Absurd);
+        // What it breaks comes first, as in Core, unless it spends from the rest of the batch and cannot be judged yet.
+        let tested = core.test_package(std::slice::from_ref(transaction), clock::now())?;
+        return Ok(match tested {
+            Err((_, rejected)) if rejected.reason != "bad-txns-inputs-missingorspent" => Standing::Refused(rejected),
+            _ => Standing::Absurd,
+        });
     }
     for index in 0..transaction.outputs.len() as u32 {
         if core.coin(&Outpoint { txid: *txid, index }, false)?.is_some() {

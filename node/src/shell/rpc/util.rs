@@ -2,9 +2,9 @@
 
 use super::arguments::Arguments;
 use super::context::Context;
-use super::descriptor;
 use super::error::RpcError;
 use super::methods::{Method, Reply};
+use super::{deployments, descriptor};
 use chain_spec::Address;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -17,10 +17,31 @@ pub const METHODS: &[Method] = &[
     Method::new("getdescriptorinfo", &["descriptor"], "A descriptor with its checksum.", |c, a| {
         Box::pin(getdescriptorinfo(c, a))
     }),
+    Method::new(
+        "estimatesmartfee",
+        &["conf_target", "estimate_mode?"],
+        "No estimate: a pool does not tell one.",
+        |c, a| Box::pin(estimatesmartfee(c, a)),
+    ),
+    Method::new("getindexinfo", &["index_name?"], "The optional indexes that are kept.", |c, a| {
+        Box::pin(deployments::getindexinfo(c, a))
+    }),
     Method::new("validateaddress", &["address"], "Whether a text is an address of this chain.", |c, a| {
         Box::pin(validateaddress(c, a))
     }),
 ];
+
+/// Confirmation targets that may be asked for, blocks (Core's longest horizon).
+const TARGET_MAX: u32 = 1_008;
+
+/// As Core answers before it has seen enough: clients fall back to a fee of their own.
+async fn estimatesmartfee(_: Arc<Context>, arguments: Arguments) -> Reply {
+    let target = arguments.integer(0)?;
+    if !(1..=i64::from(TARGET_MAX)).contains(&target) {
+        return Err(RpcError::parameter(format!("Invalid conf_target, must be between 1 and {TARGET_MAX}")));
+    }
+    Ok(json!({"errors": ["Insufficient data or no feerate found"], "blocks": target.max(2)}))
+}
 
 async fn validateaddress(context: Arc<Context>, arguments: Arguments) -> Reply {
     Ok(match Address::parse(arguments.text(0)?, &context.spec) {
