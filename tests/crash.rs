@@ -1,7 +1,7 @@
 //! Power cuts: a node is killed with SIGKILL at a random moment and started again. What it had acknowledged is there, and
 //! its coins are those that a rebuild from the blocks gives.
 //!
-//! `TESTOON_CRASH_ROUNDS` (default 12) kills happen in each test, `TESTOON_CRASH_SEED` (default 1) draws the moments.
+//! `TESTOON_CRASH_ROUNDS` (default 40, so 200 kills in all) kills happen in each test, `TESTOON_CRASH_SEED` (default 1) draws the moments.
 
 use crate::support::{Node, NodeOptions};
 use chain_spec::Encode as _;
@@ -21,7 +21,7 @@ fn number(variable: &str, default: u64) -> u64 {
 /// Moments after which the node is killed, milliseconds.
 fn moments(salt: u64, longest_ms: u64) -> impl Iterator<Item = Duration> {
     let mut state = number("TESTOON_CRASH_SEED", 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ salt;
-    let rounds = number("TESTOON_CRASH_ROUNDS", 12) as usize;
+    let rounds = number("TESTOON_CRASH_ROUNDS", 40) as usize;
     println!("seed {}, {rounds} rounds", number("TESTOON_CRASH_SEED", 1));
     std::iter::repeat_with(move || {
         // xorshift64*
