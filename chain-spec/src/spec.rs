@@ -14,7 +14,7 @@
 //! | `block_size_max` | 1,000 to 4,000,000 bytes |
 //! | `address_version`, `wif_version` | 0 to 255 |
 //! | `default_rpc_port`, `default_p2p_port` | 0 to 65,535 |
-//! | `future_max_s` | how far ahead of a node's clock a header may be: 1 to 7,200 seconds; 7,200 unless given |
+//! | `future_max_s` | how far ahead of a node's clock a header may be: 1 to 7,200 seconds; unless given 7,200, or asert's half-life if that is shorter |
 //! | `genesis_spendable` | whether genesis' outputs are coins; `false` unless given |
 //! | `bip94` | only with epochs; `false` unless given |
 //! | `bip34_height` | the first block of version 2 or above, with its height in its coinbase; 1 unless given |

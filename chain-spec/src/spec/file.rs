@@ -41,8 +41,8 @@ struct SpecFile {
     wif_version: u8,
     default_rpc_port: u16,
     default_p2p_port: u16,
-    #[serde(default = "two_hours")]
-    future_max_s: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    future_max_s: Option<u32>,
     #[serde(default)]
     bip94: bool,
     #[serde(default = "one")]
@@ -92,10 +92,6 @@ fn one() -> u32 {
     1
 }
 
-fn two_hours() -> u32 {
-    FUTURE_MAX_S
-}
-
 /// A field with what is wrong with it.
 fn wrong(field: &str, what: impl std::fmt::Display) -> SpecError {
     SpecError(format!("chain spec: `{field}` {what}"))
@@ -128,6 +124,11 @@ impl SpecFile {
         check_name(&self.name)?;
         let spacing_s = in_range("spacing_s", self.spacing_s, &SPACING_RANGE_S)?;
         let retarget = self.retarget.read()?;
+        // Each half-life ahead would halve the work of the next block.
+        let future_max_s = self.future_max_s.unwrap_or(match retarget {
+            Retarget::Asert { half_life_s } => half_life_s.min(FUTURE_MAX_S),
+            Retarget::Fixed | Retarget::Epoch { .. } => FUTURE_MAX_S,
+        });
         let target_limit = read_target("target_limit", &self.target_limit)?;
         let initial_target = read_compact("initial_target", &self.initial_target)?;
         if initial_target.to_target().is_none_or(|target| target > target_limit) {
@@ -152,7 +153,7 @@ impl SpecFile {
             wif_version: self.wif_version,
             default_rpc_port: self.default_rpc_port,
             default_p2p_port: self.default_p2p_port,
-            future_max_s: in_range("future_max_s", self.future_max_s, &FUTURE_RANGE_S)?,
+            future_max_s: in_range("future_max_s", future_max_s, &FUTURE_RANGE_S)?,
             bip94: self.bip94,
             bip34_height: self.bip34_height,
             bip65_height: self.bip65_height,
@@ -265,7 +266,7 @@ pub(super) fn write(spec: &ChainSpec) -> String {
         wif_version: spec.wif_version,
         default_rpc_port: spec.default_rpc_port,
         default_p2p_port: spec.default_p2p_port,
-        future_max_s: spec.future_max_s,
+        future_max_s: Some(spec.future_max_s),
         bip94: spec.bip94,
         bip34_height: spec.bip34_height,
         bip65_height: spec.bip65_height,

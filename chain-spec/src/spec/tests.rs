@@ -163,7 +163,7 @@ fn a_copy_of_local_can_be_changed() {
         (asert, "rule = \"epoch\"\ninterval = 100"),
         ("initial_target = \"1e3fffff\"", "initial_target = \"0x207fffff\""),
         ("genesis_spendable = true", "genesis_spendable = false"),
-        ("future_max_s = 60", "future_max_s = 61"),
+        ("spacing_s = 2", "spacing_s = 2\nfuture_max_s = 61"),
     ] {
         let changed = local_with(from, to).unwrap_or_else(|error| panic!("{to}: {error}"));
         assert_ne!(changed.id(), local.id(), "{to}");
@@ -171,6 +171,16 @@ fn a_copy_of_local_can_be_changed() {
     // What is no rule makes no other network.
     assert_eq!(local_with("default_rpc_port = 29732", "default_rpc_port = 1").unwrap().id(), local.id());
     assert_eq!(local_with("name = \"local\"", "name = \"mine\"").unwrap().id(), local.id());
+}
+
+#[test]
+fn how_far_ahead_a_header_may_be_follows_the_retarget_rule() {
+    let ahead = |name| ChainSpec::builtin(name).unwrap().future_max_s;
+    assert_eq!(ChainSpec::BUILTIN.map(ahead), [60, 7_200, 7_200, 7_200, 7_200]);
+    let fixed = local_with("rule = \"asert\"\nhalf_life_s = 60", "rule = \"fixed\"").unwrap();
+    assert_eq!(fixed.future_max_s, 7_200);
+    let slow = local_with("half_life_s = 60", "half_life_s = 100000").unwrap();
+    assert_eq!(slow.future_max_s, 7_200);
 }
 
 #[test]
@@ -192,7 +202,7 @@ fn what_is_wrong_with_a_file_is_said_by_field() {
         ("target_limit = \"207fffff\"", "target_limit = \"easy\"", "`target_limit` is \"easy\""),
         ("initial_target = \"1e3fffff\"", "initial_target = \"1e800000\"", "`initial_target` is \"1e800000\""),
         ("initial_target = \"1e3fffff\"", "initial_target = \"+e3fffff\"", "`initial_target` is \"+e3fffff\""),
-        ("future_max_s = 60", "future_max_s = 7201", "`future_max_s` is 7201; it must be 1 to 7200"),
+        ("spacing_s = 2", "spacing_s = 2\nfuture_max_s = 7201", "`future_max_s` is 7201; it must be 1 to 7200"),
         ("name = \"local\"", "name = \"../local\"", "`name` is \"../local\""),
         ("genesis_spendable = true", "bip94 = true", "`bip94` is a rule about epochs"),
         (asert, "rule = \"daily\"", "`retarget.rule` is \"daily\"; it may be fixed, epoch or asert"),

@@ -37,6 +37,10 @@ async fn generate(context: Arc<Context>, arguments: &Arguments, payout: Script) 
         let runtime = tokio::runtime::Handle::current();
         let mut hashes = Vec::new();
         for _ in 0..blocks {
+            // At an easy target a block is found before the search looks.
+            if cancel.load(Ordering::Relaxed) {
+                break;
+            }
             let template = runtime.block_on(core.template(payout.clone()))?.block;
             refuse_if_too_hard(&template, tries_max)?;
             let Some(block) = miner::solve(template, cancel) else { break };
