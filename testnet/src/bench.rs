@@ -10,6 +10,7 @@ mod report;
 #[cfg(test)]
 mod tests;
 
+use clap::builder::BoolishValueParser;
 use std::{fs, path::PathBuf, time::Duration};
 
 use anyhow::Context;
@@ -34,7 +35,7 @@ pub struct BenchArgs {
     #[arg(long, env = "TESTOON_BENCH_KERNEL", value_name = "KERNEL", default_value = "all")]
     pub kernel: String,
     /// Print comma-separated values
-    #[arg(long, env = "TESTOON_BENCH_CSV")]
+    #[arg(long, env = "TESTOON_BENCH_CSV", value_parser = BoolishValueParser::new())]
     pub csv: bool,
     /// Also write a bar chart to this SVG file
     #[arg(long, env = "TESTOON_BENCH_SVG", value_name = "FILE")]

@@ -14,6 +14,7 @@ use crate::plan::units;
 use crate::sim::command::SimulateArgs;
 use anyhow::Result;
 use chain_spec::Amount;
+use clap::builder::BoolishValueParser;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
@@ -37,7 +38,7 @@ pub struct Common {
     #[arg(long, global = true, env = "TESTOON_DIR", value_name = "PATH")]
     pub dir: Option<PathBuf>,
     /// Print facts as JSON, on the last line of standard output
-    #[arg(long, global = true, env = "TESTOON_JSON")]
+    #[arg(long, global = true, env = "TESTOON_JSON", value_parser = BoolishValueParser::new())]
     pub json: bool,
 }
 

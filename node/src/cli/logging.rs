@@ -5,6 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, fmt};
@@ -18,8 +19,13 @@ const QUIET: &str = "sled=off,libp2p=error,libp2p_gossipsub=error,libp2p_kad=err
 
 /// Whether a text can be a log level.
 pub fn check(level: &str) -> Result<(), String> {
-    let what = "expected error, warn, info, debug or trace, or a list such as info,node::core=debug";
-    EnvFilter::try_new(level).map(drop).map_err(|error| format!("{error}; {what}"))
+    let what = "expected off, error, warn, info, debug or trace, or a list such as info,node::core=debug";
+    // The filter takes a bare word that is no level for a target, and would then be silent about everything else.
+    let bare = level.split(',').map(str::trim).find(|part| !part.contains('=') && part.parse::<LevelFilter>().is_err());
+    match bare {
+        Some(word) => Err(format!("{word:?} is no level; {what}")),
+        None => EnvFilter::try_new(level).map(drop).map_err(|error| format!("{error}; {what}")),
+    }
 }
 
 /// Starts logging. `level` is a level or tracing's `target=level` list.
@@ -94,6 +100,16 @@ impl Write for BoundedFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_word_that_is_no_level_is_told() {
+        for level in ["info", "off", "WARN", "info,node::core=debug", "node::core=trace"] {
+            assert_eq!(check(level), Ok(()), "{level}");
+        }
+        for level in ["loud", "", "info,loud", "node::core=loud"] {
+            assert!(check(level).is_err_and(|what| what.contains("expected off, error")), "{level}");
+        }
+    }
 
     #[test]
     fn a_full_log_starts_anew_and_keeps_one_older_part() {

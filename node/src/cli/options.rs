@@ -1,6 +1,7 @@
 //! The options of a node: the same set from the command line, the environment and the configuration file.
 
 use clap::Args;
+use clap::builder::BoolishValueParser;
 use serde::Deserialize;
 use std::path::PathBuf;
 
@@ -38,16 +39,16 @@ pub struct Options {
     #[arg(long, env = "TESTOON_CONNECT", value_name = "HOST:PORT|MULTIADDR", value_delimiter = ',')]
     pub connect: Vec<String>,
     /// Do not look for peers by mDNS and Kademlia: only --connect, addnode and those who dial us
-    #[arg(long, env = "TESTOON_NO_DISCOVER", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    #[arg(long, env = "TESTOON_NO_DISCOVER", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL", value_parser = BoolishValueParser::new())]
     pub no_discover: Option<bool>,
     /// Of discovery, leave out mDNS (the local network)
-    #[arg(long, env = "TESTOON_NO_MDNS", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    #[arg(long, env = "TESTOON_NO_MDNS", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL", value_parser = BoolishValueParser::new())]
     pub no_mdns: Option<bool>,
     /// Of discovery, leave out Kademlia
-    #[arg(long, env = "TESTOON_NO_KAD", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    #[arg(long, env = "TESTOON_NO_KAD", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL", value_parser = BoolishValueParser::new())]
     pub no_kad: Option<bool>,
     /// Get through address translation: autonat, relays, hole punching
-    #[arg(long, env = "TESTOON_NAT", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    #[arg(long, env = "TESTOON_NAT", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL", value_parser = BoolishValueParser::new())]
     pub nat: Option<bool>,
     /// Most peers that dialled us
     #[arg(long, env = "TESTOON_MAX_INBOUND", value_name = "N")]
@@ -79,10 +80,10 @@ pub struct Options {
     #[arg(long, env = "TESTOON_MINRELAYTXFEE", value_name = "AMOUNT")]
     pub minrelaytxfee: Option<String>,
     /// Keep an index of all transactions for getrawtransaction
-    #[arg(long, env = "TESTOON_TXINDEX", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    #[arg(long, env = "TESTOON_TXINDEX", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL", value_parser = BoolishValueParser::new())]
     pub txindex: Option<bool>,
     /// Rebuild coins and indexes from the stored blocks
-    #[arg(long, env = "TESTOON_REINDEX", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    #[arg(long, env = "TESTOON_REINDEX", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL", value_parser = BoolishValueParser::new())]
     pub reindex: Option<bool>,
 
     /// Log level (error, warn, info, debug, trace), or tracing's target=level list [default: info]

@@ -10,6 +10,7 @@ use crate::web::{LISTEN_DEFAULT, Page};
 use crate::{accounts, logs, net, observe, pay, snapshot};
 use anyhow::{Context as _, Result, bail};
 use chain_spec::Amount;
+use clap::builder::BoolishValueParser;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -45,7 +46,7 @@ pub struct LogsArgs {
     #[arg(value_name = "NODE")]
     node: Option<String>,
     /// Go on with what is added, until Ctrl-C
-    #[arg(long, short, env = "TESTOON_FOLLOW")]
+    #[arg(long, short, env = "TESTOON_FOLLOW", value_parser = BoolishValueParser::new())]
     follow: bool,
     /// Lines of each node
     #[arg(long, short = 'n', env = "TESTOON_LINES", value_name = "N", default_value_t = 20)]
@@ -103,7 +104,7 @@ pub enum NetCommand {
     /// Join all groups again
     Heal {
         /// Make slow and lossy links perfect as well
-        #[arg(long, env = "TESTOON_HEAL_LINKS")]
+        #[arg(long, env = "TESTOON_HEAL_LINKS", value_parser = BoolishValueParser::new())]
         links: bool,
     },
     /// Make a link slow or lossy, both ways; without flags it becomes perfect again

@@ -17,6 +17,7 @@ use crate::{chain, observe, table};
 use anyhow::{Context as _, Result, bail};
 use chain_spec::ChainSpec;
 use clap::Args;
+use clap::builder::BoolishValueParser;
 use serde_json::json;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -45,10 +46,10 @@ pub struct UpArgs {
     #[arg(long, env = "TESTOON_TOPOLOGY_SEED", value_name = "SEED", requires = "topology")]
     seed: Option<u64>,
     /// Return when the network runs, and let it run until `testoon down`
-    #[arg(long, env = "TESTOON_DETACH", conflicts_with = "seconds")]
+    #[arg(long, env = "TESTOON_DETACH", conflicts_with = "seconds", value_parser = BoolishValueParser::new())]
     detach: bool,
     /// Delete what the directory holds of an earlier network first
-    #[arg(long, env = "TESTOON_FRESH")]
+    #[arg(long, env = "TESTOON_FRESH", value_parser = BoolishValueParser::new())]
     fresh: bool,
     /// Show the network in a browser as well, on this address (127.0.0.1:8480 unless given)
     #[arg(long, env = "TESTOON_WEB", value_name = "HOST:PORT", num_args = 0..=1, default_missing_value = web::LISTEN_DEFAULT, conflicts_with = "detach")]

@@ -8,6 +8,7 @@ use crate::cli::Common;
 use crate::clock::Stopwatch;
 use crate::error::usage;
 use crate::output::line;
+use clap::builder::BoolishValueParser;
 use serde_json::json as json_of;
 use std::path::PathBuf;
 
@@ -79,7 +80,7 @@ pub struct AttackArgs {
     #[arg(long, env = "TESTOON_SEED", default_value_t = 1)]
     pub seed: u64,
     /// Play it in the simulator, many times, instead of on live nodes
-    #[arg(long, env = "TESTOON_SIM")]
+    #[arg(long, env = "TESTOON_SIM", value_parser = BoolishValueParser::new())]
     pub sim: bool,
     /// With --sim: how many times
     #[arg(long, env = "TESTOON_RUNS", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=100_000_000))]

@@ -7,6 +7,7 @@ use crate::output::line;
 use crate::topology::Topology;
 use anyhow::Context as _;
 use chain_spec::ChainSpec;
+use clap::builder::BoolishValueParser;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -56,7 +57,7 @@ pub struct SimulateArgs {
     #[arg(long, env = "TESTOON_CHURN", value_name = "PART", value_parser = parse_part)]
     pub churn: Option<f64>,
     /// Also print stale rates for a range of delays and block sizes
-    #[arg(long, env = "TESTOON_SWEEP")]
+    #[arg(long, env = "TESTOON_SWEEP", value_parser = BoolishValueParser::new())]
     pub sweep: bool,
 }
 
