@@ -20,6 +20,9 @@ use std::process::Child;
 use std::sync::Arc;
 use wallet::{Auth, Client};
 
+/// A node of the network that has not answered by then is taken for hung, milliseconds.
+const CALL_TIMEOUT_MS: u64 = 10_000;
+
 /// A network in a directory, with what this process needs to run it.
 #[derive(Debug)]
 pub struct Cluster {
@@ -158,7 +161,8 @@ impl Cluster {
     }
 
     fn rpc(&self, name: &str, record: &NodeRecord) -> Result<Client> {
-        Ok(Client::new(&record.rpc, Auth::Cookie(self.directory.node(name).join(".cookie")))?)
+        let client = Client::new(&record.rpc, Auth::Cookie(self.directory.node(name).join(".cookie")))?;
+        Ok(client.with_timeout(CALL_TIMEOUT_MS))
     }
 
     /// Names of the nodes that run, in the plan's order.

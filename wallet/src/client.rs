@@ -123,6 +123,7 @@ pub struct Client {
     agent: ureq::Agent,
     url: String,
     auth: Auth,
+    timeout_ms: u64,
 }
 
 impl Client {
@@ -140,7 +141,12 @@ impl Client {
             .timeout_connect(Some(Duration::from_millis(CONNECT_TIMEOUT_MS)))
             .build()
             .new_agent();
-        Ok(Client { agent, url: full, auth })
+        Ok(Client { agent, url: full, auth, timeout_ms: TIMEOUT_MS })
+    }
+
+    /// With another time after which calls are given up.
+    pub fn with_timeout(self, timeout_ms: u64) -> Client {
+        Client { timeout_ms, ..self }
     }
 
     /// The node's address.
@@ -148,9 +154,9 @@ impl Client {
         &self.url
     }
 
-    /// One call, given up after [`TIMEOUT_MS`].
+    /// One call, given up after [`TIMEOUT_MS`] or what [`Client::with_timeout`] said.
     pub fn call(&self, method: &str, params: Value) -> Result<Value, ClientError> {
-        self.call_within(method, params, TIMEOUT_MS)
+        self.call_within(method, params, self.timeout_ms)
     }
 
     /// One call, given up after `timeout_ms`.
@@ -174,7 +180,7 @@ impl Client {
             .enumerate()
             .map(|(id, params)| json!({ "jsonrpc": "1.0", "id": id, "method": method, "params": params }))
             .collect();
-        let answers: Vec<Answer> = self.post(method, &requests, TIMEOUT_MS)?;
+        let answers: Vec<Answer> = self.post(method, &requests, self.timeout_ms)?;
         let mut ordered: Vec<Option<Result<Value, RpcError>>> = vec![None; count];
         for answer in answers {
             let slot = answer.id.as_u64().and_then(|id| ordered.get_mut(usize::try_from(id).ok()?));
@@ -220,13 +226,13 @@ impl Client {
     /// `waitfornewblock`: returns when the node's tip changes, or after `timeout_ms`. A node that has no such method
     /// answers with an error.
     pub fn wait_for_new_block(&self, timeout_ms: u64) -> Result<(), ClientError> {
-        self.call_within("waitfornewblock", json!([timeout_ms]), timeout_ms + TIMEOUT_MS).map(|_| ())
+        self.call_within("waitfornewblock", json!([timeout_ms]), timeout_ms + self.timeout_ms).map(|_| ())
     }
 
     /// The same, but measured from a tip the caller has seen: returns at once if the node's is another by now.
     pub fn wait_for_block_after(&self, tip: &BlockHash, timeout_ms: u64) -> Result<(), ClientError> {
         let params = json!([timeout_ms, tip.to_string()]);
-        self.call_within("waitfornewblock", params, timeout_ms + TIMEOUT_MS).map(|_| ())
+        self.call_within("waitfornewblock", params, timeout_ms + self.timeout_ms).map(|_| ())
     }
 
     /// A block hash in an answer.

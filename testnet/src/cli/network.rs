@@ -21,6 +21,8 @@ use wallet::Wallet;
 
 /// A foreground launcher ends this soon after its network was taken down, milliseconds.
 const LAUNCHER_END_MS: u64 = 10_000;
+/// A call by hand may be for a thousand blocks or a whole scan, milliseconds.
+const RPC_TIMEOUT_MS: u64 = 60 * 60 * 1_000;
 /// Digits of a number in an RPC argument, at most; longer ones are hashes.
 const NUMBER_DIGITS_MAX: usize = 20;
 
@@ -357,7 +359,7 @@ pub fn rpc(common: &Common, arguments: &RpcArgs) -> Result<()> {
     let cluster = Cluster::open_running(common.directory()?)?;
     let name = net::resolve(&cluster.state().plan, &arguments.node)?;
     let parameters: Vec<Value> = arguments.parameters.iter().map(|text| parameter(text)).collect();
-    let result = cluster.client(&name)?.call(&arguments.method, Value::Array(parameters))?;
+    let result = cluster.client(&name)?.call_within(&arguments.method, Value::Array(parameters), RPC_TIMEOUT_MS)?;
     match result {
         _ if common.json => line(result),
         Value::Null => {}
