@@ -34,7 +34,7 @@ struct Cli {
 /// What every command of the launcher understands.
 #[derive(Debug, Args)]
 pub struct Common {
-    /// Where the network lives; ~/.testoon/net unless given
+    /// Where the network lives; ~/.testoon/net unless given (an attack's own: ~/.testoon/attack)
     #[arg(long, global = true, env = "TESTOON_DIR", value_name = "PATH")]
     pub dir: Option<PathBuf>,
     /// Print facts as JSON, on the last line of standard output

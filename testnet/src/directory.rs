@@ -103,7 +103,7 @@ impl Directory {
 
     /// ` --dir PATH` for hints to the user, empty for the default directory.
     pub fn flag(&self) -> String {
-        if self.given { format!(" --dir {}", self.path.display()) } else { String::new() }
+        if self.given { format!(" --dir {}", quoted(&self.path.display().to_string())) } else { String::new() }
     }
 
     /// A node's data directory.
@@ -230,6 +230,12 @@ pub fn read_optional(path: &Path) -> Result<Option<String>> {
     }
 }
 
+/// A path as a shell reads it back.
+fn quoted(path: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+@%=:,".contains(c);
+    if path.chars().all(is_plain) { path.to_owned() } else { format!("'{}'", path.replace('\'', r"'\''")) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -243,6 +249,13 @@ mod tests {
         assert_eq!(Directory::open(Some(&net)).unwrap().path(), created.path());
         let error = Directory::create(Some(place.path())).unwrap_err();
         assert!(error.to_string().contains("holds other files"), "{error}");
+    }
+
+    #[test]
+    fn a_path_in_a_hint_can_be_pasted() {
+        assert_eq!(quoted("/tmp/net-1"), "/tmp/net-1");
+        assert_eq!(quoted("/tmp/my net"), "'/tmp/my net'");
+        assert_eq!(quoted("/tmp/it's"), r"'/tmp/it'\''s'");
     }
 
     #[test]

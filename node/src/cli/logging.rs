@@ -21,7 +21,8 @@ const QUIET: &str = "sled=off,libp2p=error,libp2p_gossipsub=error,libp2p_kad=err
 pub fn check(level: &str) -> Result<(), String> {
     let what = "expected off, error, warn, info, debug or trace, or a list such as info,node::core=debug";
     // The filter takes a bare word that is no level for a target, and would then be silent about everything else.
-    let bare = level.split(',').map(str::trim).find(|part| !part.contains('=') && part.parse::<LevelFilter>().is_err());
+    let is_level = |part: &str| !part.is_empty() && part.parse::<LevelFilter>().is_ok();
+    let bare = level.split(',').map(str::trim).find(|part| !part.contains('=') && !is_level(part));
     match bare {
         Some(word) => Err(format!("{word:?} is no level; {what}")),
         None => EnvFilter::try_new(level).map(drop).map_err(|error| format!("{error}; {what}")),

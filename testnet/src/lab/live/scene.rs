@@ -106,7 +106,10 @@ impl Scene {
         if let Some(there) = NetworkState::load(&directory)? {
             let path = path.display();
             if !there.alive().is_empty() {
-                bail!("a network is running in {path}; end it with `testoon down --dir {path}`, or use another --dir");
+                bail!(
+                    "a network is running in {path}; end it with `testoon down{}`, or use another --dir",
+                    directory.flag()
+                );
             }
             // What an earlier attack left is made anew; anybody's own network is not ours to delete.
             if there.plan.node(ATTACKER).is_none() {
