@@ -40,6 +40,38 @@ fn the_branch_with_more_work_wins_and_its_rivals_payments_return() {
     assert_eq!(a.client.coins_hash(), b.client.coins_hash());
 }
 
+/// Two branches hold the same payment, and what is read from the block files after a crash is of the abandoned one.
+#[test]
+fn the_transaction_index_points_into_the_active_chain_after_a_crash() {
+    let mut common = ChainBuilder::new(regtest(), 40);
+    common.mine_empty(105);
+    let payments = common.payments(1);
+    let txid = payments[0].txid().to_string();
+    let (mut active, mut rival) = (common.fork(105, 41), common.fork(105, 42));
+    active.mine(payments.clone());
+    active.mine_empty(2);
+    rival.mine(payments);
+    rival.mine_empty(1);
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let node = Node::start(NodeOptions::new("bitcoin-regtest", place.path()).with("--txindex"));
+    let give = |node: &Node, blocks: &[std::sync::Arc<chain_spec::Block>]| {
+        for block in blocks {
+            node.client.call("submitblock", json!([hex::encode(block.to_bytes())]));
+        }
+    };
+    give(&node, &active.blocks[1..=106]);
+    // Its coins are on the disk from here on.
+    let node = Node::start(node.stop());
+    give(&node, &rival.blocks[106..]);
+    assert_eq!(node.client.tip(), rival.tip().to_string());
+    give(&node, &active.blocks[107..]);
+    let confirmations =
+        |node: &Node| node.client.call("getrawtransaction", json!([txid, true]))["confirmations"].clone();
+    assert_eq!((node.client.tip(), confirmations(&node)), (active.tip().to_string(), json!(3)));
+    let node = Node::start(node.kill());
+    assert_eq!((node.client.tip(), confirmations(&node)), (active.tip().to_string(), json!(3)));
+}
+
 #[test]
 fn an_operator_can_steer_away_from_a_block_and_back() {
     let mut builder = ChainBuilder::new(regtest(), 30);

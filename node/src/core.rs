@@ -41,7 +41,7 @@ use chain::orphans::OrphanBlocks;
 use chain_spec::{BlockHash, ChainSpec, Txid};
 use coins::CoinCache;
 use coins::flush::FlushState;
-use event::{Input, Offence, Output, Rejected, Time};
+use event::{Accepted, CallId, Input, Offence, Output, Rejected, Time};
 use hash_map::IdState;
 use mempool::Mempool;
 use mempool::blocks::Returning;
@@ -96,12 +96,22 @@ pub struct Core {
     relay: Relay,
     /// A better branch is known than there was time to activate.
     activation_pending: bool,
+    /// Answers that wait for that.
+    held: Vec<Held>,
     tip_changed_at: Time,
     /// Blocks undone in this call.
     reorganised: u32,
     /// Blocks found invalid in this call.
     failures: Vec<(BlockHash, &'static str, Rejected)>,
     outputs: Vec<Output>,
+}
+
+/// An answer, unless the chain still has to move.
+struct Held {
+    call: CallId,
+    result: Result<Accepted, Rejected>,
+    /// The block whose fate it tells.
+    block: Option<BlockHash>,
 }
 
 impl Core {
@@ -135,6 +145,7 @@ impl Core {
         let (tip, mempool_version, removals) = (self.chain.tip(), self.mempool.version(), self.mempool.removals());
         let is_stopping = input == Input::Stop;
         self.dispatch(now, input)?;
+        self.answer_held();
         self.settle(now)?;
         if self.chain.tip() != tip {
             let node = self.chain.tree.node(self.chain.tip());
@@ -184,9 +195,10 @@ impl Core {
                 }
             }
             Input::SubmitBlock { call, block } => {
-                self.relay.submitted(block.header.hash());
+                let hash = block.header.hash();
+                self.relay.submitted(hash);
                 let result = self.submit_block(block, now)?;
-                self.outputs.push(Output::Answer { call, result });
+                self.answer(Held { call, result, block: Some(hash) });
             }
             Input::SubmitHeader { call, header } => {
                 let result = self.submit_header(&header, now);
@@ -195,11 +207,33 @@ impl Core {
             }
             Input::Steer { call, block, steer } => {
                 let result = self.steer(&block, steer, now)?;
-                self.outputs.push(Output::Answer { call, result });
+                self.answer(Held { call, result, block: None });
             }
             Input::Stop => {}
         }
         Ok(())
+    }
+
+    /// Answers a call that may have moved the tip, when it has been moved as far as it goes.
+    fn answer(&mut self, held: Held) {
+        let is_settled =
+            !self.activation_pending || !matches!(held.result, Ok(Accepted::Inconclusive | Accepted::Steered));
+        if is_settled {
+            let Held { call, result, .. } = held;
+            self.outputs.push(Output::Answer { call, result });
+        } else {
+            self.held.push(held);
+        }
+    }
+
+    /// Looks again at what is held.
+    fn answer_held(&mut self) {
+        for mut held in std::mem::take(&mut self.held) {
+            if let Some(id) = held.block.and_then(|hash| self.chain.tree.find(&hash)) {
+                held.result = self.outcome(id);
+            }
+            self.answer(held);
+        }
     }
 
     fn tick(&mut self, now: Time) -> Result<(), StoreError> {
@@ -216,8 +250,10 @@ impl Core {
 
     /// What follows from an input, whatever it was.
     fn settle(&mut self, now: Time) -> Result<(), StoreError> {
-        self.readmit(now)?;
         self.restore_local(now)?;
+        if self.local.is_restored() {
+            self.readmit(now)?;
+        }
         self.try_orphans(now)?;
         for (hash, reason, _) in std::mem::take(&mut self.failures) {
             if let Some(peer) = self.sync.take_source(&hash) {

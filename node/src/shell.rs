@@ -267,11 +267,11 @@ async fn open_core(
 ) -> Result<OpenedCore, NodeError> {
     let open = move || -> Result<OpenedCore, NodeError> {
         let (core, outputs) = Core::open(spec, config, reads, loaded, clock::now())?;
-        let mind = match wrap {
+        let mut mind = match wrap {
             Some(wrap) => wrap(core),
             None => Box::new(core),
         };
-        core_loop.begin(mind.as_ref(), &mut store, outputs)?;
+        core_loop.begin(mind.as_mut(), &mut store, outputs)?;
         Ok(OpenedCore { mind, store, core_loop })
     };
     tokio::task::spawn_blocking(open).await.map_err(|error| NodeError::Internal(error.to_string()))?

@@ -1,6 +1,7 @@
 //! Opening: from what a store holds to a running core, rolling forward over stored blocks that the coins have not seen.
 
 use super::chain::Chain;
+use super::chain::activate::CALL_TRANSACTIONS_MAX;
 use super::chain::orphans::OrphanBlocks;
 use super::chain::tree::{Node, NodeId};
 use super::coins::CoinCache;
@@ -52,6 +53,7 @@ impl Core {
             sync: Sync::default(),
             relay: Relay::default(),
             activation_pending: false,
+            held: Vec::new(),
             tip_changed_at: now,
             reorganised: 0,
             failures: Vec::new(),
@@ -60,9 +62,11 @@ impl Core {
             config,
         };
         core.restore_chain(&loaded, now)?;
-        core.activate(now, None)?;
-        core.readmit(now)?;
+        core.activate(now, Some(CALL_TRANSACTIONS_MAX))?;
         core.restore_local(now)?;
+        if core.local.is_restored() {
+            core.readmit(now)?;
+        }
         core.failures.clear();
         core.reorganised = 0;
         core.flush_if_due(now);

@@ -172,9 +172,19 @@ pub fn channels(counters: Arc<Counters>, progress: Progress) -> (CoreHandle, mps
 }
 
 impl CoreLoop {
-    /// Performs what opening the core asked for, before the network is there to hear of it.
-    pub fn begin(&mut self, mind: &dyn Mind, store: &mut DiskStore, outputs: Vec<Output>) -> Result<(), StoreError> {
+    /// Performs what opening the core asked for, and rolls forward to its end, before anybody is there to hear of it.
+    pub fn begin(
+        &mut self,
+        mind: &mut dyn Mind,
+        store: &mut DiskStore,
+        outputs: Vec<Output>,
+    ) -> Result<(), StoreError> {
         self.perform(mind.core(), store, outputs)?;
+        while mind.has_pending() {
+            let outputs = mind.handle(clock::now(), Input::Tick)?;
+            self.perform(mind.core(), store, outputs)?;
+            self.progress.tick(mind.core());
+        }
         self.show_tip(mind.core());
         Ok(())
     }

@@ -174,8 +174,8 @@ impl Core {
         Ok(self.outcome(id))
     }
 
-    /// What became of a block submitted in this call.
-    fn outcome(&self, id: NodeId) -> Result<Accepted, Rejected> {
+    /// What became of a submitted block; why it is invalid, if that was found in this call.
+    pub(crate) fn outcome(&self, id: NodeId) -> Result<Accepted, Rejected> {
         let node = self.chain.tree.node(id);
         if self.chain.is_active(id) {
             return Ok(Accepted::Active);

@@ -32,6 +32,10 @@ impl Local {
     pub(crate) fn is_empty(&self) -> bool {
         self.kept.is_empty()
     }
+    /// Whether what the store kept is in its place again.
+    pub(crate) fn is_restored(&self) -> bool {
+        self.unrestored.is_empty()
+    }
 }
 
 impl Core {
@@ -49,11 +53,17 @@ impl Core {
                 self.resolve_orphans(txid);
                 Ok(Ok(Accepted::Transaction(txid)))
             }
-            Err(refusal) => Ok(Err(refusal.rejected(&transaction.txid()))),
+            Err(refusal) => {
+                // Known from a peer or an undone block, it is somebody's own from now on.
+                let txid = transaction.txid();
+                self.keep_local(txid);
+                Ok(Err(refusal.rejected(&txid)))
+            }
         }
     }
 
-    /// Keeps a pooled transaction, and the pooled ones it needs, whoever sent them: without them it could not come back.
+    /// Keeps a transaction, if it is pooled, and the pooled ones it needs, whoever sent them: without them it could not come
+    /// back.
     fn keep_local(&mut self, txid: Txid) {
         let needed = self.mempool.ancestors(&txid);
         for txid in needed.into_iter().chain([txid]) {
@@ -71,12 +81,27 @@ impl Core {
         pooled.into_iter().for_each(|txid| self.keep_local(txid));
     }
 
-    /// Takes back into the pool what was kept when the node stopped, once the chain stands where its blocks lead.
+    /// Takes back into the pool what was kept when the node stopped, once the chain stands where its blocks lead. It comes
+    /// before what a reorganisation on the way has undone: a kept transaction may have replaced one of those.
     pub(crate) fn restore_local(&mut self, now: Time) -> Result<(), StoreError> {
         if self.activation_pending || self.local.unrestored.is_empty() {
             return Ok(());
         }
-        let mut waiting = std::mem::take(&mut self.local.unrestored);
+        let kept = std::mem::take(&mut self.local.unrestored);
+        let missing = self.restore(kept, now)?;
+        self.readmit(now)?;
+        let missing = self.restore(missing, now)?;
+        let from = Some(self.chain.height());
+        self.local.kept.extend(missing.iter().map(|kept| (kept.txid(), from)));
+        Ok(())
+    }
+
+    /// Takes kept transactions back in whatever order they can stand; those whose parents are not there are returned.
+    fn restore(
+        &mut self,
+        mut waiting: Vec<Arc<CheckedTransaction>>,
+        now: Time,
+    ) -> Result<Vec<Arc<CheckedTransaction>>, StoreError> {
         loop {
             let (count, mut missing) = (waiting.len(), Vec::new());
             for kept in waiting {
@@ -84,6 +109,9 @@ impl Core {
                 match self.judge_transaction(kept.transaction(), Entrance::Returning, now)? {
                     Ok(judged) => {
                         self.mempool.insert(judged.entry);
+                        self.local.kept.insert(txid, None);
+                    }
+                    Err(Refusal { reason: "txn-already-in-mempool", .. }) => {
                         self.local.kept.insert(txid, None);
                     }
                     Err(Refusal { class: Class::ParentsMissing(..), .. }) => missing.push(kept),
@@ -96,9 +124,7 @@ impl Core {
             }
             // A parent that was kept later than its child is pooled by now.
             if missing.len() == count || missing.is_empty() {
-                let from = Some(self.chain.height());
-                self.local.kept.extend(missing.iter().map(|kept| (kept.txid(), from)));
-                return Ok(());
+                return Ok(missing);
             }
             waiting = missing;
         }

@@ -5,6 +5,7 @@ use crate::core::Config;
 use crate::core::event::{Accepted, CallId, GossipId, Input, Output, PeerKey, Steer};
 use crate::core::message::{CompactBlock, Gossip};
 use crate::core::store::Status;
+use crate::core::store::memory::MemoryStore;
 use crate::core::view::ChainTipStatus;
 use chain_spec::{Amount, Encode, Outpoint, Script, TxOut};
 use std::sync::Arc;
@@ -341,4 +342,61 @@ fn a_full_template_leaves_room_for_a_coinbase_of_the_miner_s_own() {
     let note = TxOut { value: Amount::ZERO, script: Script::from_bytes([vec![0x6a, 75], vec![1; 75]].concat()) };
     block.transactions[0].outputs.extend(vec![note; 6]);
     assert_eq!(node.submit(&solve(block, &spec)), Ok(Accepted::Active));
+}
+
+#[test]
+fn what_a_peer_sent_first_is_kept_when_it_is_submitted_here_too() {
+    let spec = spec();
+    let mut node = Node::new(&spec, 1);
+    let (peer, id) = (PeerKey(1), GossipId(1));
+    node.handle(Input::PeerConnected { peer, inbound: true });
+    let payment = spend(&[genesis_coin(&spec, 0).0], 0, &[(9 * COIN, 1)]);
+    node.handle(Input::Gossip { peer, id, message: Gossip::Transaction(payment.clone()) });
+    assert_eq!(node.pay(&payment).unwrap_err().reason, "txn-already-in-mempool");
+    assert_eq!(node.crash().pool(), vec![payment.txid()]);
+}
+
+/// A reorganisation that is repeated after a crash undoes what a kept transaction has since replaced.
+#[test]
+fn a_replacement_survives_a_crash_that_repeats_a_reorganisation() {
+    let spec = spec();
+    for by_wish in [true, false] {
+        let mut node = Node::new(&spec, 1);
+        let coin = genesis_coin(&spec, 0).0;
+        let replaced = spend(&[coin], 0, &[(9 * COIN, 1)]);
+        let child = spend(&[outpoint(&replaced, 0)], 1, &[(8 * COIN, 2)]);
+        let mined = block_on(&spec.genesis.header, 1, &[replaced.clone(), child.clone()], 50 * COIN, 0, &spec);
+        node.submit(&mined).unwrap();
+        // The coins on the disk stand at the block that is undone.
+        let mut node = node.restart();
+        if by_wish {
+            node.steer(mined.hash(), Steer::Invalidate).unwrap();
+        } else {
+            let rival = block_on(&spec.genesis.header, 1, &[], 50 * COIN, 1, &spec);
+            node.submit(&rival).unwrap();
+            node.submit(&block_on(&rival.header, 2, &[], 50 * COIN, 1, &spec)).unwrap();
+        }
+        assert_eq!(node.pool(), vec![replaced.txid(), child.txid()]);
+        let replacement = spend(&[coin], 0, &[(5 * COIN, 3)]);
+        node.pay(&replacement).unwrap();
+        assert_eq!(node.pool(), vec![replacement.txid()]);
+        let node = node.crash();
+        assert_eq!(node.pool(), vec![replacement.txid()], "by an operator's wish: {by_wish}");
+    }
+}
+
+#[test]
+fn a_wish_is_answered_when_the_chain_has_followed_it() {
+    let spec = spec();
+    let tiny = Config { coin_cache_bytes_max: 0, ..config(1) };
+    let mut node = Node::with(&spec, tiny, MemoryStore::new()).unwrap();
+    let first = node.mine().hash();
+    for _ in 0..299 {
+        node.mine();
+    }
+    let (tip, coins) = (node.tip(), node.coins());
+    node.steer(first, Steer::Invalidate).unwrap();
+    assert_eq!(node.tip(), spec.genesis_hash());
+    assert_eq!(node.steer(first, Steer::Reconsider), Ok(Accepted::Steered));
+    assert_eq!((node.tip(), node.coins()), (tip, coins), "in several calls, for the cache is full after each");
 }

@@ -172,13 +172,20 @@ impl Node {
     fn answered(&mut self, input: impl FnOnce(CallId) -> Input) -> Result<Accepted, Rejected> {
         let call = CallId(self.next_call);
         self.next_call += 1;
-        let answers = self.handle(input(call)).into_iter().filter_map(|output| match output {
-            Output::Answer { call: answered, result } if answered == call => Some(result),
-            _ => None,
-        });
-        let answers: Vec<_> = answers.collect();
-        assert_eq!(answers.len(), 1, "one answer for each call");
-        answers.into_iter().next().unwrap()
+        let mut outputs = self.handle(input(call));
+        loop {
+            let answers = outputs.into_iter().filter_map(|output| match output {
+                Output::Answer { call: answered, result } if answered == call => Some(result),
+                _ => None,
+            });
+            let answers: Vec<_> = answers.collect();
+            if let Some(answer) = answers.first() {
+                assert_eq!(answers.len(), 1, "one answer for each call");
+                return answer.clone();
+            }
+            assert!(self.core.has_pending(), "no answer, and nothing to wait for");
+            outputs = self.handle(Input::Tick);
+        }
     }
 
     pub(crate) fn submit(&mut self, block: &Arc<Block>) -> Result<Accepted, Rejected> {

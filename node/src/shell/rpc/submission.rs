@@ -25,13 +25,11 @@ struct Submission {
 
 /// What the node knows of a transaction before it is submitted.
 enum Standing {
-    /// It is in the mempool already.
-    Pooled,
     /// It would be accepted, but its fee is more than the caller allows.
     Absurd,
     /// Its fee is more than the caller allows, and it would not be accepted anyway, for this reason.
     Refused(Rejected),
-    /// It may be submitted; it is mined, with a coin left, if `is_mined`.
+    /// It may be submitted, even if it is in the mempool: then it is kept as the caller's own. It is mined, with a coin left, if `is_mined`.
     New { is_mined: bool },
 }
 
@@ -75,12 +73,11 @@ async fn send(context: &Context, submissions: Vec<Submission>) -> Result<Vec<Rep
     let replies = submissions.iter().zip(&standings).map(|(submission, standing)| {
         let txid = || json!(submission.txid.to_string());
         match standing {
-            // Submitting again is harmless: the caller wants it in the mempool, and there it is (Core does the same).
-            Standing::Pooled => Ok(txid()),
             Standing::Absurd => {
                 Err(RpcError::new(VERIFY_ERROR, "Fee exceeds maximum configured by user (e.g. -maxtxfee, maxfeerate)"))
             }
             Standing::Refused(rejected) => refusal(rejected, false),
+            // Submitting again is harmless: the caller wants it in the mempool, and there it is (Core does the same).
             Standing::New { is_mined } => match judgements.next() {
                 Some(Err(rejected)) if rejected.reason != "txn-already-in-mempool" => refusal(&rejected, *is_mined),
                 _ => Ok(txid()),
@@ -108,7 +105,7 @@ fn standing(
 ) -> Result<Standing, StoreError> {
     let Submission { transaction, txid, fee_rate_max } = submission;
     if core.mempool().get(txid).is_some() {
-        return Ok(Standing::Pooled);
+        return Ok(Standing::New { is_mined: false });
     }
     let fee = fee(core, transaction, earlier)?;
     if fee.is_some_and(|fee| is_absurd(fee, transaction.encoded_len(), *fee_rate_max)) {

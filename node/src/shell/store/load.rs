@@ -349,8 +349,9 @@ fn persist(
     }
     state.flush()?;
     if shared.txindex && meta.txindex {
+        let active = txindex::active_chain(shared, meta)?;
         for (hash, _) in &found.undos {
-            txindex::add_stored(shared, hash)?;
+            txindex::add_stored(shared, hash, &active)?;
         }
     }
     state.set_meta(meta)?;

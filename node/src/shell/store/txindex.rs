@@ -19,10 +19,15 @@ pub(super) fn txids(shared: &Shared, hash: &BlockHash) -> Result<Vec<Txid>, Stor
     Ok(block.transactions.iter().map(|transaction| transaction.txid()).collect())
 }
 
-/// Writes a stored block's entries. They are not part of a commit: one that is there too early does no harm.
-pub(super) fn add_stored(shared: &Shared, hash: &BlockHash) -> Result<(), StoreError> {
+/// Writes a stored block's entries, but none over those of the blocks in `kept`. They are not part of a commit: one that is
+/// there too early does no harm.
+pub(super) fn add_stored(shared: &Shared, hash: &BlockHash, kept: &FxHashSet<BlockHash>) -> Result<(), StoreError> {
     for txid in txids(shared, hash)? {
-        shared.state.set(&keys::hash_key(keys::TRANSACTION, txid.as_bytes()), hash.as_bytes().to_vec())?;
+        let key = keys::hash_key(keys::TRANSACTION, txid.as_bytes());
+        let old = shared.state.get(&key)?.and_then(|old| old.as_ref().try_into().ok()).map(BlockHash::from_bytes);
+        if old.is_none_or(|old| !kept.contains(&old)) {
+            shared.state.set(&key, hash.as_bytes().to_vec())?;
+        }
     }
     Ok(())
 }
@@ -42,7 +47,7 @@ pub(super) fn switch(shared: &Shared, meta: &mut Meta) -> Result<(), StoreError>
         })?;
         // The active chain last: its blocks overwrite what abandoned ones share with them.
         for hash in connected.iter().filter(|hash| !active.contains(*hash)).chain(&active) {
-            add_stored(shared, hash)?;
+            add_stored(shared, hash, &FxHashSet::default())?;
         }
         shared.state.flush()?;
     }
@@ -53,7 +58,7 @@ pub(super) fn switch(shared: &Shared, meta: &mut Meta) -> Result<(), StoreError>
 }
 
 /// The blocks under the committed coins.
-fn active_chain(shared: &Shared, meta: &Meta) -> Result<FxHashSet<BlockHash>, StoreError> {
+pub(super) fn active_chain(shared: &Shared, meta: &Meta) -> Result<FxHashSet<BlockHash>, StoreError> {
     let mut active = FxHashSet::default();
     let mut next = meta.coins_tip;
     while let Some(hash) = next {

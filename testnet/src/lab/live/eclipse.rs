@@ -43,7 +43,9 @@ pub fn stage(args: &AttackArgs, common: &Common) -> Result<Outcome> {
 
     scene.wait(|scene| {
         let state = scene.wallet("shop", SHOP)?.state(&paid);
-        Ok(state.is_some_and(|state| state.confirmations() >= args.confirmations).then_some(()))
+        // The watch looks at its own moments, and must have seen those blocks before the shop can leave them.
+        let is_seen = scene.watch.tip(SHOP)?.1 >= u64::from(args.confirmations);
+        Ok(state.is_some_and(|state| is_seen && state.confirmations() >= args.confirmations).then_some(()))
     })?;
     let (height, before) = (scene.watch.tip(SHOP)?.1, scene.balance("shop", SHOP)?);
     scene.tell(
