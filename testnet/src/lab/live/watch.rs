@@ -56,6 +56,8 @@ struct Observed {
     client: Client,
     honest: bool,
     tip: String,
+    /// Tips it has left for better ones.
+    left: BTreeSet<String>,
 }
 
 /// All nodes of a scene.
@@ -86,7 +88,7 @@ impl Watch {
         let mut observed = BTreeMap::new();
         for (name, client, honest) in nodes {
             let tip = text(&client.call("getbestblockhash", json!([]))?)?;
-            observed.insert(name, Observed { client, honest, tip });
+            observed.insert(name, Observed { client, honest, tip, left: BTreeSet::new() });
         }
         let mut watch = Watch {
             clock,
@@ -140,25 +142,24 @@ impl Watch {
         names.sort();
         for (_, name) in names {
             let node = &self.nodes[&name];
-            let (client, honest, before) = (node.client.clone(), node.honest, node.tip.clone());
+            let (client, honest) = (node.client.clone(), node.honest);
             let tip = text(&client.call("getbestblockhash", json!([])).with_context(|| format!("asking {name}"))?)?;
             published += self.learn(&client, &tip, honest, &mut found)?;
             // Blocks are not always on their holder's best branch: secret ones of the attacker, and public ones that lost.
-            for leaf in client.call("getchaintips", json!([]))?.as_array().into_iter().flatten() {
+            let leaves = client.call("getchaintips", json!([]))?;
+            for leaf in leaves.as_array().into_iter().flatten() {
                 let has_body = matches!(leaf["status"].as_str(), Some("active" | "valid-fork" | "valid-headers"));
                 if let (true, Some(hash)) = (has_body, leaf["hash"].as_str()) {
                     published += self.learn(&client, hash, honest, &mut found)?;
                 }
             }
-            if tip != before {
-                let depth = self.depth(&before, &tip);
-                if depth > 0 && honest {
+            let Some(node) = self.nodes.get_mut(&name) else { continue };
+            node.tip = tip;
+            for (hash, depth) in abandoned(&leaves).filter(|_| honest) {
+                if node.left.insert(hash.to_owned()) {
                     let deepest = self.reorg_depth.entry(name.clone()).or_default();
                     *deepest = depth.max(*deepest);
                     news.push(News::Reorganisation { node: name.clone(), depth });
-                }
-                if let Some(node) = self.nodes.get_mut(&name) {
-                    node.tip = tip;
                 }
             }
         }
@@ -167,22 +168,6 @@ impl Watch {
         let published = (published > 0).then_some(News::Published { blocks: published });
         let now = blocks.chain(published).chain(news).collect::<Vec<_>>();
         Ok(std::mem::take(&mut self.before).into_iter().chain(now).collect())
-    }
-
-    /// Blocks of the branch ending in `old` that are not in the one ending in `new`.
-    fn depth(&self, old: &str, new: &str) -> u64 {
-        let mut on_new = BTreeSet::new();
-        let mut at = new;
-        while let Some(block) = self.blocks.get(at) {
-            on_new.insert(at);
-            at = &block.previous;
-        }
-        let (mut depth, mut at) = (0, old);
-        while let Some(block) = self.blocks.get(at).filter(|_| !on_new.contains(at)) {
-            depth += 1;
-            at = &block.previous;
-        }
-        depth
     }
 
     /// Takes in a block and those below it that are new, or newly public; how many were known and secret until now.
@@ -246,6 +231,14 @@ impl Watch {
         branch.reverse();
         branch
     }
+}
+
+/// The branches a node was on and has left, each with how many of its blocks were undone. A node keeps them, so no
+/// reorganisation is missed however short the time between two looks was.
+fn abandoned(leaves: &Value) -> impl Iterator<Item = (&str, u64)> {
+    let all = leaves.as_array().into_iter().flatten();
+    let left = all.filter(|leaf| leaf["status"] == "valid-fork");
+    left.filter_map(|leaf| Some((leaf["hash"].as_str()?, leaf["branchlen"].as_u64()?)))
 }
 
 fn text(value: &Value) -> Result<String> {
