@@ -251,9 +251,7 @@ impl Core {
     /// What follows from an input, whatever it was.
     fn settle(&mut self, now: Time) -> Result<(), StoreError> {
         self.restore_local(now)?;
-        if self.local.is_restored() {
-            self.readmit(now)?;
-        }
+        self.readmit(now)?;
         self.try_orphans(now)?;
         for (hash, reason, _) in std::mem::take(&mut self.failures) {
             if let Some(peer) = self.sync.take_source(&hash) {

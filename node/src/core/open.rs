@@ -64,9 +64,7 @@ impl Core {
         core.restore_chain(&loaded, now)?;
         core.activate(now, Some(CALL_TRANSACTIONS_MAX))?;
         core.restore_local(now)?;
-        if core.local.is_restored() {
-            core.readmit(now)?;
-        }
+        core.readmit(now)?;
         core.failures.clear();
         core.reorganised = 0;
         core.flush_if_due(now);

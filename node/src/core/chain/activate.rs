@@ -22,7 +22,7 @@ pub(crate) const CALL_TRANSACTIONS_MAX: u32 = 16_384;
 /// The same, blocks.
 const CALL_BLOCKS_MAX: u32 = 2_048;
 
-/// A block that was tried and found good.
+/// A block that was tried and found good, its body let go of.
 struct Adopted {
     id: NodeId,
     undo: Arc<BlockUndo>,

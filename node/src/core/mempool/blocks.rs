@@ -89,6 +89,10 @@ impl Core {
     /// Judges what a reorganisation set aside against the new tip: undone transactions first, as they were mined, then the
     /// pooled ones, as they came. Those that no longer fit are dropped, and with them all that need them.
     pub(crate) fn readmit(&mut self, now: Time) -> Result<(), StoreError> {
+        // What the store kept comes first: it may have replaced what was undone.
+        if !self.local.is_restored() {
+            return Ok(());
+        }
         let Returning { undone, pooled, .. } = std::mem::take(&mut self.returning);
         let (mut told, is_reorganised) = (0, !undone.is_empty());
         for transaction in undone {

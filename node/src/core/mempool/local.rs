@@ -154,13 +154,13 @@ impl Core {
             return;
         }
         let tip = self.chain.height();
-        let is_over = |txid: &Txid, mined_at: &Option<u32>| match mined_at {
+        let is_over = |txid: &Txid, height: &Option<u32>| match height {
             _ if self.mempool.get(txid).is_some() => false,
             Some(height) => tip >= height.saturating_add(CONFIRMATIONS_KEPT),
             None => true,
         };
         let over: Vec<Txid> =
-            self.local.kept.iter().filter(|(txid, mined)| is_over(txid, mined)).map(|(txid, _)| *txid).collect();
+            self.local.kept.iter().filter(|(txid, height)| is_over(txid, height)).map(|(txid, _)| *txid).collect();
         if !over.is_empty() {
             for txid in &over {
                 self.local.kept.remove(txid);

@@ -29,7 +29,8 @@ enum Standing {
     Absurd,
     /// Its fee is more than the caller allows, and it would not be accepted anyway, for this reason.
     Refused(Rejected),
-    /// It may be submitted, even if it is in the mempool: then it is kept as the caller's own. It is mined, with a coin left, if `is_mined`.
+    /// It may be submitted, even if it is in the mempool: then it is kept as the caller's own. It is mined, with a coin left,
+    /// if `is_mined`.
     New { is_mined: bool },
 }
 

@@ -348,7 +348,7 @@ fn persist(
         }
     }
     state.flush()?;
-    if shared.txindex && meta.txindex {
+    if shared.txindex && meta.txindex && !found.undos.is_empty() {
         let active = txindex::active_chain(shared, meta)?;
         for (hash, _) in &found.undos {
             txindex::add_stored(shared, hash, &active)?;
