@@ -6,7 +6,7 @@
 mod network;
 mod up;
 
-use crate::directory::Directory;
+use crate::cluster::directory::Directory;
 use crate::error::{exit_code, one_line, usage};
 use crate::lab::command::AttackArgs;
 use crate::lab::odds::report::OddsArgs;
@@ -99,11 +99,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     // These have command lines of their own, with flags like ours that must not be read here.
     match arguments.get(1).and_then(|argument| argument.to_str()) {
         Some("node") => {
-            crate::process::end_with_launcher();
+            crate::cluster::process::end_with_launcher();
             return node::cli::run(renamed("testoon node", &arguments));
         }
         Some("strategy-node") => {
-            crate::process::end_with_launcher();
+            crate::cluster::process::end_with_launcher();
             return crate::lab::live::node::run(arguments.into_iter().skip(2));
         }
         Some("wallet") => return wallet::cli::run(renamed("testoon wallet", &arguments)),
@@ -184,7 +184,7 @@ fn command_line_error(error: &clap::Error) -> String {
 }
 
 fn amount(text: &str) -> Result<Amount, String> {
-    crate::pay::parse_amount(text)
+    crate::cluster::payment::parse_amount(text)
 }
 
 /// A share for the command line.

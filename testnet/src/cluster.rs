@@ -4,17 +4,24 @@
 //! from the state file, does its work under the network's lock and lets go. [`start`] spawns nodes and waits for them,
 //! [`connect`] joins them up and sets link conditions, [`stop`] ends them.
 
+pub mod accounts;
 pub mod connect;
+pub mod directory;
+pub mod links;
+pub mod payment;
+pub mod process;
+pub mod snapshot;
 pub mod start;
+pub mod state;
 pub mod stop;
 
-use crate::directory::{Directory, LauncherLock};
+use crate::chain;
 use crate::plan::{NodePlan, Plan};
-use crate::process::ProcessId;
-use crate::state::{NetworkState, NodeRecord};
-use crate::{accounts, chain};
 use anyhow::{Context as _, Result, anyhow, bail};
 use chain_spec::ChainSpec;
+use directory::{Directory, LauncherLock};
+use process::ProcessId;
+use state::{NetworkState, NodeRecord};
 use std::path::PathBuf;
 use std::process::Child;
 use std::sync::Arc;
@@ -57,7 +64,7 @@ impl Cluster {
             chain_argument.to_owned()
         } else {
             // A copy, so that the network goes on with the rules it began with when the file is edited or moved.
-            crate::directory::write_atomic(&directory.chain(), &spec.to_toml())?;
+            directory::write_atomic(&directory.chain(), &spec.to_toml())?;
             directory.chain().display().to_string()
         };
         let mut state = NetworkState::new(spec.name.clone(), chain, plan);

@@ -5,27 +5,17 @@
 //! like, [`cluster`] makes it so, [`directory`] and [`state`] remember it between commands, [`cli`] is the command line.
 //! [`lab`] stages attacks, [`sim`] plays them and large networks on virtual time, [`web`] shows a network in a browser.
 
-pub mod accounts;
 pub mod bench;
 pub mod chain;
 pub mod cli;
 pub mod clock;
 pub mod cluster;
-pub mod directory;
 pub mod error;
 pub mod interrupt;
 pub mod lab;
-pub mod live;
-pub mod logs;
-pub mod net;
-pub mod observe;
+pub mod observer;
 pub mod output;
-pub mod pay;
 pub mod plan;
-pub mod process;
 pub mod sim;
-pub mod snapshot;
-pub mod state;
-pub mod table;
-pub mod topology;
+pub mod terminal;
 pub mod web;

@@ -4,11 +4,12 @@
 //! carried out by [`crate::cluster`]. Nothing here starts anything.
 
 pub mod file;
+pub mod topology;
 pub mod units;
 
-use crate::topology::Topology;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use topology::Topology;
 
 /// Nodes that `up` starts unless told otherwise.
 pub const NODES_DEFAULT: usize = 5;

@@ -4,9 +4,8 @@
 //! RPC through [`view`]. It only looks: nothing here changes a node or needs its secrets. [`crate::cli`] starts it beside a network
 //! (`up --web`) or for one that runs (`web`). Absent: TLS, authentication, history from before it was started.
 
-pub mod view;
-
-use crate::directory::Directory;
+use crate::cluster::directory::Directory;
+use crate::observer::view::View;
 use anyhow::{Context as _, Result};
 use axum::Router;
 use axum::extract::{Path, Request, State};
@@ -20,7 +19,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::oneshot;
-use view::View;
 
 /// Where the page is unless told otherwise.
 pub const LISTEN_DEFAULT: &str = "127.0.0.1:8480";

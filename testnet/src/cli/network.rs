@@ -2,12 +2,13 @@
 
 use super::{Common, amount, share, up};
 use crate::cluster::{Cluster, stop};
+use crate::cluster::{accounts, links, payment, snapshot};
 use crate::error::one_line;
 use crate::interrupt::Interrupt;
+use crate::observer::{logs, status};
 use crate::output::line;
 use crate::plan::{LinkConditions, NodePlan, Role, units};
 use crate::web::{LISTEN_DEFAULT, Page};
-use crate::{accounts, logs, net, observe, pay, snapshot};
 use anyhow::{Context as _, Result, bail};
 use chain_spec::Amount;
 use clap::builder::BoolishValueParser;
@@ -148,9 +149,9 @@ pub struct LinkArgs {
 
 pub fn status(common: &Common) -> Result<()> {
     let cluster = Cluster::open_running(common.directory()?)?;
-    let nodes = observe::look(&cluster);
+    let nodes = status::look(&cluster);
     if common.json {
-        line(observe::to_json(&nodes));
+        line(status::to_json(&nodes));
     } else {
         up::print_table(&nodes);
     }
@@ -159,7 +160,7 @@ pub fn status(common: &Common) -> Result<()> {
 
 pub fn pay(common: &Common, arguments: &PayArgs) -> Result<()> {
     let cluster = Cluster::open_running(common.directory()?)?;
-    let payment = pay::pay(&cluster, &arguments.from, &arguments.to, arguments.amount, arguments.wait)?;
+    let payment = payment::pay(&cluster, &arguments.from, &arguments.to, arguments.amount, arguments.wait)?;
     if common.json {
         line(serde_json::to_string(&payment)?);
     } else {
@@ -199,7 +200,7 @@ pub fn accounts(common: &Common) -> Result<()> {
     let coins = |amount: Amount| RawValue::from_string(amount.to_string());
     let mut rows = Vec::new();
     for name in accounts::names(cluster.directory())? {
-        let node = pay::node_of(&cluster, &name)?;
+        let node = payment::node_of(&cluster, &name)?;
         let mut wallet: Wallet = accounts::open(cluster.directory(), &name)?;
         wallet.sync(&cluster.client(&node)?).with_context(|| format!("wallet of {name}"))?;
         let balance = wallet.balance();
@@ -310,9 +311,10 @@ pub fn add(common: &Common, arguments: &AddArgs) -> Result<()> {
     let next =
         || (0..).map(|number| format!("node{number}")).find(|name| plan.node(name).is_none()).unwrap_or_default();
     let name = arguments.name.clone().unwrap_or_else(next);
-    let mut peers: Vec<String> = arguments.peers.iter().map(|peer| net::resolve(plan, peer)).collect::<Result<_>>()?;
+    let mut peers: Vec<String> =
+        arguments.peers.iter().map(|peer| links::resolve(plan, peer)).collect::<Result<_>>()?;
     if peers.is_empty() {
-        peers = cluster.alive().into_iter().take(crate::topology::PEERS_DEFAULT).collect();
+        peers = cluster.alive().into_iter().take(crate::plan::topology::PEERS_DEFAULT).collect();
     }
     let role = if arguments.share > 0.0 { Role::Miner } else { Role::Relay };
     cluster.add(NodePlan { role, share: arguments.share, ..NodePlan::relay(&name) }, &peers)?;
@@ -323,7 +325,7 @@ pub fn start(common: &Common, arguments: &NodeArgs) -> Result<()> {
     let directory = common.directory()?;
     let _lock = directory.lock()?;
     let mut cluster = Cluster::open(directory.clone())?;
-    let name = net::resolve(&cluster.state().plan, &arguments.node)?;
+    let name = links::resolve(&cluster.state().plan, &arguments.node)?;
     let state = cluster.state();
     if !state.running || !(state.detached || directory.has_launcher()) {
         bail!("the network is not running; start all of it with `testoon up{}`", directory.flag());
@@ -339,16 +341,16 @@ pub fn kill(common: &Common, arguments: &NodeArgs) -> Result<()> {
     let directory = common.directory()?;
     let _lock = directory.lock()?;
     let mut cluster = Cluster::open_running(directory)?;
-    let name = net::resolve(&cluster.state().plan, &arguments.node)?;
+    let name = links::resolve(&cluster.state().plan, &arguments.node)?;
     cluster.kill(&name)?;
     report(common, &cluster, &name)
 }
 
 /// Says how one node is now.
 fn report(common: &Common, cluster: &Cluster, name: &str) -> Result<()> {
-    let nodes: Vec<_> = observe::look(cluster).into_iter().filter(|node| node.name == name).collect();
+    let nodes: Vec<_> = status::look(cluster).into_iter().filter(|node| node.name == name).collect();
     if common.json {
-        line(observe::to_json(&nodes));
+        line(status::to_json(&nodes));
     } else {
         up::print_table(&nodes);
     }
@@ -357,7 +359,7 @@ fn report(common: &Common, cluster: &Cluster, name: &str) -> Result<()> {
 
 pub fn rpc(common: &Common, arguments: &RpcArgs) -> Result<()> {
     let cluster = Cluster::open_running(common.directory()?)?;
-    let name = net::resolve(&cluster.state().plan, &arguments.node)?;
+    let name = links::resolve(&cluster.state().plan, &arguments.node)?;
     let parameters: Vec<Value> = arguments.parameters.iter().map(|text| parameter(text)).collect();
     let result = cluster.client(&name)?.call_within(&arguments.method, Value::Array(parameters), RPC_TIMEOUT_MS)?;
     match result {
@@ -386,14 +388,14 @@ pub fn net(common: &Common, command: &NetCommand) -> Result<()> {
     let plan = cluster.state().plan.clone();
     let (value, text) = match command {
         NetCommand::Partition { groups } => {
-            net::partition(&mut cluster, net::parse_groups(&plan, groups)?)?;
+            links::partition(&mut cluster, links::parse_groups(&plan, groups)?)?;
             let flag = cluster.directory().flag();
             let text = format!("The network is partitioned; join it again with `testoon net heal{flag}`.");
-            (net::topology(&cluster), text)
+            (links::topology(&cluster), text)
         }
         NetCommand::Heal { links } => {
-            net::heal(&mut cluster, *links)?;
-            (net::topology(&cluster), "The network is whole.".to_owned())
+            links::heal(&mut cluster, *links)?;
+            (links::topology(&cluster), "The network is whole.".to_owned())
         }
         NetCommand::Link(arguments) => {
             let conditions = LinkConditions {
@@ -402,11 +404,11 @@ pub fn net(common: &Common, command: &NetCommand) -> Result<()> {
                 loss: arguments.loss,
                 bandwidth: arguments.bandwidth.unwrap_or(0),
             };
-            let (a, b) = net::parse_link(&plan, &arguments.link)?;
-            net::link(&mut cluster, &(a.clone(), b.clone()), conditions)?;
-            (net::topology(&cluster), format!("{a}-{b}: {conditions}"))
+            let (a, b) = links::parse_link(&plan, &arguments.link)?;
+            links::link(&mut cluster, &(a.clone(), b.clone()), conditions)?;
+            (links::topology(&cluster), format!("{a}-{b}: {conditions}"))
         }
-        NetCommand::Topology => (net::topology(&cluster), net::topology_text(&cluster)),
+        NetCommand::Topology => (links::topology(&cluster), links::topology_text(&cluster)),
         NetCommand::Snapshot { name } => {
             let copied = snapshot::take(&cluster, name)?;
             let megabytes = copied.bytes as f64 / 1e6;

@@ -1,19 +1,21 @@
 //! `testoon up`: from flags to a plan, from a plan to a running network, and the show until it ends.
 
 use super::Common;
+use crate::chain;
 use crate::clock::Stopwatch;
+use crate::cluster::directory::Directory;
+use crate::cluster::state::NetworkState;
 use crate::cluster::{Cluster, stop};
-use crate::directory::Directory;
 use crate::error::{one_line, usage};
 use crate::interrupt::Interrupt;
-use crate::live::{self, Ended};
+use crate::observer::status;
 use crate::output::line;
 use crate::plan::file::NetworkFile;
+use crate::plan::topology::Topology;
 use crate::plan::{NODES_DEFAULT, NODES_MAX, Plan, units};
-use crate::state::NetworkState;
-use crate::topology::Topology;
+use crate::terminal::live::{self, Ended};
+use crate::terminal::table;
 use crate::web::{self, Page};
-use crate::{chain, observe, table};
 use anyhow::{Context as _, Result, bail};
 use chain_spec::ChainSpec;
 use clap::Args;
@@ -102,7 +104,7 @@ pub fn up(common: &Common, arguments: &UpArgs, program: &str) -> Result<()> {
         if let Some(page) = &page {
             value["web"] = json!(page.url());
         }
-        value["nodes"] = observe::to_json(&observe::look(&cluster))["nodes"].take();
+        value["nodes"] = status::to_json(&status::look(&cluster))["nodes"].take();
         line(value);
     } else {
         intro.iter().for_each(line);
@@ -268,7 +270,7 @@ fn intro(cluster: &Cluster, seconds: f64, program: &str) -> Vec<String> {
 }
 
 /// The table of a moment, for people.
-pub fn print_table(nodes: &[observe::NodeStatus]) {
+pub fn print_table(nodes: &[status::NodeStatus]) {
     let width = crossterm::terminal::size().map_or(WIDTH_DEFAULT, |(columns, _)| usize::from(columns));
     table::nodes(nodes, width.max(1)).iter().for_each(line);
 }

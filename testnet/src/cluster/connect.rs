@@ -1,9 +1,9 @@
 //! Joining nodes up by `addnode`, and making their links slow, lossy or severed by `setlink`.
 
 use super::Cluster;
+use super::state::NodeRecord;
 use crate::clock::Stopwatch;
 use crate::plan::Plan;
-use crate::state::NodeRecord;
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

@@ -1,9 +1,9 @@
 //! Spawning node processes and waiting until each has said on its standard output that it is ready.
 
 use super::Cluster;
+use super::process::{LAUNCHER_LOCK_VARIABLE, ProcessId};
 use crate::clock::Stopwatch;
 use crate::interrupt::Interrupt;
-use crate::process::{LAUNCHER_LOCK_VARIABLE, ProcessId};
 use anyhow::{Context as _, Result, anyhow, bail};
 use serde::Deserialize;
 use std::fs::File;

@@ -1,9 +1,9 @@
 //! Ending nodes: asked over RPC first, then by signal, then for good. Nothing of a network outlives this.
 
 use super::Cluster;
+use super::directory::Directory;
+use super::process::{ProcessId, Signal};
 use crate::clock::Stopwatch;
-use crate::directory::Directory;
-use crate::process::{ProcessId, Signal};
 use anyhow::Result;
 use serde_json::json;
 use std::fs::{File, TryLockError};

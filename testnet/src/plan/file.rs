@@ -2,8 +2,8 @@
 //!
 //! Unknown fields are errors, and every error names the line it is about.
 
+use super::topology::Topology;
 use super::{LinkConditions, LinkPlan, NodePlan, Plan, Role, units};
-use crate::topology::Topology;
 use serde::Deserialize;
 use std::ops::Range;
 use toml::Spanned;

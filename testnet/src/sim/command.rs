@@ -4,7 +4,7 @@ use super::links::Conditions;
 use super::{Churn, Setup, Simulation, simulated_chain};
 use crate::clock::Stopwatch;
 use crate::output::line;
-use crate::topology::Topology;
+use crate::plan::topology::Topology;
 use anyhow::Context as _;
 use chain_spec::ChainSpec;
 use clap::builder::BoolishValueParser;

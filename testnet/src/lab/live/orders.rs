@@ -3,7 +3,7 @@
 //! `orders.jsonl` grows by one line an order; `standing.json` is replaced whenever the strategy's standing changes. Files
 //! survive either side, need no port, and a person can read along.
 
-use crate::directory::{read_optional, write_atomic};
+use crate::cluster::directory::{read_optional, write_atomic};
 use crate::lab::attacker::Standing;
 use crate::lab::strategy::Order;
 use anyhow::{Context as _, Result};

@@ -4,17 +4,18 @@ use super::Outcome;
 use super::orders::Desk;
 use super::picture;
 use super::watch::{News, Watch};
+use crate::chain;
 use crate::cli::Common;
 use crate::clock::Stopwatch;
 use crate::cluster::Cluster;
-use crate::directory::Directory;
+use crate::cluster::accounts;
+use crate::cluster::directory::Directory;
+use crate::cluster::state::NetworkState;
 use crate::interrupt::Interrupt;
 use crate::lab::command::AttackArgs;
 use crate::output::line;
+use crate::plan::topology::Topology;
 use crate::plan::{NodePlan, Plan, Role};
-use crate::state::NetworkState;
-use crate::topology::Topology;
-use crate::{accounts, chain};
 use anyhow::{Context as _, Result, anyhow, bail};
 use chain_spec::{Amount, ChainSpec, Txid};
 use serde_json::{Value, json};
@@ -99,7 +100,7 @@ impl Scene {
         let clock = Stopwatch::start();
         let path = match &common.dir {
             Some(path) => path.clone(),
-            None => crate::directory::default_path()?.with_file_name("attack"),
+            None => crate::cluster::directory::default_path()?.with_file_name("attack"),
         };
         let directory = Directory::create(Some(&path))?;
         let lock = directory.lock()?;

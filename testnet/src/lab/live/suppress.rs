@@ -3,8 +3,8 @@
 use super::Outcome;
 use super::picture;
 use super::scene::{self, ATTACKER, SHOP, Scene};
-use crate::accounts;
 use crate::cli::Common;
+use crate::cluster::accounts;
 use crate::error::usage;
 use crate::lab::command::{AttackArgs, AttackName};
 use crate::lab::strategy::Order;

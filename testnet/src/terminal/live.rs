@@ -1,11 +1,11 @@
 //! What `up` shows while the network runs: a table that is drawn over itself on a terminal, plain lines elsewhere.
 
+use super::table;
 use crate::clock::Stopwatch;
 use crate::cluster::Cluster;
 use crate::interrupt::Interrupt;
-use crate::observe::{self, NodeStatus, ShareMeter};
+use crate::observer::status::{self, NodeStatus, ShareMeter};
 use crate::output::line;
-use crate::table;
 use anyhow::Result;
 use crossterm::{cursor, queue, style, terminal};
 use std::io::{IsTerminal as _, Write};
@@ -56,7 +56,7 @@ pub fn show(
         let now_ms = watch.elapsed().as_millis() as u64;
         if now_ms >= next_ms && !quiet {
             next_ms = now_ms + every_ms;
-            let mut nodes = observe::look(cluster);
+            let mut nodes = status::look(cluster);
             meter.measure(&mut nodes);
             match &mut screen {
                 Some(screen) => screen.draw(&title(cluster, &nodes, watch.seconds()), &nodes)?,

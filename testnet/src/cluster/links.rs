@@ -1,6 +1,6 @@
 //! `testoon net …`: making a running network behave badly on purpose, and showing its shape.
 
-use crate::cluster::Cluster;
+use super::Cluster;
 use crate::error::usage;
 use crate::plan::{LinkConditions, Plan};
 use anyhow::Result;
@@ -156,7 +156,7 @@ pub fn topology_text(cluster: &Cluster) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::topology::Topology;
+    use crate::plan::topology::Topology;
 
     fn plan() -> Plan {
         let mut plan = Plan::standard(5, 1.0, Topology::Mesh);

@@ -4,13 +4,13 @@
 //! kill -9 at that moment would have left, which every node can start from; payments that only other nodes had in
 //! their mempools are not part of it.
 
+use super::Cluster;
+use super::directory::write_atomic;
+use super::process::{ProcessId, Signal};
+use super::state::NetworkState;
 use crate::clock::Stopwatch;
-use crate::cluster::Cluster;
-use crate::directory::write_atomic;
 use crate::error::usage;
 use crate::plan::check_name;
-use crate::process::{ProcessId, Signal};
-use crate::state::NetworkState;
 use anyhow::{Context as _, Result, anyhow, bail};
 use serde::Serialize;
 use std::fs;

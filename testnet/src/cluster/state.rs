@@ -1,8 +1,8 @@
 //! `network.json`: what the commands must know about a network between each other. Written atomically, under the network's lock.
 
-use crate::directory::{Directory, read_optional, write_atomic};
+use super::directory::{Directory, read_optional, write_atomic};
+use super::process::ProcessId;
 use crate::plan::Plan;
-use crate::process::ProcessId;
 use anyhow::{Result, anyhow};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -97,7 +97,7 @@ impl NetworkState {
 mod tests {
     use super::*;
     use crate::plan::LinkConditions;
-    use crate::topology::Topology;
+    use crate::plan::topology::Topology;
 
     #[test]
     fn state_comes_back_as_it_was_written() {

@@ -1,10 +1,10 @@
-//! What the web page shows: the nodes as [`observe`] sees them, the last blocks of every branch any of them has, and what happened
+//! What the web page shows: the nodes as [`status`] sees them, the last blocks of every branch any of them has, and what happened
 //! between two looks.
 
+use super::status::{self, NodeStatus, ShareMeter};
 use crate::clock::Stopwatch;
 use crate::cluster::Cluster;
-use crate::directory::Directory;
-use crate::observe::{self, NodeStatus, ShareMeter};
+use crate::cluster::directory::Directory;
 use anyhow::{Result, anyhow, bail};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -87,7 +87,7 @@ impl View {
         let now_ms = self.clock.elapsed().as_millis();
         if self.looked_ms.is_none_or(|looked| now_ms >= looked + LOOK_MS) {
             self.cluster.reload()?;
-            let mut nodes = observe::look(&self.cluster);
+            let mut nodes = status::look(&self.cluster);
             self.shares.measure(&mut nodes);
             self.learn_blocks(&nodes);
             self.notice(&nodes);
@@ -105,7 +105,7 @@ impl View {
         self.cluster.reload()?;
         for name in self.cluster.alive() {
             let client = self.cluster.client(&name)?;
-            if let Ok(block) = client.call_within("getblock", json!([hash, 2]), observe::LOOK_TIMEOUT_MS) {
+            if let Ok(block) = client.call_within("getblock", json!([hash, 2]), status::LOOK_TIMEOUT_MS) {
                 return Ok(block.to_string());
             }
         }
@@ -119,7 +119,7 @@ impl View {
     pub fn mempool(&mut self, node: &str) -> Result<String> {
         self.cluster.reload()?;
         let entries =
-            self.cluster.client(node)?.call_within("getrawmempool", json!([true]), observe::LOOK_TIMEOUT_MS)?;
+            self.cluster.client(node)?.call_within("getrawmempool", json!([true]), status::LOOK_TIMEOUT_MS)?;
         let entries = entries.as_object().ok_or_else(|| anyhow!("getrawmempool gave no object"))?;
         let mut rows: Vec<(f64, Value)> = entries
             .iter()
@@ -227,7 +227,7 @@ impl View {
 
 /// Ends of a node's branches whose bodies it has, not far below the top.
 fn leaves(client: &Client, lowest: u64) -> Vec<String> {
-    let tips = client.call_within("getchaintips", json!([]), observe::LOOK_TIMEOUT_MS).unwrap_or_default();
+    let tips = client.call_within("getchaintips", json!([]), status::LOOK_TIMEOUT_MS).unwrap_or_default();
     let shown = |tip: &&Value| {
         matches!(tip["status"].as_str(), Some("active" | "valid-fork" | "valid-headers"))
             && tip["height"].as_u64() >= Some(lowest)
@@ -241,7 +241,7 @@ fn leaves(client: &Client, lowest: u64) -> Vec<String> {
 }
 
 fn ask_block(client: &Client, hash: &str, miners: &BTreeMap<String, String>, seen_s: f64) -> Option<ShownBlock> {
-    let block = client.call_within("getblock", json!([hash, 2]), observe::LOOK_TIMEOUT_MS).ok()?;
+    let block = client.call_within("getblock", json!([hash, 2]), status::LOOK_TIMEOUT_MS).ok()?;
     let transactions = block["tx"].as_array()?;
     let address = transactions.first()?["vout"][0]["scriptPubKey"]["address"].as_str().unwrap_or("nobody");
     let previous = block["previousblockhash"].as_str().unwrap_or_default().to_owned();

@@ -2,7 +2,7 @@
 //!
 //! They have no password: they are for play, and `testoon pay` must be able to open them.
 
-use crate::directory::Directory;
+use super::directory::Directory;
 use crate::error::usage;
 use crate::plan::Plan;
 use anyhow::{Context as _, Result};

@@ -3,7 +3,7 @@
 //! ```text
 //! .testoon-network   marker, and the lock of commands that change the network
 //! launcher.pid       while a foreground `up` runs: its process number, locked by it
-//! network.json       state (crate::state)
+//! network.json       state (crate::cluster::state)
 //! chain.toml         the chain spec, if it is not a built-in one
 //! node0/ …           the nodes' data directories
 //! wallets/           one wallet file an account

@@ -1,6 +1,6 @@
 //! Text tables that fit any terminal: the least important columns go first when it is narrow.
 
-use crate::observe::NodeStatus;
+use crate::observer::status::NodeStatus;
 
 /// Characters of a block hash that are shown.
 const HASH_CHARACTERS: usize = 12;
@@ -104,7 +104,7 @@ pub fn summary(nodes: &[NodeStatus]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observe::tests::status;
+    use crate::observer::status::tests::status;
 
     #[test]
     fn no_line_is_wider_than_the_terminal_and_names_stay() {

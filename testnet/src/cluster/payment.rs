@@ -1,8 +1,8 @@
 //! `testoon pay FROM TO AMOUNT`: a payment between accounts of the running network, and the wait for its confirmations.
 
-use crate::accounts;
+use super::Cluster;
+use super::accounts;
 use crate::clock::Stopwatch;
-use crate::cluster::Cluster;
 use crate::error::usage;
 use crate::plan::Role;
 use anyhow::{Context as _, Result, anyhow, bail};
