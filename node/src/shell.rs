@@ -7,7 +7,7 @@
 
 pub mod clock;
 pub mod core_loop;
-pub mod metrics;
+pub mod counters;
 pub mod mining;
 pub mod network;
 pub mod progress;
@@ -21,13 +21,13 @@ use crate::core::{Config, Core};
 use crate::miner::{MinerConfig, MinerError};
 use chain_spec::{Address, ChainSpec};
 use core_loop::CoreLoop;
-use metrics::Counters;
+use counters::Counters;
 use mining::Mining;
 use network::{NetworkConfig, NetworkError, NetworkHandle};
 use progress::Progress;
-use rpc::auth::Credentials;
-use rpc::context::{Context, RunningCalls};
-use rpc::server::Server;
+use rpc::http::Server;
+use rpc::http::auth::Credentials;
+use rpc::method::context::{Context, RunningCalls};
 use serde::Serialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -39,6 +39,8 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tracing::info;
 
+/// The log file's name in the data directory.
+pub const LOG_FILE: &str = "debug.log";
 /// The file that says where a running node is.
 pub const READY_FILE: &str = "ready.json";
 /// How long RPC calls may take to end after a stop before they are cut off.
@@ -155,7 +157,7 @@ impl Node {
         let opened = open_store(&datadir, &spec, settings.store).await?;
         // The directory is ours from here on: its cookie and ready file are too.
         let user = settings.rpc_user.as_ref().map(|(name, password)| (name.as_str(), password.as_str()));
-        let cookie_error = |error| NodeError::File { path: datadir.join(rpc::auth::COOKIE_FILE), error };
+        let cookie_error = |error| NodeError::File { path: datadir.join(rpc::http::auth::COOKIE_FILE), error };
         let traces = Traces(datadir.clone());
         traces.remove();
         let credentials = Credentials::create(&datadir, user).map_err(cookie_error)?;
@@ -188,6 +190,7 @@ impl Node {
             txindex,
             stop,
             counters,
+            methods: &rpc::table::METHODS,
             calls: RunningCalls::default(),
         });
         server.ready(Arc::clone(&context));
@@ -312,7 +315,7 @@ struct Traces(PathBuf);
 
 impl Traces {
     fn remove(&self) {
-        for file in [READY_FILE, rpc::auth::COOKIE_FILE] {
+        for file in [READY_FILE, rpc::http::auth::COOKIE_FILE] {
             // Not there is what is wanted.
             let _ = std::fs::remove_file(self.0.join(file));
         }

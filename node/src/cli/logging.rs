@@ -1,5 +1,6 @@
 //! The log: one line per event to standard error and to `debug.log` in the data directory, which is bounded.
 
+use crate::shell::LOG_FILE;
 use crate::shell::progress::above_bar;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -10,8 +11,6 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, fmt};
 
-/// The log file's name in the data directory.
-pub const LOG_FILE: &str = "debug.log";
 /// The log file is renamed to `debug.log.1`, replacing the last one, when it reaches this many bytes.
 const LOG_FILE_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// Libraries whose messages mean little to a node's operator; a `--log-level` that names them brings them back.

@@ -4,7 +4,7 @@
 //! the writes they caused were performed, reads are closures that the thread runs. There is no lock around the core.
 
 use super::clock;
-use super::metrics::Counters;
+use super::counters::Counters;
 use super::network::NetworkHandle;
 use super::progress::Progress;
 use super::store::DiskStore;

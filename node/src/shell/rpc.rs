@@ -1,34 +1,23 @@
 //! JSON-RPC with Bitcoin Core's method and field names, on axum.
 //!
-//! [`server`] speaks HTTP, [`protocol`] JSON-RPC, [`methods`] has the table; the method groups hold a function each:
-//! they read the core through [`CoreHandle::read`](crate::shell::core_loop::CoreHandle::read) and turn what they find
-//! into JSON with [`view`]. Nothing here decides anything about blocks, transactions or peers.
+//! From the bottom: [`error`], [`descriptor`] and [`view`] (JSON of blocks, transactions and coins); [`method`] (what a
+//! method is, its arguments, what it works with); [`lookup`] and [`trial`]; the groups, which never import one another:
+//! [`blockchain`], [`mempool`], [`mining`], [`network`], [`transactions`], [`util`]; [`table`], which lists them;
+//! [`dialect`], which speaks JSON-RPC; [`http`]. Methods read the core through
+//! [`CoreHandle::read`](crate::shell::core_loop::CoreHandle::read).
 
-pub mod arguments;
-pub mod auth;
 pub mod blockchain;
-pub mod blockstats;
-pub mod chaintxstats;
-pub mod context;
-pub mod control;
-pub mod deployments;
 pub mod descriptor;
+pub mod dialect;
 pub mod error;
-pub mod generate;
+pub mod http;
+pub mod lookup;
 pub mod mempool;
-pub mod methods;
+pub mod method;
 pub mod mining;
-pub mod muhash;
 pub mod network;
-pub mod protocol;
-pub mod rawtransaction;
-pub mod server;
-pub mod steering;
-pub mod submission;
-pub mod template;
+pub mod table;
+pub mod transactions;
 pub mod trial;
 pub mod util;
-pub mod utxo;
-pub mod verify;
 pub mod view;
-pub mod waiting;

@@ -1,17 +1,24 @@
 //! The chain: blocks, headers, tips.
 
-use super::arguments::Arguments;
-use super::context::Context;
-use super::error::RpcError;
-use super::methods::{Method, Reply};
-use super::view::{self, Detail};
-use super::{blockstats, chaintxstats, deployments, steering, verify, waiting};
-use crate::core::Core;
-use crate::core::view::Summary;
 use crate::shell::clock;
+use crate::shell::rpc::error::RpcError;
+use crate::shell::rpc::lookup::{known_block, unknown_block};
+use crate::shell::rpc::method::arguments::Arguments;
+use crate::shell::rpc::method::context::Context;
+use crate::shell::rpc::method::{Method, Reply};
+use crate::shell::rpc::view::{self, Detail};
 use chain_spec::{BlockHash, Encode};
 use serde_json::{Value, json};
 use std::sync::Arc;
+
+pub mod blockstats;
+pub mod chaintxstats;
+pub mod coins;
+pub mod deployments;
+pub mod muhash;
+pub mod overrides;
+pub mod verify;
+pub mod waiting;
 
 /// The group's table.
 pub const METHODS: &[Method] = &[
@@ -48,13 +55,13 @@ pub const METHODS: &[Method] = &[
     }),
     Method::new("getdifficulty", &[], "The active tip's difficulty.", |c, a| Box::pin(getdifficulty(c, a))),
     Method::new("invalidateblock", &["blockhash"], "Treats a block as invalid.", |c, a| {
-        Box::pin(steering::invalidateblock(c, a))
+        Box::pin(overrides::invalidateblock(c, a))
     }),
     Method::new("preciousblock", &["blockhash"], "Prefers a block on equal work.", |c, a| {
-        Box::pin(steering::preciousblock(c, a))
+        Box::pin(overrides::preciousblock(c, a))
     }),
     Method::new("reconsiderblock", &["blockhash"], "Forgets that a block was invalid.", |c, a| {
-        Box::pin(steering::reconsiderblock(c, a))
+        Box::pin(overrides::reconsiderblock(c, a))
     }),
     Method::new(
         "verifychain",
@@ -72,16 +79,6 @@ pub const METHODS: &[Method] = &[
         Box::pin(waiting::waitfornewblock(c, a))
     }),
 ];
-
-/// What an unknown hash is answered with.
-pub fn unknown_block() -> RpcError {
-    RpcError::not_found("Block not found")
-}
-
-/// The summary of a known block.
-pub fn known(core: &Core, hash: &BlockHash) -> Result<Summary, RpcError> {
-    core.summary(hash).ok_or_else(unknown_block)
-}
 
 async fn getbestblockhash(context: Arc<Context>, _: Arguments) -> Reply {
     Ok(json!(context.core.read(|core| core.tip().hash).await?.to_string()))
@@ -112,7 +109,7 @@ async fn getblock(context: Arc<Context>, arguments: Arguments) -> Reply {
     let hash: BlockHash = arguments.hash(0)?;
     let verbosity = arguments.verbosity_or(1, 1)?;
     let found = context.core.read(move |core| -> Result<_, RpcError> {
-        let summary = known(core, &hash)?;
+        let summary = known_block(core, &hash)?;
         let block = core.block(&hash)?.ok_or_else(|| RpcError::misc("Block not available (not fully downloaded)"))?;
         let undo = if verbosity >= 2 { core.undo(&hash)? } else { None };
         Ok((summary, block, undo, core.tip().height))

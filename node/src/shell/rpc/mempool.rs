@@ -1,12 +1,12 @@
 //! The mempool: what waits to be mined.
 
-use super::arguments::{Arguments, parse_hash};
-use super::context::Context;
-use super::error::RpcError;
-use super::methods::{Method, Reply};
-use super::view;
 use crate::core::Core;
 use crate::core::mempool::Entry;
+use crate::shell::rpc::error::RpcError;
+use crate::shell::rpc::method::arguments::{Arguments, parse_hash};
+use crate::shell::rpc::method::context::Context;
+use crate::shell::rpc::method::{Method, Reply};
+use crate::shell::rpc::view;
 use chain_spec::{Amount, Outpoint, Txid};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;

@@ -1,19 +1,22 @@
 //! Mining: what there is to mine, what is being mined, and submissions.
 
-use super::arguments::Arguments;
-use super::blockchain::known;
-use super::context::Context;
-use super::error::{INVALID_ADDRESS_OR_KEY, MISC_ERROR, RpcError, VERIFY_ERROR, rejection};
-use super::methods::{Method, Reply};
-use super::{generate, template, view};
 use crate::core::Core;
 use crate::core::event::Accepted;
 use crate::core::view::Summary;
 use crate::shell::clock;
 use crate::shell::mining::{Change, MiningStatus, THREADS_MAX};
+use crate::shell::rpc::error::{INVALID_ADDRESS_OR_KEY, MISC_ERROR, RpcError, VERIFY_ERROR, rejection};
+use crate::shell::rpc::lookup::known_block;
+use crate::shell::rpc::method::arguments::Arguments;
+use crate::shell::rpc::method::context::Context;
+use crate::shell::rpc::method::{Method, Reply};
+use crate::shell::rpc::view;
 use chain_spec::{Address, Block, Header, Script};
 use serde_json::{Value, json};
 use std::sync::Arc;
+
+pub mod generate;
+pub mod template;
 
 /// The group's table.
 pub const METHODS: &[Method] = &[
@@ -142,7 +145,7 @@ async fn getnetworkhashps(context: Arc<Context>, arguments: Arguments) -> Reply 
         } else {
             let hash = u32::try_from(height).ok().and_then(|height| core.active_hash(height));
             let hash = hash.ok_or_else(|| RpcError::parameter("Block does not exist at specified height"))?;
-            known(core, &hash)?
+            known_block(core, &hash)?
         };
         Ok(json!(network_hash_rate(core, &end, blocks)))
     };

@@ -1,15 +1,15 @@
 //! Peers: who is connected, who should be, who must not be, and how links behave on purpose.
 
-use super::arguments::Arguments;
-use super::context::Context;
-use super::error::{
-    CLIENT_INVALID_IP_OR_SUBNET, CLIENT_NODE_ALREADY_ADDED, CLIENT_NODE_NOT_ADDED, CLIENT_NODE_NOT_CONNECTED, RpcError,
-};
-use super::methods::{Method, Reply};
-use super::view;
 use crate::core::view::PeerState;
 use crate::shell::clock;
 use crate::shell::network::{Ban, LinkConditions, NetworkError, PeerInfo};
+use crate::shell::rpc::error::{
+    CLIENT_INVALID_IP_OR_SUBNET, CLIENT_NODE_ALREADY_ADDED, CLIENT_NODE_NOT_ADDED, CLIENT_NODE_NOT_CONNECTED, RpcError,
+};
+use crate::shell::rpc::method::arguments::Arguments;
+use crate::shell::rpc::method::context::Context;
+use crate::shell::rpc::method::{Method, Reply};
+use crate::shell::rpc::view;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -74,7 +74,7 @@ fn refused(error: &NetworkError, not_found: i32) -> RpcError {
         NetworkError::NotFound(_) => not_found,
         NetworkError::Already(_) => CLIENT_NODE_ALREADY_ADDED,
         NetworkError::Address(_) | NetworkError::Subject(_) => CLIENT_INVALID_IP_OR_SUBNET,
-        _ => super::error::MISC_ERROR,
+        _ => crate::shell::rpc::error::MISC_ERROR,
     };
     RpcError::new(code, error.to_string())
 }
@@ -121,7 +121,7 @@ async fn getconnectioncount(context: Arc<Context>, _: Arguments) -> Reply {
 }
 
 async fn getnettotals(context: Arc<Context>, _: Arguments) -> Reply {
-    let info = context.network.info().await.map_err(|error| refused(&error, super::error::MISC_ERROR))?;
+    let info = context.network.info().await.map_err(|error| refused(&error, crate::shell::rpc::error::MISC_ERROR))?;
     Ok(json!({
         "totalbytesrecv": info.bytes_received,
         "totalbytessent": info.bytes_sent,
@@ -130,7 +130,7 @@ async fn getnettotals(context: Arc<Context>, _: Arguments) -> Reply {
 }
 
 async fn getnetworkinfo(context: Arc<Context>, _: Arguments) -> Reply {
-    let info = context.network.info().await.map_err(|error| refused(&error, super::error::MISC_ERROR))?;
+    let info = context.network.info().await.map_err(|error| refused(&error, crate::shell::rpc::error::MISC_ERROR))?;
     let relay_fee = context.core.read(|core| core.config().fee_rate_min).await?;
     let reachable = |name: &str| json!({"name": name, "limited": false, "reachable": true, "proxy": "", "proxy_randomize_credentials": false});
     Ok(json!({
@@ -251,7 +251,7 @@ async fn listbanned(context: Arc<Context>, _: Arguments) -> Reply {
 
 async fn clearbanned(context: Arc<Context>, _: Arguments) -> Reply {
     let done = context.network.clear_banned().await;
-    done.map(|()| Value::Null).map_err(|error| refused(&error, super::error::MISC_ERROR))
+    done.map(|()| Value::Null).map_err(|error| refused(&error, crate::shell::rpc::error::MISC_ERROR))
 }
 
 async fn setlink(context: Arc<Context>, arguments: Arguments) -> Reply {
@@ -264,7 +264,7 @@ async fn setlink(context: Arc<Context>, arguments: Arguments) -> Reply {
         blocked: arguments.boolean_or(5, false)?,
     };
     let done = context.network.set_link(arguments.text(0)?, conditions).await;
-    done.map(|()| Value::Null).map_err(|error| refused(&error, super::error::INVALID_PARAMETER))
+    done.map(|()| Value::Null).map_err(|error| refused(&error, crate::shell::rpc::error::INVALID_PARAMETER))
 }
 
 async fn getlinks(context: Arc<Context>, _: Arguments) -> Reply {

@@ -1,13 +1,16 @@
 //! Things that need no chain: addresses and descriptors.
 
-use super::arguments::Arguments;
-use super::context::Context;
-use super::error::RpcError;
-use super::methods::{Method, Reply};
-use super::{deployments, descriptor};
+use crate::shell::rpc::descriptor;
+use crate::shell::rpc::error::RpcError;
+use crate::shell::rpc::method::arguments::Arguments;
+use crate::shell::rpc::method::context::Context;
+use crate::shell::rpc::method::{Method, Reply};
 use chain_spec::Address;
 use serde_json::{Value, json};
 use std::sync::Arc;
+
+pub mod control;
+pub mod indexes;
 
 /// The group's table.
 pub const METHODS: &[Method] = &[
@@ -24,7 +27,7 @@ pub const METHODS: &[Method] = &[
         |c, a| Box::pin(estimatesmartfee(c, a)),
     ),
     Method::new("getindexinfo", &["index_name?"], "The optional indexes that are kept.", |c, a| {
-        Box::pin(deployments::getindexinfo(c, a))
+        Box::pin(indexes::getindexinfo(c, a))
     }),
     Method::new("validateaddress", &["address"], "Whether a text is an address of this chain.", |c, a| {
         Box::pin(validateaddress(c, a))

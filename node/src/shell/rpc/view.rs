@@ -2,8 +2,8 @@
 //!
 //! Amounts are JSON numbers with eight decimals, written from integers: nothing is ever rounded through a float.
 
-use super::descriptor;
 use crate::core::view::Summary;
+use crate::shell::rpc::descriptor;
 use chain_spec::{Address, Amount, Block, ChainSpec, Coin, CompactTarget, Encode, Script, Transaction, Txid};
 use serde_json::{Number, Value, json};
 

@@ -2,15 +2,15 @@
 //!
 //! Miners always claim `"rules":["segwit"]`; this chain has none, so claims are accepted and nothing is listed back.
 
-use super::arguments::{Arguments, decode_hex};
-use super::context::Context;
-use super::error::{DESERIALIZATION_ERROR, RpcError, TYPE_ERROR};
-use super::methods::Reply;
-use super::{trial, view};
 use crate::core::Core;
 use crate::core::store::Status;
 use crate::core::template::{Template, TemplateTransaction};
 use crate::shell::clock;
+use crate::shell::rpc::error::{DESERIALIZATION_ERROR, RpcError, TYPE_ERROR};
+use crate::shell::rpc::method::Reply;
+use crate::shell::rpc::method::arguments::{Arguments, decode_hex};
+use crate::shell::rpc::method::context::Context;
+use crate::shell::rpc::{trial, view};
 use chain_spec::rules::block::BYTES_PER_SIGNATURE_OPERATION;
 use chain_spec::{Block, ChainSpec, Encode, Script};
 use serde_json::{Map, Value, json};
@@ -35,7 +35,7 @@ pub async fn getblocktemplate(context: Arc<Context>, arguments: Arguments) -> Re
     }
     if context.core.read(|core| core.progress(clock::now()).initial_block_download).await? {
         let message = "the node is in initial sync and waiting for blocks...";
-        return Err(RpcError::new(super::error::CLIENT_IN_INITIAL_DOWNLOAD, message));
+        return Err(RpcError::new(crate::shell::rpc::error::CLIENT_IN_INITIAL_DOWNLOAD, message));
     }
     match request.get("longpollid") {
         None | Some(Value::Null) => {}

@@ -25,7 +25,7 @@ fn a_legacy_error_has_both_members_and_a_status() {
         assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR, "{body}");
         assert_eq!(reply["result"], Value::Null);
         assert!(reply.as_object().expect("an object").contains_key("result"));
-        assert_eq!(code(&reply), i64::from(super::super::error::IN_WARMUP));
+        assert_eq!(code(&reply), i64::from(crate::shell::rpc::error::IN_WARMUP));
         assert_eq!(reply["id"], 7);
         assert!(reply.get("jsonrpc").is_none());
     }

@@ -1,11 +1,11 @@
-use super::super::error::{MISC_ERROR, TYPE_ERROR};
-use super::super::methods;
 use super::*;
+use crate::shell::rpc::error::{MISC_ERROR, TYPE_ERROR};
+use crate::shell::rpc::table;
 use chain_spec::BlockHash;
 use serde_json::json;
 
 fn arguments(method: &str, parameters: Value) -> Result<Arguments, RpcError> {
-    Arguments::new(methods::find(method).expect("a method"), Some(parameters))
+    Arguments::new(table::METHODS.find(method).expect("a method"), Some(parameters))
 }
 
 fn code<T>(result: Result<T, RpcError>) -> Option<i32> {
@@ -72,12 +72,12 @@ fn amounts_are_read_exactly() {
 #[test]
 fn every_method_is_listed_once_and_explains_itself() {
     let mut names: Vec<_> =
-        methods::GROUPS.iter().flat_map(|(_, group)| group.iter()).map(|method| method.name).collect();
+        table::METHODS.0.iter().flat_map(|(_, group)| group.iter()).map(|method| method.name).collect();
     let all = names.len();
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), all);
-    for (_, group) in &methods::GROUPS {
+    for (_, group) in table::METHODS.0 {
         for method in *group {
             assert!(method.help.ends_with('.'), "{}", method.name);
             let optional_first = method.arguments.iter().position(|argument| argument.ends_with('?'));

@@ -1,13 +1,13 @@
 //! `getblockstats`: one block in numbers, with Core's fields. Amounts are in the smallest unit, rates in units per byte.
 
-use super::arguments::Arguments;
-use super::blockchain::known;
-use super::context::Context;
-use super::error::RpcError;
-use super::methods::Reply;
-use super::view::WEIGHT_PER_BYTE;
 use crate::core::Core;
 use crate::core::view::Summary;
+use crate::shell::rpc::error::RpcError;
+use crate::shell::rpc::lookup::known_block;
+use crate::shell::rpc::method::Reply;
+use crate::shell::rpc::method::arguments::Arguments;
+use crate::shell::rpc::method::context::Context;
+use crate::shell::rpc::view::WEIGHT_PER_BYTE;
 use chain_spec::{Block, BlockHash, ChainSpec, Encode, TxOut};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub async fn getblockstats(context: Arc<Context>, arguments: Arguments) -> Reply
         None => None,
     };
     let found = context.core.read(move |core| -> Result<_, RpcError> {
-        let summary = known(core, &which.hash(core)?)?;
+        let summary = known_block(core, &which.hash(core)?)?;
         let block = core.block(&summary.hash)?;
         let block = block.ok_or_else(|| RpcError::misc("Block not available (not fully downloaded)"))?;
         let undo = core.undo(&summary.hash)?;

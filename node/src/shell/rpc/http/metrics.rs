@@ -1,40 +1,16 @@
 //! Numbers for Prometheus (`GET /metrics`), in OpenMetrics text. Nearly all are read when they are asked for; what cannot
-//! be read afterwards (tip changes, reorganisations) the core's loop counts in [`Counters`].
+//! be read afterwards (tip changes, reorganisations) the core's loop counts in [`Counters`](crate::shell::counters::Counters).
 
-use super::clock;
-use super::core_loop::Stopped;
-use super::rpc::context::Context;
+use crate::shell::clock;
+use crate::shell::core_loop::Stopped;
+use crate::shell::rpc::method::context::Context;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 /// What `/metrics` is served as.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-/// What only the core's loop can count.
-#[derive(Debug, Default)]
-pub struct Counters {
-    tip_changes: Counter,
-    reorganisations: Counter,
-    blocks_undone: Counter,
-}
-
-impl Counters {
-    /// The active tip changed, `undone` blocks having been undone first.
-    pub fn tip_changed(&self, undone: u32) {
-        self.tip_changes.inc();
-        if undone > 0 {
-            self.reorganisations.inc();
-            self.blocks_undone.inc_by(u64::from(undone));
-        }
-    }
-    fn register(&self, registry: &mut Registry) {
-        registry.register("tip_changes", "Changes of the active tip", self.tip_changes.clone());
-        registry.register("reorganisations", "Tip changes that undid blocks", self.reorganisations.clone());
-        registry.register("blocks_undone", "Blocks undone by reorganisations", self.blocks_undone.clone());
-    }
-}
 
 /// The whole page. Every name starts with `testoon_`.
 pub async fn page(context: &Context) -> Result<String, Stopped> {

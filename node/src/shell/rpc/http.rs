@@ -1,11 +1,11 @@
-//! HTTP around [`protocol`]: who may connect, who may call, how large a body may be.
+//! HTTP around [`dialect`]: who may connect, who may call, how large a body may be.
 //!
 //! `POST /` is JSON-RPC with Basic authentication and any content type; `GET /health` and `GET /metrics` are open to
 //! whoever can reach the port (loopback unless told otherwise). Absent: TLS, REST, CORS.
 
-use super::auth::Credentials;
-use super::context::Context;
-use super::protocol;
+use crate::shell::rpc::dialect;
+use crate::shell::rpc::method::context::Context;
+use auth::Credentials;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -17,6 +17,9 @@ use std::task::{Context as TaskContext, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+pub mod auth;
+pub mod metrics;
 
 /// Largest request body, bytes (Core: `MAX_SIZE`).
 pub const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -78,7 +81,7 @@ async fn handle(State(server): State<Arc<Server>>, request: Request) -> Response
         // Core's clients name a wallet in the path; there is none here to choose.
         (&Method::POST, path) if path == "/" || path.starts_with("/wallet/") => call(&server, request).await,
         (&Method::GET, "/health") => match server.context.get() {
-            Some(context) => text(StatusCode::OK, super::control::health(context).await),
+            Some(context) => text(StatusCode::OK, crate::shell::rpc::util::control::health(context).await),
             None => text(StatusCode::SERVICE_UNAVAILABLE, "loading\n".into()),
         },
         (&Method::GET, "/metrics") => match server.context.get() {
@@ -106,7 +109,7 @@ async fn call(server: &Server, request: Request) -> Response<Body> {
     // The other error, a connection that broke, has nobody left to read the answer.
     let Ok(body) = axum::body::to_bytes(request.into_body(), BODY_BYTES_MAX).await else { return too_large() };
     let target = server.context.get().ok_or("Loading block index…");
-    let (status, reply) = protocol::answer(target, &body).await;
+    let (status, reply) = dialect::answer(target, &body).await;
     let Some(mut reply) = reply else { return respond(status, "application/json", Vec::new()) };
     reply.push('\n');
     respond(status, "application/json", reply.into_bytes())
@@ -118,8 +121,8 @@ fn announced_bytes(headers: &HeaderMap) -> Option<u64> {
 }
 
 async fn metrics(context: &Context) -> Response<Body> {
-    match crate::shell::metrics::page(context).await {
-        Ok(page) => respond(StatusCode::OK, crate::shell::metrics::CONTENT_TYPE, page.into_bytes()),
+    match metrics::page(context).await {
+        Ok(page) => respond(StatusCode::OK, metrics::CONTENT_TYPE, page.into_bytes()),
         Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
     }
 }

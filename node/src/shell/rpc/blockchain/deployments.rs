@@ -1,17 +1,16 @@
-//! What this node runs beside the bare chain: the rules that began at some height (`getdeploymentinfo`), and its indexes
-//! (`getindexinfo`), with Core's fields.
+//! `getdeploymentinfo`: the rules that began at some height, with Core's fields.
 
-use super::arguments::Arguments;
-use super::blockchain::known;
-use super::context::Context;
-use super::methods::Reply;
+use crate::shell::rpc::lookup::known_block;
+use crate::shell::rpc::method::Reply;
+use crate::shell::rpc::method::arguments::Arguments;
+use crate::shell::rpc::method::context::Context;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 /// `getdeploymentinfo ( blockhash )`: each rule, the first height it holds at, and whether it holds after that block.
 pub async fn getdeploymentinfo(context: Arc<Context>, arguments: Arguments) -> Reply {
     let asked = arguments.get(0).is_some().then(|| arguments.hash(0)).transpose()?;
-    let read = move |core: &crate::core::Core| asked.map_or_else(|| Ok(core.tip()), |hash| known(core, &hash));
+    let read = move |core: &crate::core::Core| asked.map_or_else(|| Ok(core.tip()), |hash| known_block(core, &hash));
     let block = context.core.read(read).await??;
     let spec = &context.spec;
     let heights = [
@@ -24,15 +23,4 @@ pub async fn getdeploymentinfo(context: Arc<Context>, arguments: Arguments) -> R
     let deployments: Map<String, Value> =
         heights.into_iter().map(|(name, height)| (name.to_owned(), deployment(height))).collect();
     Ok(json!({"hash": block.hash.to_string(), "height": block.height, "deployments": deployments}))
-}
-
-/// `getindexinfo ( index_name )`: the transaction index, where there is one. It is written with the blocks, so it is never
-/// behind them.
-pub async fn getindexinfo(context: Arc<Context>, arguments: Arguments) -> Reply {
-    let is_asked = arguments.optional_text(0)?.is_none_or(|name| name == "txindex");
-    if !context.txindex || !is_asked {
-        return Ok(json!({}));
-    }
-    let height = context.core.read(|core| core.tip().height).await?;
-    Ok(json!({"txindex": {"synced": true, "best_block_height": height}}))
 }

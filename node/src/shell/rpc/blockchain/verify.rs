@@ -2,14 +2,14 @@
 //!
 //! It runs on a snapshot, beside the core's thread: blocks go on being connected meanwhile.
 
-use super::arguments::Arguments;
-use super::context::Context;
-use super::methods::Reply;
-use super::trial::{Ground, Overlay};
 use crate::core::Core;
 use crate::core::snapshot::Snapshot;
 use crate::core::store::StoreError;
 use crate::shell::core_loop::Stopped;
+use crate::shell::rpc::method::Reply;
+use crate::shell::rpc::method::arguments::Arguments;
+use crate::shell::rpc::method::context::Context;
+use crate::shell::rpc::trial::{Ground, Overlay};
 use chain_spec::rules::block::check_block;
 use chain_spec::{BlockHash, ChainSpec, CheckedBlock, Coin, Outpoint};
 use serde_json::json;

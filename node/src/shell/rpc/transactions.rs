@@ -1,18 +1,20 @@
 //! Transactions: decoding, looking up, testing. Submitting is in [`submission`].
 
-use super::arguments::{Arguments, decode_hex};
-use super::context::Context;
-use super::error::RpcError;
-use super::methods::{Method, Reply};
-use super::{submission, view};
 use crate::core::Core;
 use crate::core::event::Rejected;
 use crate::core::view::{Summary, Tested};
 use crate::shell::clock;
+use crate::shell::rpc::error::RpcError;
+use crate::shell::rpc::method::arguments::{Arguments, decode_hex};
+use crate::shell::rpc::method::context::Context;
+use crate::shell::rpc::method::{Method, Reply};
+use crate::shell::rpc::view;
 use chain_spec::{Amount, BlockHash, Coin, Encode, Outpoint, Script, Transaction, Txid};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::sync::Arc;
+
+pub mod submission;
 
 /// The group's table.
 pub const METHODS: &[Method] = &[
@@ -137,7 +139,7 @@ fn pooled_coin(core: &Core, outpoint: &Outpoint) -> Result<Option<Coin>, RpcErro
 }
 
 /// The bound an operator sets on fee rates; `None` is no bound.
-pub(super) fn fee_rate_max(arguments: &Arguments, index: usize) -> Result<Option<Amount>, RpcError> {
+pub(in crate::shell::rpc) fn fee_rate_max(arguments: &Arguments, index: usize) -> Result<Option<Amount>, RpcError> {
     let rate = arguments.amount(index)?.unwrap_or(FEE_RATE_MAX_DEFAULT);
     if rate >= Amount::COIN {
         return Err(RpcError::parameter("Fee rates larger than or equal to 1 coin per 1,000 bytes are not accepted"));
@@ -146,7 +148,7 @@ pub(super) fn fee_rate_max(arguments: &Arguments, index: usize) -> Result<Option
 }
 
 /// Whether a fee is more than `rate` units per 1,000 bytes allows.
-pub(super) fn is_absurd(fee: Amount, size: usize, rate: Option<Amount>) -> bool {
+pub(in crate::shell::rpc) fn is_absurd(fee: Amount, size: usize, rate: Option<Amount>) -> bool {
     rate.is_some_and(|rate| u128::from(fee.units()) * 1_000 > u128::from(rate.units()) * size as u128)
 }
 
@@ -160,7 +162,10 @@ async fn testmempoolaccept(context: Arc<Context>, arguments: Arguments) -> Reply
     let mut transactions = Vec::with_capacity(raw.len());
     for text in raw {
         let text = text.as_str().ok_or_else(|| {
-            RpcError::new(super::error::TYPE_ERROR, "rawtxs: every element must be a string of hexadecimal digits")
+            RpcError::new(
+                crate::shell::rpc::error::TYPE_ERROR,
+                "rawtxs: every element must be a string of hexadecimal digits",
+            )
         })?;
         transactions.push(Arc::new(decode_hex::<Transaction>(text, "TX")?));
     }

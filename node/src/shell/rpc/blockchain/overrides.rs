@@ -1,11 +1,11 @@
 //! `invalidateblock`, `reconsiderblock`, `preciousblock`: an operator's wishes about a block.
 
-use super::arguments::Arguments;
-use super::blockchain::known;
-use super::context::Context;
-use super::error::{RpcError, VERIFY_ERROR, rejection};
-use super::methods::Reply;
 use crate::core::event::Steer;
+use crate::shell::rpc::error::{RpcError, VERIFY_ERROR, rejection};
+use crate::shell::rpc::lookup::known_block;
+use crate::shell::rpc::method::Reply;
+use crate::shell::rpc::method::arguments::Arguments;
+use crate::shell::rpc::method::context::Context;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ pub async fn preciousblock(context: Arc<Context>, arguments: Arguments) -> Reply
 
 async fn steer(context: &Context, arguments: &Arguments, steer: Steer) -> Reply {
     let hash = arguments.hash(0)?;
-    let height = context.core.read(move |core| known(core, &hash).map(|block| block.height)).await??;
+    let height = context.core.read(move |core| known_block(core, &hash).map(|block| block.height)).await??;
     if height == 0 && steer == Steer::Invalidate {
         return Err(RpcError::parameter("the genesis block is what defines this chain; it cannot be invalid"));
     }

@@ -1,10 +1,10 @@
 //! `waitfornewblock`, `waitforblock`, `waitforblockheight`: calls that return when the tip does something.
 
-use super::arguments::Arguments;
-use super::context::Context;
-use super::error::RpcError;
-use super::methods::Reply;
 use crate::shell::core_loop::TipState;
+use crate::shell::rpc::error::RpcError;
+use crate::shell::rpc::method::Reply;
+use crate::shell::rpc::method::arguments::Arguments;
+use crate::shell::rpc::method::context::Context;
 use chain_spec::BlockHash;
 use serde_json::json;
 use std::sync::Arc;

@@ -1,13 +1,14 @@
 //! JSON-RPC 1.0, 1.1 and 2.0 as Bitcoin Core speaks them: one request or a batch in, one reply or a batch out.
 //!
-//! Pure but for the calls themselves: bytes in, status and text out. HTTP is in [`server`](super::server).
+//! Pure but for the calls themselves: bytes in, status and text out. HTTP is in [`server`](crate::shell::rpc::http).
 //! Absent: streaming and subscriptions; those who wait use `waitfornewblock` or long polling.
 
-use super::arguments::Arguments;
-use super::context::Context;
-use super::error::{INTERNAL_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, RpcError};
-use super::methods::{self, Method};
 use crate::shell::core_loop::SUBMISSIONS_AT_ONCE_MAX;
+use crate::shell::rpc::error::{INTERNAL_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, RpcError};
+use crate::shell::rpc::method::arguments::Arguments;
+use crate::shell::rpc::method::context::Context;
+use crate::shell::rpc::method::{Method, Reply};
+use crate::shell::rpc::table::METHODS;
 use axum::http::StatusCode;
 use futures::FutureExt;
 use serde_json::{Map, Value, json};
@@ -86,7 +87,7 @@ impl Request {
     /// Its method, if that takes several calls at once.
     fn batched(&self) -> Option<&'static Method> {
         let (name, _) = self.method.as_ref().ok()?;
-        methods::find(name).filter(|method| method.batch_call.is_some())
+        METHODS.find(name).filter(|method| method.batch_call.is_some())
     }
 
     fn parse(request: Value) -> Request {
@@ -151,10 +152,7 @@ async fn run_together(target: Target<'_>, requests: Vec<Request>) -> Vec<Option<
 }
 
 /// Calls whose arguments are wrong get their error; the others are run together.
-async fn call_together(
-    target: Target<'_>,
-    calls: Vec<Result<(String, Option<Value>), RpcError>>,
-) -> Vec<methods::Reply> {
+async fn call_together(target: Target<'_>, calls: Vec<Result<(String, Option<Value>), RpcError>>) -> Vec<Reply> {
     let mut refused = Vec::with_capacity(calls.len());
     let (mut arguments, mut together) = (Vec::new(), None);
     for call in calls {
@@ -181,7 +179,7 @@ async fn call_together(
 }
 
 /// A request's reply and its error code, or `None` for a notification.
-fn reply(dialect: Dialect, id: Option<Value>, outcome: methods::Reply) -> Option<(Value, Option<i32>)> {
+fn reply(dialect: Dialect, id: Option<Value>, outcome: Reply) -> Option<(Value, Option<i32>)> {
     let id = id?;
     let error_code = outcome.as_ref().err().map(|error| error.code);
     let reply = match (dialect, outcome) {
@@ -193,7 +191,7 @@ fn reply(dialect: Dialect, id: Option<Value>, outcome: methods::Reply) -> Option
     Some((reply, error_code))
 }
 
-async fn call(target: Target<'_>, name: &str, parameters: Option<Value>) -> methods::Reply {
+async fn call(target: Target<'_>, name: &str, parameters: Option<Value>) -> Reply {
     let (context, method) = find(target, name)?;
     let arguments = Arguments::new(method, parameters)?;
     let _running = context.calls.enter(method.name);
@@ -206,8 +204,8 @@ async fn call(target: Target<'_>, name: &str, parameters: Option<Value>) -> meth
 
 /// A method by name, and the node to run it on.
 fn find<'a>(target: Target<'a>, name: &str) -> Result<(&'a Arc<Context>, &'static Method), RpcError> {
-    let context = target.map_err(|why| RpcError::new(super::error::IN_WARMUP, why))?;
-    let method = methods::find(name);
+    let context = target.map_err(|why| RpcError::new(crate::shell::rpc::error::IN_WARMUP, why))?;
+    let method = METHODS.find(name);
     Ok((context, method.ok_or_else(|| RpcError::new(METHOD_NOT_FOUND, "Method not found"))?))
 }
 

@@ -1,11 +1,11 @@
 //! `getchaintxstats`: how many transactions the chain holds, and how fast they came, with Core's fields.
 
-use super::arguments::Arguments;
-use super::blockchain::known;
-use super::context::Context;
-use super::error::RpcError;
-use super::methods::Reply;
 use crate::core::Core;
+use crate::shell::rpc::error::RpcError;
+use crate::shell::rpc::lookup::known_block;
+use crate::shell::rpc::method::Reply;
+use crate::shell::rpc::method::arguments::Arguments;
+use crate::shell::rpc::method::context::Context;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ pub async fn getchaintxstats(context: Arc<Context>, arguments: Arguments) -> Rep
     let asked = arguments.get(0).is_some().then(|| arguments.integer(0)).transpose()?;
     let read = move |core: &Core| -> Reply {
         let last = match last {
-            Some(hash) => known(core, &hash)?,
+            Some(hash) => known_block(core, &hash)?,
             None => core.tip(),
         };
         if !last.active {

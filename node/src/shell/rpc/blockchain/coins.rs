@@ -1,14 +1,14 @@
 //! Coins: one (`gettxout`), all (`gettxoutsetinfo`), those of a script (`scantxoutset`).
 
-use super::arguments::Arguments;
-use super::context::Context;
-use super::error::{INVALID_ADDRESS_OR_KEY, RpcError};
-use super::methods::{Method, Reply};
-use super::muhash::MuHash;
-use super::{descriptor, view};
 use crate::core::Core;
 use crate::core::snapshot::Snapshot;
 use crate::shell::core_loop::Stopped;
+use crate::shell::rpc::blockchain::muhash::MuHash;
+use crate::shell::rpc::error::{INVALID_ADDRESS_OR_KEY, RpcError};
+use crate::shell::rpc::method::arguments::Arguments;
+use crate::shell::rpc::method::context::Context;
+use crate::shell::rpc::method::{Method, Reply};
+use crate::shell::rpc::{descriptor, view};
 use chain_spec::{Address, Amount, Coin, Encode, Outpoint, Script, Txid};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};

@@ -2,8 +2,10 @@
 //!
 //! Named arguments have become positions before a method sees them; `null` counts as absent, as in Core.
 
-use super::error::{DESERIALIZATION_ERROR, INVALID_ADDRESS_OR_KEY, INVALID_PARAMETER, RpcError, TYPE_ERROR};
-use super::methods::Method;
+use crate::shell::rpc::error::{
+    DESERIALIZATION_ERROR, INVALID_ADDRESS_OR_KEY, INVALID_PARAMETER, RpcError, TYPE_ERROR,
+};
+use crate::shell::rpc::method::Method;
 use chain_spec::{Amount, Decode};
 use serde_json::{Map, Value};
 use std::str::FromStr;
@@ -21,7 +23,12 @@ impl Arguments {
             None | Some(Value::Null) => Vec::new(),
             Some(Value::Array(values)) => values,
             Some(Value::Object(named)) => by_position(method, named)?,
-            Some(_) => return Err(RpcError::new(super::error::INVALID_REQUEST, "Params must be an array or object")),
+            Some(_) => {
+                return Err(RpcError::new(
+                    crate::shell::rpc::error::INVALID_REQUEST,
+                    "Params must be an array or object",
+                ));
+            }
         };
         let arguments = Arguments { method, values };
         let given = arguments.values.len();

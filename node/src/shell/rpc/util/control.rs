@@ -1,10 +1,10 @@
 //! The process: help, uptime, stop.
 
-use super::arguments::Arguments;
-use super::context::Context;
-use super::error::RpcError;
-use super::methods::{self, Method, Reply};
 use crate::shell::clock;
+use crate::shell::rpc::error::RpcError;
+use crate::shell::rpc::method::arguments::Arguments;
+use crate::shell::rpc::method::context::Context;
+use crate::shell::rpc::method::{Method, Reply};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::sync::Arc;
@@ -17,13 +17,14 @@ pub const METHODS: &[Method] = &[
     Method::new("uptime", &[], "Seconds since the node was ready.", |c, a| Box::pin(uptime(c, a))),
 ];
 
-async fn help(_: Arc<Context>, arguments: Arguments) -> Reply {
+async fn help(context: Arc<Context>, arguments: Arguments) -> Reply {
     if let Some(name) = arguments.optional_text(0)? {
-        let method = methods::find(name).ok_or_else(|| RpcError::misc(format!("help: unknown command: {name}")))?;
+        let method =
+            context.methods.find(name).ok_or_else(|| RpcError::misc(format!("help: unknown command: {name}")))?;
         return Ok(json!(method.help_text()));
     }
     let mut text = String::new();
-    for (heading, methods) in &methods::GROUPS {
+    for (heading, methods) in context.methods.0 {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{}== {heading} ==", if text.is_empty() { "" } else { "\n" });
         for method in *methods {
@@ -46,7 +47,7 @@ async fn getrpcinfo(context: Arc<Context>, _: Arguments) -> Reply {
     let active = context.calls.list().into_iter().map(|(method, age_us)| json!({"method": method, "duration": age_us}));
     Ok(json!({
         "active_commands": active.collect::<Value>(),
-        "logpath": context.datadir.join(crate::cli::logging::LOG_FILE).display().to_string(),
+        "logpath": context.datadir.join(crate::shell::LOG_FILE).display().to_string(),
     }))
 }
 

@@ -1,15 +1,15 @@
 //! `sendrawtransaction`, alone and in batches. A batch is judged in its order, as if each call came alone, but in one go: its
 //! signatures are checked on all cores ([`CoreHandle::submit_transactions`](crate::shell::core_loop::CoreHandle)).
 
-use super::arguments::Arguments;
-use super::context::Context;
-use super::error::{RpcError, VERIFY_ALREADY_IN_UTXO_SET, VERIFY_ERROR, VERIFY_REJECTED, rejection};
-use super::methods::Reply;
-use super::rawtransaction::{fee_rate_max, is_absurd};
 use crate::core::Core;
 use crate::core::event::Rejected;
 use crate::core::store::StoreError;
 use crate::shell::clock;
+use crate::shell::rpc::error::{RpcError, VERIFY_ALREADY_IN_UTXO_SET, VERIFY_ERROR, VERIFY_REJECTED, rejection};
+use crate::shell::rpc::method::Reply;
+use crate::shell::rpc::method::arguments::Arguments;
+use crate::shell::rpc::method::context::Context;
+use crate::shell::rpc::transactions::{fee_rate_max, is_absurd};
 use chain_spec::{Amount, Encode, Outpoint, Transaction, Txid};
 use serde_json::{Value, json};
 use std::collections::HashMap;

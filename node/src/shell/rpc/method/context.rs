@@ -1,11 +1,12 @@
 //! What methods work with: the handles to the core, the network and the miner, and a few facts about the process.
 
-use super::error::{INTERNAL_ERROR, RpcError};
+use super::Table;
 use crate::core::event::Time;
 use crate::shell::core_loop::CoreHandle;
-use crate::shell::metrics::Counters;
+use crate::shell::counters::Counters;
 use crate::shell::mining::Mining;
 use crate::shell::network::NetworkHandle;
+use crate::shell::rpc::error::{INTERNAL_ERROR, RpcError};
 use chain_spec::ChainSpec;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,6 +32,8 @@ pub struct Context {
     pub txindex: bool,
     /// What the core's loop counts.
     pub counters: Arc<Counters>,
+    /// All methods, for `help`.
+    pub methods: &'static Table,
     /// Calls that are running now.
     pub calls: RunningCalls,
 }

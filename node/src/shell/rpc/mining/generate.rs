@@ -1,15 +1,15 @@
 //! `generatetoaddress` and its relatives: blocks mined at once, on a thread of their own.
 
-use super::arguments::{Arguments, bad_address, decode_hex};
-use super::context::Context;
-use super::descriptor;
-use super::error::{RpcError, VERIFY_ERROR, rejection};
-use super::methods::Reply;
-use super::trial;
 use crate::core::Core;
 use crate::miner;
 use crate::shell::clock;
 use crate::shell::core_loop::CoreHandle;
+use crate::shell::rpc::descriptor;
+use crate::shell::rpc::error::{RpcError, VERIFY_ERROR, rejection};
+use crate::shell::rpc::method::Reply;
+use crate::shell::rpc::method::arguments::{Arguments, bad_address, decode_hex};
+use crate::shell::rpc::method::context::Context;
+use crate::shell::rpc::trial;
 use chain_spec::rules::Reject;
 use chain_spec::rules::transaction::check_transaction;
 use chain_spec::{Address, Block, CheckedTransaction, Encode, Script, Transaction, Txid};
@@ -73,7 +73,8 @@ async fn on_own_thread<T: Send + 'static>(
             task.await
         }
     };
-    finished.map_err(|error| RpcError::new(super::error::INTERNAL_ERROR, format!("mining thread: {error}")))?
+    finished
+        .map_err(|error| RpcError::new(crate::shell::rpc::error::INTERNAL_ERROR, format!("mining thread: {error}")))?
 }
 
 /// A caller who bounds the tries does not want to wait for a block that is expected to take more.
@@ -132,9 +133,9 @@ enum Chosen {
 }
 
 fn chosen_transaction(value: &Value) -> Result<Chosen, RpcError> {
-    let text = value
-        .as_str()
-        .ok_or_else(|| RpcError::new(super::error::TYPE_ERROR, "transactions: every element must be a string"))?;
+    let text = value.as_str().ok_or_else(|| {
+        RpcError::new(crate::shell::rpc::error::TYPE_ERROR, "transactions: every element must be a string")
+    })?;
     match text.parse::<Txid>() {
         Ok(txid) => Ok(Chosen::Pooled(txid)),
         Err(_) => {
