@@ -3,15 +3,19 @@
 //! A new subcommand is a variant of `Command` and a line in `run_command`. With `--json`, the last line on standard output
 //! is one JSON value; people's text goes elsewhere or is left out.
 
+pub mod attack;
 mod network;
+mod odds;
+mod simulate;
+mod strategy_node;
 mod up;
 
+use self::attack::AttackArgs;
+use self::odds::OddsArgs;
+use self::simulate::SimulateArgs;
 use crate::cluster::directory::Directory;
 use crate::error::{exit_code, one_line, usage};
-use crate::lab::command::AttackArgs;
-use crate::lab::odds::report::OddsArgs;
 use crate::plan::units;
-use crate::sim::command::SimulateArgs;
 use anyhow::Result;
 use chain_spec::Amount;
 use clap::builder::BoolishValueParser;
@@ -104,7 +108,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         Some("strategy-node") => {
             crate::cluster::process::end_with_launcher();
-            return crate::lab::live::node::run(arguments.into_iter().skip(2));
+            return strategy_node::run(arguments.into_iter().skip(2));
         }
         Some("wallet") => return wallet::cli::run(renamed("testoon wallet", &arguments)),
         _ => {}
@@ -148,9 +152,9 @@ fn run_command(cli: Cli, program: &str) -> Result<()> {
         Command::Rpc(arguments) => network::rpc(common, &arguments),
         Command::Net(command) => network::net(common, &command),
         Command::Bench(arguments) => crate::bench::run(&arguments, common.json),
-        Command::Attack(arguments) => crate::lab::command::run(&arguments, common),
-        Command::Odds(arguments) => crate::lab::odds::report::run(&arguments, common.json),
-        Command::Simulate(arguments) => crate::sim::command::run(&arguments, common.json),
+        Command::Attack(arguments) => attack::run(&arguments, common),
+        Command::Odds(arguments) => odds::run(&arguments, common.json),
+        Command::Simulate(arguments) => simulate::run(&arguments, common.json),
         // `run` has passed these on unless a flag of ours came first.
         Command::Node(_) | Command::Wallet(_) => {
             Err(usage("write `node` or `wallet` directly after `testoon`, and their flags behind"))

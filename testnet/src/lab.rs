@@ -1,12 +1,10 @@
 //! The attack lab: what an attack does, what it should do by theory, and what it did.
 //!
-//! [`odds`] holds the theory, [`strategy`] what an attacker decides, [`attacker`] the wrapper that makes a node one, [`duel`]
-//! the same attack in the simulator over and over, [`live`] on real processes. Everything that is said about a live network is read from its nodes and wallets; nothing
-//! here knows how a node works inside.
+//! From the ground up: [`theory`] holds the formulas, [`strategy`] what an attacker decides and the wrapper that makes a node
+//! one, [`sim`] plays networks and attacks on virtual time, [`live`] stages them on real processes. Everything that is said
+//! about a live network is read from its nodes and wallets; nothing here knows how a node works inside.
 
-pub mod attacker;
-pub mod command;
-pub mod duel;
 pub mod live;
-pub mod odds;
+pub mod sim;
 pub mod strategy;
+pub mod theory;

@@ -3,7 +3,7 @@
 //! Every node is a process of its own, started by running this binary again as `testoon node …`, with its own data
 //! directory, keys, store and ports; the launcher talks to them over JSON-RPC only. [`plan`] says what a network should look
 //! like, [`cluster`] makes it so, [`directory`] and [`state`] remember it between commands, [`cli`] is the command line.
-//! [`lab`] stages attacks, [`sim`] plays them and large networks on virtual time, [`web`] shows a network in a browser.
+//! [`lab`] stages attacks and plays them, and large networks, on virtual time; [`web`] shows a network in a browser.
 
 pub mod bench;
 pub mod chain;
@@ -16,6 +16,5 @@ pub mod lab;
 pub mod observer;
 pub mod output;
 pub mod plan;
-pub mod sim;
 pub mod terminal;
 pub mod web;

@@ -5,17 +5,17 @@
 
 pub mod double_spend;
 pub mod eclipse;
-pub mod node;
-pub mod orders;
+
+pub mod control;
+pub mod observer;
 pub mod picture;
 pub mod revenue;
-pub mod scene;
 pub mod suppress;
+pub mod testbed;
 pub mod timewarp;
-pub mod watch;
 
-use super::command::{AttackArgs, AttackName};
 use crate::cli::Common;
+use crate::cli::attack::{AttackArgs, AttackName};
 use crate::output::line;
 use serde_json::Value;
 use std::collections::BTreeMap;

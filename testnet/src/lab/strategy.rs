@@ -1,10 +1,11 @@
 //! What an attacker decides: one trait, one small file a strategy.
 //!
 //! A [`Strategy`] is asked two things: what to mine ([`Strategy::aim`]) and what to do after something was seen or found
-//! ([`Strategy::after`]). It never touches a message: [`super::attacker::Attacker`] wraps a node's core, hides the blocks the
+//! ([`Strategy::after`]). It never touches a message: [`attacker::Attacker`] wraps a node's core, hides the blocks the
 //! strategy keeps to itself, and publishes what it is told to. The same file therefore runs in the simulator and in a live
 //! process. `docs/strategies.md` walks through adding one.
 
+pub mod attacker;
 pub mod censor;
 pub mod double_spend;
 pub mod halt;

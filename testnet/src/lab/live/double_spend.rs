@@ -3,9 +3,9 @@
 
 use super::Outcome;
 use super::picture;
-use super::scene::{self, ATTACKER, SHOP, Scene};
+use super::testbed::{self, ATTACKER, SHOP, Scene};
 use crate::cli::Common;
-use crate::lab::command::AttackArgs;
+use crate::cli::attack::AttackArgs;
 use crate::lab::strategy::Order;
 use anyhow::{Context as _, Result, anyhow};
 use chain_spec::rules::transaction::check_transaction;
@@ -21,12 +21,12 @@ const SETTLE_S: f64 = 20.0;
 
 /// Plays it and reports.
 pub fn stage(args: &AttackArgs, common: &Common) -> Result<Outcome> {
-    let spec = scene::chain_for(args)?;
+    let spec = testbed::chain_for(args)?;
     args.check_premine(Some(spec.spacing_s))?;
     let strategy = ["double-spend", "--confirmations", &args.confirmations.to_string()].map(str::to_owned);
     let mut strategy = strategy.to_vec();
     strategy.extend(["--premine".into(), args.premine.to_string(), "--give-up".into(), args.give_up.to_string()]);
-    let plan = scene::cast(args, &spec);
+    let plan = testbed::cast(args, &spec);
     let mut scene = Scene::start(args, common, plan, spec, &strategy)?;
     scene.say(&picture::heading());
     scene.wait(|scene| Ok((scene.watch.tip(SHOP)?.1 >= 1).then_some(())))?;
@@ -79,9 +79,9 @@ pub fn stage(args: &AttackArgs, common: &Common) -> Result<Outcome> {
     let mut outcome = scene.finish("double-spend", succeeded, verdict)?;
     outcome.confirmations = Some(args.confirmations);
     outcome.shipped_at_height = shipped;
-    outcome.shop_balance_before = scene::coins(before);
-    outcome.shop_balance_after = scene::coins(after);
-    outcome.more.insert("shop_balance_at_start".into(), json!(scene::coins(at_start)));
+    outcome.shop_balance_before = testbed::coins(before);
+    outcome.shop_balance_after = testbed::coins(after);
+    outcome.more.insert("shop_balance_at_start".into(), json!(testbed::coins(at_start)));
     outcome.more.insert("premine".into(), json!(args.premine));
     outcome.more.insert("give_up".into(), json!(args.give_up));
     Ok(outcome)

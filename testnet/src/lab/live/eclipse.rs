@@ -3,9 +3,9 @@
 
 use super::Outcome;
 use super::picture;
-use super::scene::{self, ATTACKER, SHOP, Scene};
+use super::testbed::{self, ATTACKER, SHOP, Scene};
 use crate::cli::Common;
-use crate::lab::command::AttackArgs;
+use crate::cli::attack::AttackArgs;
 use anyhow::{Context as _, Result, anyhow};
 use chain_spec::Amount;
 use serde_json::json;
@@ -18,8 +18,8 @@ const PATIENCE_S: f64 = 60.0;
 
 /// Plays it and reports.
 pub fn stage(args: &AttackArgs, common: &Common) -> Result<Outcome> {
-    let spec = scene::chain_for(args)?;
-    let mut plan = scene::cast(args, &spec);
+    let spec = testbed::chain_for(args)?;
+    let mut plan = testbed::cast(args, &spec);
     plan.edges = [("honest1", "honest2"), (ATTACKER, SHOP)].map(|(a, b)| (a.to_owned(), b.to_owned())).to_vec();
     let mut scene = Scene::start(args, common, plan, spec, &[])?;
     scene.say(&picture::heading());
@@ -81,8 +81,8 @@ pub fn stage(args: &AttackArgs, common: &Common) -> Result<Outcome> {
     let mut outcome = scene.finish("eclipse", gone && spent_elsewhere, verdict)?;
     outcome.confirmations = Some(args.confirmations);
     outcome.shipped_at_height = Some(height);
-    outcome.shop_balance_before = scene::coins(before);
-    outcome.shop_balance_after = scene::coins(after);
-    outcome.more.insert("shop_balance_at_start".into(), json!(scene::coins(at_start)));
+    outcome.shop_balance_before = testbed::coins(before);
+    outcome.shop_balance_after = testbed::coins(after);
+    outcome.more.insert("shop_balance_at_start".into(), json!(testbed::coins(at_start)));
     Ok(outcome)
 }

@@ -1,6 +1,6 @@
 //! Both branches over time: a line in the terminal as it happens, and an SVG at the end.
 
-use super::watch::{News, Watch};
+use super::observer::{News, Watch};
 use std::fmt::Write as _;
 use std::path::Path;
 

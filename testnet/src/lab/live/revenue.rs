@@ -3,11 +3,11 @@
 
 use super::Outcome;
 use super::picture;
-use super::scene::{self, ATTACKER, SHOP, Scene};
+use super::testbed::{self, ATTACKER, SHOP, Scene};
 use crate::cli::Common;
-use crate::lab::command::{AttackArgs, AttackName};
-use crate::lab::odds::selfish_revenue;
+use crate::cli::attack::{AttackArgs, AttackName};
 use crate::lab::strategy::Order;
+use crate::lab::theory::double_spend::selfish_revenue;
 use anyhow::Result;
 use serde_json::json;
 
@@ -16,9 +16,9 @@ const BLOCKS: u32 = 40;
 
 /// Plays it and reports.
 pub fn stage(args: &AttackArgs, common: &Common) -> Result<Outcome> {
-    let spec = scene::chain_for(args)?;
+    let spec = testbed::chain_for(args)?;
     let name = args.name.as_str();
-    let mut scene = Scene::start(args, common, scene::cast(args, &spec), spec, &[name.to_owned()])?;
+    let mut scene = Scene::start(args, common, testbed::cast(args, &spec), spec, &[name.to_owned()])?;
     scene.say(&picture::heading());
     let blocks = args.blocks.unwrap_or(BLOCKS) as usize;
     scene.wait(|scene| Ok((scene.watch.blocks.len() > blocks).then_some(())))?;

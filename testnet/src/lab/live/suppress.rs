@@ -2,11 +2,11 @@
 
 use super::Outcome;
 use super::picture;
-use super::scene::{self, ATTACKER, SHOP, Scene};
+use super::testbed::{self, ATTACKER, SHOP, Scene};
 use crate::cli::Common;
+use crate::cli::attack::{AttackArgs, AttackName};
 use crate::cluster::accounts;
 use crate::error::usage;
-use crate::lab::command::{AttackArgs, AttackName};
 use crate::lab::strategy::Order;
 use anyhow::{Context as _, Result};
 use chain_spec::{Address, Amount, Txid};
@@ -21,7 +21,7 @@ const TARGET_DEFAULT: &str = "shop";
 /// Plays it and reports.
 pub fn stage(args: &AttackArgs, common: &Common) -> Result<Outcome> {
     let censors = args.name == AttackName::Censor;
-    let spec = scene::chain_for(args)?;
+    let spec = testbed::chain_for(args)?;
     let blocks = u64::from(args.blocks.unwrap_or(BLOCKS));
     let account = args.target.as_deref().unwrap_or(TARGET_DEFAULT);
     let address = target(account, &spec)?;
@@ -30,7 +30,7 @@ pub fn stage(args: &AttackArgs, common: &Common) -> Result<Outcome> {
     if censors {
         strategy.extend(["--target".to_owned(), address.to_string()]);
     }
-    let mut scene = Scene::start(args, common, scene::cast(args, &spec), spec, &strategy)?;
+    let mut scene = Scene::start(args, common, testbed::cast(args, &spec), spec, &strategy)?;
     scene.say(&picture::heading());
     scene.wait(|scene| Ok((scene.watch.tip(SHOP)?.1 >= 1).then_some(())))?;
 

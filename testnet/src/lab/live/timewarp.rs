@@ -2,10 +2,10 @@
 
 use super::Outcome;
 use super::picture;
-use super::scene::{self, SHOP, Scene};
+use super::testbed::{self, SHOP, Scene};
 use crate::cli::Common;
+use crate::cli::attack::AttackArgs;
 use crate::error::usage;
-use crate::lab::command::AttackArgs;
 use crate::lab::strategy::timewarp::Timewarp;
 use anyhow::{Result, anyhow};
 use chain_spec::spec::Retarget;
@@ -21,14 +21,14 @@ const EASIER_MIN: f64 = 2.0;
 
 /// Plays it and reports. Refuses a chain on which it cannot work.
 pub fn stage(args: &AttackArgs, common: &Common) -> Result<Outcome> {
-    let mut spec = scene::chain_for(args)?;
+    let mut spec = testbed::chain_for(args)?;
     if args.chain.is_none() {
         spec.retarget = Retarget::Epoch { interval: INTERVAL };
         spec.bip94 = false;
     }
     Timewarp::new(&spec).map_err(usage)?;
     let Retarget::Epoch { interval } = spec.retarget else { return Err(anyhow!("the chain has no periods")) };
-    let plan = scene::cast(args, &spec);
+    let plan = testbed::cast(args, &spec);
     let mut scene = Scene::start(args, common, plan, spec.clone(), &["timewarp".to_owned()])?;
     scene.say(&picture::heading());
     let end = u64::from(interval) * PERIODS;

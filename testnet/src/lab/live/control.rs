@@ -4,8 +4,8 @@
 //! survive either side, need no port, and a person can read along.
 
 use crate::cluster::directory::{read_optional, write_atomic};
-use crate::lab::attacker::Standing;
 use crate::lab::strategy::Order;
+use crate::lab::strategy::attacker::Standing;
 use anyhow::{Context as _, Result};
 use chain_spec::rules::transaction::check_transaction;
 use chain_spec::{Decode as _, Encode as _, Transaction};

@@ -1,8 +1,8 @@
 //! `testoon simulate`: a large honest network on virtual time, and what it says of forks and propagation.
 
-use super::links::Conditions;
-use super::{Churn, Setup, Simulation, simulated_chain};
 use crate::clock::Stopwatch;
+use crate::lab::sim::links::Conditions;
+use crate::lab::sim::simulation::{Churn, Setup, Simulation, simulated_chain};
 use crate::output::line;
 use crate::plan::topology::Topology;
 use anyhow::Context as _;

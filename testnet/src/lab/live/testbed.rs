@@ -1,18 +1,18 @@
 //! A scene: honest miners, a shop and an attacker as processes, on a chain made for the experiment, watched over RPC.
 
 use super::Outcome;
-use super::orders::Desk;
+use super::control::Desk;
+use super::observer::{News, Watch};
 use super::picture;
-use super::watch::{News, Watch};
 use crate::chain;
 use crate::cli::Common;
+use crate::cli::attack::AttackArgs;
 use crate::clock::Stopwatch;
 use crate::cluster::Cluster;
 use crate::cluster::accounts;
 use crate::cluster::directory::Directory;
 use crate::cluster::state::NetworkState;
 use crate::interrupt::Interrupt;
-use crate::lab::command::AttackArgs;
 use crate::output::line;
 use crate::plan::topology::Topology;
 use crate::plan::{NodePlan, Plan, Role};

@@ -4,14 +4,14 @@
 //! Eyal–Sirer assume. Each attempt is a network of its own, from genesis, drawn from its own seed, so that the result does
 //! not depend on how many threads share the work. What is reported is read from the honest node's chain.
 
-use super::attacker::{Attacker, Report};
-use super::odds::{Race, selfish_revenue};
-use super::strategy::double_spend::{DoubleSpend, Plan};
-use super::strategy::selfish::Selfish;
-use super::strategy::{self, Options, Order, Strategy};
+use super::links::Conditions;
+use super::simulation::{Setup, Simulation, simulated_chain};
 use crate::error::usage;
-use crate::sim::links::Conditions;
-use crate::sim::{Setup, Simulation, simulated_chain};
+use crate::lab::strategy::attacker::{Attacker, Report};
+use crate::lab::strategy::double_spend::{DoubleSpend, Plan};
+use crate::lab::strategy::selfish::Selfish;
+use crate::lab::strategy::{self, Options, Order, Strategy};
+use crate::lab::theory::double_spend::{Race, selfish_revenue};
 use chain_spec::rules::spend::{SignatureEncoding, check_unlock};
 use chain_spec::rules::transaction::check_transaction;
 use chain_spec::signature_hash::{SIGHASH_ALL, signature_hash};

@@ -4,7 +4,7 @@
 //! blocks are neither announced nor served, and peers who mine what the strategy refuses are not punished for it. A refused
 //! block is made invalid in the attacker's own core, as an operator would with `invalidateblock`.
 
-use super::strategy::{Action, Aim, Content, Event, Fresh, Order, Strategy, View, censor};
+use super::{Action, Aim, Content, Event, Fresh, Order, Strategy, View, censor};
 use chain_spec::{Block, BlockHash, CheckedTransaction, Script, Transaction, Txid};
 use node::core::Core;
 use node::core::event::{CallId, Input, Output, Steer, Time, Verdict};

@@ -3,8 +3,8 @@
 //! The launcher starts it in place of `testoon node` for an attacker. Everything after `--` is the ordinary node's command
 //! line, so the attacker's node has the same RPC, store and network as everybody's.
 
-use super::orders::Desk;
-use crate::lab::attacker::{Attacker, Report};
+use crate::lab::live::control::Desk;
+use crate::lab::strategy::attacker::{Attacker, Report};
 use crate::lab::strategy::double_spend::Plan;
 use crate::lab::strategy::{self, Order, Strategy};
 use chain_spec::ChainSpec;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde_json::json;
 
-use super::{Race, confirmations_needed, nakamoto, rosenfeld};
+use crate::lab::theory::double_spend::{Race, confirmations_needed, nakamoto, rosenfeld};
 
 /// Shares of the map's rows.
 const MAP_SHARES: [f64; 10] = [0.05, 0.10, 0.15, 0.20, 0.25, 0.30, 0.35, 0.40, 0.45, 0.51];

@@ -1,12 +1,12 @@
-//! `testoon attack`: the same strategies on live processes ([`super::live`]) or in the simulator ([`super::duel`]).
+//! `testoon attack`: the same strategies on live processes ([`crate::lab::live`]) or in the simulator ([`crate::lab::sim::duel`]).
 
-use super::duel::{self, Duel, Tally};
-use super::odds::report::parse_share;
-use super::odds::{blocks_until_ahead, nakamoto, rosenfeld};
-use super::strategy::double_spend::Plan;
+use super::odds::parse_share;
 use crate::cli::Common;
 use crate::clock::Stopwatch;
 use crate::error::usage;
+use crate::lab::sim::duel::{self, Duel, Tally};
+use crate::lab::strategy::double_spend::Plan;
+use crate::lab::theory::double_spend::{blocks_until_ahead, nakamoto, rosenfeld};
 use crate::output::line;
 use clap::builder::BoolishValueParser;
 use serde_json::json as json_of;
@@ -149,7 +149,7 @@ impl AttackArgs {
 /// Plays the attack. Live, its network is made anew in the directory given, or in `~/.testoon/attack`.
 pub fn run(args: &AttackArgs, common: &Common) -> anyhow::Result<()> {
     match (args.sim, args.name) {
-        (false, _) => super::live::run(args, common),
+        (false, _) => crate::lab::live::run(args, common),
         (true, AttackName::DoubleSpend) => double_spend(args, common.json),
         (true, AttackName::Selfish | AttackName::Lazy) => revenue(args, common.json),
         (true, other) => Err(usage(format!(

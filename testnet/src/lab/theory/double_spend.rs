@@ -8,8 +8,6 @@
 //! All of it assumes a fixed target: retargeting on the private branch changes the rate it grows at.
 //! The command line and the pictures are in [`report`]; the simulator that measures the same race is elsewhere.
 
-pub mod report;
-
 /// Confirmations searched for in [`confirmations_needed`] before "no number of confirmations helps" is said.
 pub const CONFIRMATIONS_SEARCHED_MAX: u32 = 1 << 20;
 

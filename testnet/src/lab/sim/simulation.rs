@@ -6,17 +6,14 @@
 //! bytes are counted; processing a message takes no virtual time.
 //!
 //! One thread runs one simulation, and every draw comes from its seed: the same [`Setup`] gives the same
-//! [`Simulation::trace_hash`] on every machine. [`command`] is `testoon simulate`; the attack lab plays its strategies here.
+//! [`Simulation::trace_hash`] on every machine. The command line has `testoon simulate`; the attack lab plays its strategies here.
 
-pub mod arena;
-pub mod command;
-pub mod links;
-pub mod queue;
-pub mod statistics;
-
-use arena::Arena;
+use super::arena::{self, Arena};
+use super::links::{self, Conditions, Links};
+use super::queue::Queue;
+use super::random::uniform;
+use super::statistics::Statistics;
 use chain_spec::{Block, ChainSpec, Script, Transaction};
-use links::{Conditions, Links};
 use node::core::event::{
     Accepted, CallId, GossipId, InboundId, Input, Output, PeerKey, Rejected, RequestId, Time, Verdict,
 };
@@ -24,12 +21,10 @@ use node::core::message::{Gossip, Request, Response};
 use node::core::mind::Mind;
 use node::core::store::{Loaded, StoreError};
 use node::core::{Config, Core};
-use queue::Queue;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use rustc_hash::FxHashMap;
 use sha2::{Digest as _, Sha256};
-use statistics::Statistics;
 use std::sync::Arc;
 
 /// How often a node that waits for something is told that time passed, microseconds.
@@ -513,11 +508,6 @@ fn work(mut block: Block) -> Block {
         block.header.nonce = block.header.nonce.wrapping_add(1);
     }
     block
-}
-
-/// In (0, 1], so that its logarithm is finite.
-fn uniform(random: &mut ChaCha8Rng) -> f64 {
-    ((random.next_u64() >> 11) + 1) as f64 / (1u64 << 53) as f64
 }
 
 fn key(node: usize) -> PeerKey {

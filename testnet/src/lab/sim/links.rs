@@ -3,6 +3,7 @@
 //! A message of `b` bytes takes the link's own delay, a jitter drawn for it, and `b` divided by the bandwidth. Links do not
 //! queue: two messages on one link do not wait for each other. Links are symmetric and lose nothing.
 
+use super::random::uniform;
 use node::core::message::{Gossip, Response};
 use rand_chacha::ChaCha8Rng;
 use rustc_hash::FxHashMap;
@@ -54,7 +55,7 @@ impl Links {
             peers[a].push(b);
             peers[b].push(a);
             let half_ms = conditions.delay_ms / 2.0;
-            let delay_ms = half_ms - half_ms * super::uniform(random).ln();
+            let delay_ms = half_ms - half_ms * uniform(random).ln();
             links.insert(ordered(a, b), Link { delay_us: (delay_ms * 1e3) as u64, up: false, cut: false });
         }
         Links { conditions, links, peers }
@@ -93,7 +94,7 @@ impl Links {
     pub fn delay_us(&self, from: usize, to: usize, bytes: usize, random: &mut ChaCha8Rng) -> u64 {
         let link = self.links.get(&ordered(from, to)).map_or(0, |link| link.delay_us);
         let jitter = match self.conditions.jitter_ms {
-            jitter_ms if jitter_ms > 0.0 => (jitter_ms * 1e3 * super::uniform(random)) as u64,
+            jitter_ms if jitter_ms > 0.0 => (jitter_ms * 1e3 * uniform(random)) as u64,
             _ => 0,
         };
         let bytes = (bytes + FRAME_BYTES) as u64;
