@@ -170,7 +170,7 @@ impl Node {
         let opened = open_core(Arc::clone(&spec), settings.core, opened, settings.wrap, core_loop).await?;
         let network = network::start(settings.network, inputs).await?;
         let ending = run_core(opened, network.clone())?;
-        let mining = Mining::start(settings.payout, settings.miner, core.clone())?;
+        let mining = Mining::start(settings.payout, settings.miner, core.clone(), Arc::clone(&spec))?;
 
         let info = network.info().await?;
         let ready = Ready {

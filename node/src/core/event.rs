@@ -204,6 +204,9 @@ pub enum Output {
     },
     /// The mempool changed: templates may be renewed.
     MempoolChanged,
+    /// What to mine changed for another reason than the tip or the mempool, such as a strategy's new goal: miners drop
+    /// their job and ask for a template at once.
+    MiningGoalChanged,
 }
 impl Output {
     /// Whether it is performed by the store.

@@ -64,6 +64,7 @@ pub struct CoreHandle {
     messages: mpsc::Sender<Message>,
     tip: watch::Receiver<TipState>,
     mempool: watch::Receiver<u64>,
+    mining_goal: watch::Receiver<u64>,
 }
 
 impl CoreHandle {
@@ -125,6 +126,10 @@ impl CoreHandle {
     pub fn mempool_version(&self) -> watch::Receiver<u64> {
         self.mempool.clone()
     }
+    /// Counts the changes of what to mine that neither the tip nor the mempool shows.
+    pub fn mining_goal_version(&self) -> watch::Receiver<u64> {
+        self.mining_goal.clone()
+    }
     /// Asks the thread to flush and end.
     pub async fn stop(&self) {
         // When the thread has ended already there is nobody left to ask.
@@ -144,6 +149,7 @@ pub struct CoreLoop {
     inputs: mpsc::Receiver<Input>,
     tip: watch::Sender<TipState>,
     mempool: watch::Sender<u64>,
+    mining_goal: watch::Sender<u64>,
     next_call: u64,
     waiting: FxHashMap<CallId, oneshot::Sender<Judgement>>,
     network: Option<NetworkHandle>,
@@ -157,18 +163,20 @@ pub fn channels(counters: Arc<Counters>, progress: Progress) -> (CoreHandle, mps
     let (input_sender, inputs) = mpsc::channel(NETWORK_INPUTS_WAITING_MAX);
     let (tip_sender, tip) = watch::channel(TipState::default());
     let (mempool_sender, mempool) = watch::channel(0);
+    let (mining_goal_sender, mining_goal) = watch::channel(0);
     let core_loop = CoreLoop {
         messages,
         inputs,
         tip: tip_sender,
         mempool: mempool_sender,
+        mining_goal: mining_goal_sender,
         next_call: 0,
         waiting: FxHashMap::default(),
         network: None,
         counters,
         progress,
     };
-    (CoreHandle { messages: message_sender, tip, mempool }, input_sender, core_loop)
+    (CoreHandle { messages: message_sender, tip, mempool, mining_goal }, input_sender, core_loop)
 }
 
 impl CoreLoop {
@@ -277,6 +285,7 @@ impl CoreLoop {
                     self.tip.send_replace(TipState { hash: tip, height });
                 }
                 Output::MempoolChanged => self.mempool.send_modify(|version| *version += 1),
+                Output::MiningGoalChanged => self.mining_goal.send_modify(|version| *version += 1),
             }
         }
         Ok(())

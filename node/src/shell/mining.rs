@@ -1,13 +1,14 @@
 //! Between the core and the [`miner`](crate::miner): new tips and transactions become jobs, found blocks are submitted.
 //!
-//! One task does this; [`Mining`] is how the RPC sees and steers it. While the node is catching up it does not mine,
-//! since what it would build on is old; a fresh network knows of nothing to catch up with, so it mines at once.
+//! One task does this; [`Mining`] is how the RPC sees and controls it. While the node is catching up it does not mine,
+//! since what it would build on is old; a fresh network knows of nothing to catch up with, so it mines at once. While the
+//! next block's earliest time is further ahead of this computer's clock than the chain allows, it waits and says so.
 
 use super::clock;
 use super::core_loop::{CoreHandle, Stopped};
 use crate::core::template::Template;
 use crate::miner::{Meter, Miner, MinerConfig, MinerError};
-use chain_spec::{Address, Block, Script};
+use chain_spec::{Address, Block, ChainSpec, Script};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
@@ -16,16 +17,47 @@ use tracing::{info, warn};
 
 /// Most mining threads that can be asked for.
 pub const THREADS_MAX: usize = 1_024;
-/// Shortest time between two jobs that differ only in their transactions.
-const MEMPOOL_RENEWAL_INTERVAL: Duration = Duration::from_secs(1);
+/// Shortest time between two jobs that differ only in their transactions: this part of the block spacing, so that a
+/// payment waits for a negligible part of a block, within bounds that keep template building a small part of the work.
+const MEMPOOL_RENEWAL_SPACING_DIVISOR: u32 = 50;
+const MEMPOOL_RENEWAL_INTERVAL_MIN: Duration = Duration::from_millis(10);
+const MEMPOOL_RENEWAL_INTERVAL_MAX: Duration = Duration::from_secs(1);
 /// A job's time and transactions are renewed at least this often.
 const JOB_AGE_MAX: Duration = Duration::from_secs(15);
+/// How often a miner that waits for the clock looks at it: the clock may be set at any moment.
+const CLOCK_RECHECK_INTERVAL: Duration = Duration::from_secs(1);
+/// After a mined block was refused, how long to wait before mining again: the next one would most likely be refused too.
+const REFUSED_BLOCK_PAUSE: Duration = Duration::from_secs(1);
 
 /// Who is paid, and by what.
 struct State {
     payout: Option<Address>,
     config: MinerConfig,
     miner: Option<Miner>,
+    waiting: Option<ClockWait>,
+}
+
+/// The next block cannot have a time that the chain accepts yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the next block's time must be at least {min_time_s} (Unix seconds), which is {ahead_s} s ahead of this computer's \
+     clock; the chain allows {future_max_s} s: mining waits; if the wait is long, check that the clock is right"
+)]
+pub struct ClockWait {
+    /// Earliest time the next header may carry, Unix seconds.
+    pub min_time_s: u32,
+    /// How far that is ahead of this computer's clock, seconds.
+    pub ahead_s: u64,
+    /// How far ahead the chain allows, seconds.
+    pub future_max_s: u32,
+}
+
+impl ClockWait {
+    /// Whether a block whose earliest time is `min_time_s` has to wait at `now_s`, both in Unix seconds.
+    fn before(min_time_s: u32, now_s: u64, future_max_s: u32) -> Option<ClockWait> {
+        let ahead_s = u64::from(min_time_s).saturating_sub(now_s);
+        (ahead_s > u64::from(future_max_s)).then_some(ClockWait { min_time_s, ahead_s, future_max_s })
+    }
 }
 
 struct Shared {
@@ -33,6 +65,7 @@ struct Shared {
     /// The operator changed something: look again.
     changed: Notify,
     found: mpsc::Sender<Block>,
+    spec: Arc<ChainSpec>,
 }
 
 /// The node's mining, running or not. Cheap to clone.
@@ -46,6 +79,8 @@ pub struct MiningStatus {
     pub address: Address,
     /// What is done.
     pub meter: Meter,
+    /// Why nothing can be mined at this moment, if the clock is the reason.
+    pub waiting: Option<ClockWait>,
 }
 
 /// What `setmining` may change; `None` leaves it.
@@ -63,11 +98,16 @@ pub struct Change {
 
 impl Mining {
     /// Starts the task, and the miner if there is somebody to pay.
-    pub fn start(payout: Option<Address>, config: MinerConfig, core: CoreHandle) -> Result<Mining, MinerError> {
+    pub fn start(
+        payout: Option<Address>,
+        config: MinerConfig,
+        core: CoreHandle,
+        spec: Arc<ChainSpec>,
+    ) -> Result<Mining, MinerError> {
         // One place: a block found while another is being submitted has the same parent and is of no use.
         let (found, blocks) = mpsc::channel(1);
-        let state = Mutex::new(State { payout: None, config, miner: None });
-        let mining = Mining(Arc::new(Shared { state, changed: Notify::new(), found }));
+        let state = Mutex::new(State { payout: None, config, miner: None, waiting: None });
+        let mining = Mining(Arc::new(Shared { state, changed: Notify::new(), found, spec }));
         mining.apply(Change { payout, ..Change::default() })?;
         tokio::spawn(mining.clone().run(core, blocks));
         Ok(mining)
@@ -114,7 +154,8 @@ impl Mining {
     /// Who is paid and what is done; `None` when nobody is.
     pub fn status(&self) -> Option<MiningStatus> {
         let state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(MiningStatus { address: state.payout?, meter: state.miner.as_ref()?.meter() })
+        let meter = state.miner.as_ref()?.meter();
+        Some(MiningStatus { address: state.payout?, meter, waiting: state.waiting })
     }
 
     /// What is done; `None` when the node does not mine.
@@ -146,14 +187,14 @@ impl Mining {
 
     async fn feed(&self, core: &CoreHandle, found: &mut mpsc::Receiver<Block>) -> Result<(), Stopped> {
         let (mut tip, mut mempool) = (core.tip(), core.mempool_version());
+        let mut goal = core.mining_goal_version();
+        let mempool_interval = mempool_renewal_interval(self.0.spec.spacing_s);
         loop {
             tip.mark_unchanged();
             mempool.mark_unchanged();
+            goal.mark_unchanged();
             let renewed = Instant::now();
-            let job = match self.script() {
-                Some(script) => job(core, script).await?,
-                None => None,
-            };
+            let (job, age_max) = self.next_job(core).await?;
             self.set_job(job);
             tokio::select! {
                 changed = tip.changed() => {
@@ -161,41 +202,85 @@ impl Mining {
                     // Whatever is found until the next template is there would be stale.
                     self.set_job(None);
                 }
-                () = mempool_renewal(&mut mempool, renewed) => {}
-                () = tokio::time::sleep(JOB_AGE_MAX) => {}
+                changed = goal.changed() => {
+                    changed.map_err(|_| Stopped)?;
+                    self.set_job(None);
+                }
+                () = mempool_renewal(&mut mempool, renewed + mempool_interval) => {}
+                () = tokio::time::sleep(age_max) => {}
                 () = self.0.changed.notified() => {}
                 Some(block) = found.recv() => {
-                    submit(core, block).await?;
+                    let accepted = submit(core, block).await?;
                     // Anything else that was found has the same parent.
                     while found.try_recv().is_ok() {}
+                    if !accepted {
+                        self.set_job(None);
+                        tokio::select! {
+                            _ = tip.changed() => {}
+                            () = tokio::time::sleep(REFUSED_BLOCK_PAUSE) => {}
+                        }
+                    }
                 }
             }
         }
     }
+
+    /// What to mine now, if mining makes sense, and how long that holds at most.
+    async fn next_job(&self, core: &CoreHandle) -> Result<(Option<Template>, Duration), Stopped> {
+        let Some(script) = self.script() else { return Ok((None, JOB_AGE_MAX)) };
+        if core.read(|core| core.progress(clock::now()).initial_block_download).await? {
+            return Ok((None, JOB_AGE_MAX));
+        }
+        let template = core.template(script).await?;
+        let waiting = ClockWait::before(template.min_time_s, clock::now_s(), self.0.spec.future_max_s);
+        self.set_waiting(waiting);
+        Ok(match waiting {
+            Some(_) => (None, CLOCK_RECHECK_INTERVAL),
+            None => (Some(template), JOB_AGE_MAX),
+        })
+    }
+
+    /// Notes whether mining waits for the clock, and says so when that begins and when it ends.
+    fn set_waiting(&self, waiting: Option<ClockWait>) {
+        let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match (state.waiting, waiting) {
+            (None, Some(wait)) => warn!("{wait}"),
+            (Some(_), None) => info!("the clock has reached the next block's time: mining goes on"),
+            _ => {}
+        }
+        state.waiting = waiting;
+    }
 }
 
-/// Resolves when the mempool has changed and the last job is old enough.
-async fn mempool_renewal(mempool: &mut tokio::sync::watch::Receiver<u64>, renewed: Instant) {
+/// How long a job is left alone when only the mempool changes.
+fn mempool_renewal_interval(spacing_s: u32) -> Duration {
+    let part = Duration::from_secs(u64::from(spacing_s)) / MEMPOOL_RENEWAL_SPACING_DIVISOR;
+    part.clamp(MEMPOOL_RENEWAL_INTERVAL_MIN, MEMPOOL_RENEWAL_INTERVAL_MAX)
+}
+
+/// Resolves when the mempool has changed, but not before `earliest`.
+async fn mempool_renewal(mempool: &mut tokio::sync::watch::Receiver<u64>, earliest: Instant) {
     if mempool.changed().await.is_err() {
         // The core is gone; the tip's channel says so too and is the one that ends the task.
         std::future::pending::<()>().await;
     }
-    tokio::time::sleep_until(renewed + MEMPOOL_RENEWAL_INTERVAL).await;
+    tokio::time::sleep_until(earliest).await;
 }
 
-/// What to mine now, if mining makes sense.
-async fn job(core: &CoreHandle, payout: Script) -> Result<Option<Template>, Stopped> {
-    if core.read(|core| core.progress(clock::now()).initial_block_download).await? {
-        return Ok(None);
-    }
-    Ok(Some(core.template(payout).await?))
-}
-
-async fn submit(core: &CoreHandle, block: Block) -> Result<(), Stopped> {
+/// Submits a block that was found; whether it was accepted.
+async fn submit(core: &CoreHandle, block: Block) -> Result<bool, Stopped> {
     let (hash, transactions) = (block.hash(), block.transactions.len());
     match core.submit_block(Arc::new(block)).await? {
-        Ok(_) => info!("mined a block hash={hash} txs={transactions}"),
-        Err(rejected) => warn!("a mined block was refused hash={hash}: {}: {}", rejected.reason, rejected.detail),
+        Ok(_) => {
+            info!("mined a block hash={hash} txs={transactions}");
+            Ok(true)
+        }
+        Err(rejected) => {
+            warn!("a mined block was refused hash={hash}: {}: {}", rejected.reason, rejected.detail);
+            Ok(false)
+        }
     }
-    Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -388,7 +388,10 @@ impl Simulation {
                     self.trace.update(tip.as_bytes());
                     self.statistics.tip_changed(node, tip, reorganised, self.queue.now_us());
                 }
-                Output::StoreTransaction(_) | Output::ForgetTransactions(_) | Output::MempoolChanged => {}
+                Output::StoreTransaction(_)
+                | Output::ForgetTransactions(_)
+                | Output::MempoolChanged
+                | Output::MiningGoalChanged => {}
             }
         }
         Ok(())

@@ -105,7 +105,7 @@ impl Attacker {
         // The miner renews its job by itself at a new tip and after a block of its own. An order or an action can change the
         // aim without either, and this is what else it listens to.
         let renews = !actions.is_empty() || matches!(event, Event::Order(_));
-        let mut outputs = if renews { vec![Output::MempoolChanged] } else { Vec::new() };
+        let mut outputs = if renews { vec![Output::MiningGoalChanged] } else { Vec::new() };
         for action in actions {
             match action {
                 Action::Publish(tip) => outputs.extend(self.publish(tip)?),
