@@ -29,7 +29,7 @@ fn parts(criterion: &mut Criterion) {
     let (_, public_key) = payment.inputs[0].script.unlock_parts().expect("a payment's two pushes");
     let script = Script::pay_to_public_key_hash(&hash160(public_key));
     let coin = Coin { output: TxOut { value: Amount::COIN, script: script.clone() }, height: 1, is_coinbase: false };
-    spend::check_unlock(payment, 0, &coin, SignatureEncoding::Strict).expect("a payment that unlocks its coin");
+    spend::check_input_script(payment, 0, &coin, SignatureEncoding::Strict).expect("a payment that unlocks its coin");
     let mut group = criterion.benchmark_group("block of 1,000 payments");
     group.throughput(Throughput::Elements(PAYMENTS as u64));
     group.bench_function("decode", |b| b.iter(|| Block::from_bytes(black_box(&bytes))));
@@ -43,16 +43,18 @@ fn parts(criterion: &mut Criterion) {
     group.bench_function("signature_hash", |b| {
         b.iter(|| signature_hash(black_box(payment), 0, &script, SIGHASH_ALL));
     });
-    group.bench_function("check_unlock", |b| {
-        b.iter(|| spend::check_unlock(black_box(payment), 0, &coin, SignatureEncoding::Strict))
+    group.bench_function("check_input_script", |b| {
+        b.iter(|| spend::check_input_script(black_box(payment), 0, &coin, SignatureEncoding::Strict))
     });
     group.finish();
     let unlock = (0..2_000).fold(now(), |start, _| {
-        let _ = black_box(spend::check_unlock(black_box(payment), 0, &coin, SignatureEncoding::Strict));
+        let _ = black_box(spend::check_input_script(black_box(payment), 0, &coin, SignatureEncoding::Strict));
         start
     });
     let ratio = unlock.elapsed().as_secs_f64() / 2_000.0 / verify_seconds(1);
-    println!("check_unlock takes {ratio:.3} k256 verifications (with the signature hash and the key's decompression)");
+    println!(
+        "check_input_script takes {ratio:.3} k256 verifications (with the signature hash and the key's decompression)"
+    );
 }
 
 criterion_group!(benches, parts);

@@ -1,16 +1,19 @@
-//! Base58Check addresses: version byte, then RIPEMD-160(SHA-256(public key)).
-use crate::{ChainSpec, Script};
+//! Base58Check addresses: a version byte, then RIPEMD-160 of SHA-256 of a public key.
+//!
+//! What depends on a chain ([`Address::parse`], [`Address::from_script`]) is in `spec/address.rs`, since a chain's spec itself
+//! holds addresses.
+use crate::Script;
 use std::fmt;
 
 /// The address of a public key hash on a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Address {
-    /// Version byte: 0 or 111.
+    /// The chain's version byte: 0 on main networks, 111 on test networks.
     pub version: u8,
-    /// The hash paid to.
+    /// RIPEMD-160 of SHA-256 of the public key that is paid.
     pub public_key_hash: [u8; 20],
 }
-/// Why text is not an address of this chain.
+/// Why a text is not an address, or not one of this chain.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
     /// Not Base58, or a wrong checksum.
@@ -31,7 +34,7 @@ pub enum AddressError {
     },
 }
 impl Address {
-    /// Reads an address of any chain.
+    /// Reads an address of whichever chain.
     ///
     /// # Errors
     /// [`AddressError`]: not Base58Check, or another length.
@@ -45,29 +48,12 @@ impl Address {
             Err(_) => Err(AddressError::Length(bytes.len())),
         }
     }
-    /// Reads an address of `spec`'s chain.
-    ///
-    /// # Errors
-    /// [`AddressError`]: not Base58Check, another length, or another chain's version.
-    pub fn parse(text: &str, spec: &ChainSpec) -> Result<Address, AddressError> {
-        let address = Address::decode(text)?;
-        let (found, expected) = (address.version, spec.address_version);
-        if found != expected {
-            return Err(AddressError::Version { found, expected, chain: spec.name.clone() });
-        }
-        Ok(address)
-    }
-    /// The script that pays it.
+    /// The output script that pays this address.
     pub fn script(&self) -> Script {
         Script::pay_to_public_key_hash(&self.public_key_hash)
     }
-    /// The address a script pays on `spec`'s chain, if it is the template.
-    pub fn from_script(script: &Script, spec: &ChainSpec) -> Option<Address> {
-        let public_key_hash = script.public_key_hash()?;
-        Some(Address { version: spec.address_version, public_key_hash })
-    }
 }
-/// Base58Check.
+/// Base58Check text.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut bytes = [self.version; 21];

@@ -1,7 +1,7 @@
 //! What the rules' tests build blocks from: small valid ones, to be broken in one place each.
 use crate::merkle::merkle_root;
 use crate::rules::block::check_block;
-use crate::rules::spend::{Coins, Place};
+use crate::rules::spend::{BlockContext, Coins};
 use crate::signature_hash::signature_hash;
 use crate::{
     Amount, Block, BlockHash, ChainSpec, CheckedBlock, Coin, CompactTarget, Header, Outpoint, PrivateKey, Script,
@@ -83,8 +83,8 @@ pub(crate) fn checked(transactions: Vec<Transaction>) -> CheckedBlock {
     check_block(Arc::new(block(transactions)), &local()).unwrap()
 }
 
-pub(crate) fn place(height: u32) -> Place {
-    Place { height, median_time_past_s: MEDIAN_TIME_S, block_time_s: MEDIAN_TIME_S + 10 }
+pub(crate) fn context(height: u32) -> BlockContext {
+    BlockContext { height, median_time_past_s: MEDIAN_TIME_S, block_time_s: MEDIAN_TIME_S + 10 }
 }
 
 /// Coins by outpoint; the median-time-past before a height is an hour for each block below 1000.

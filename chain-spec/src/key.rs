@@ -1,25 +1,28 @@
-//! secp256k1 keys and signatures (k256), and WIF.
+//! secp256k1 keys, signatures (ECDSA by k256) and the wallet import format.
+//!
+//! Signatures are read by [`der`](crate::der); many are checked together by `key/batch.rs`, whose arithmetic is in
+//! `key/ecmult.rs`.
 mod batch;
-mod combination;
-mod der;
+mod ecmult;
 
 use crate::hash::hash160;
-use crate::{Address, ChainSpec};
+use crate::{Address, ChainSpec, der};
 use k256::ecdsa::signature::hazmat::PrehashSigner;
 use k256::ecdsa::{Signature, SigningKey, VerifyingKey};
 use std::fmt;
 
-pub(crate) use batch::{Equation, first_false};
-pub use der::is_strict_der;
-#[cfg(test)]
-pub(crate) use der::mirrored;
+pub(crate) use batch::{SignatureCheck, first_invalid};
 
 /// Byte after a WIF secret that asks for a compressed public key.
 const WIF_COMPRESSED: u8 = 1;
 
-/// A secret key. Erased when dropped; `Debug` does not show it.
+/// A secret key. Its memory is erased when it is dropped, and `Debug` does not show it.
 #[derive(Clone)]
-pub struct PrivateKey(SigningKey, /** public key is compressed */ bool);
+pub struct PrivateKey {
+    key: SigningKey,
+    /// Whether the public key is written in 33 bytes instead of 65, which gives it another address.
+    is_compressed: bool,
+}
 
 /// A public key in the bytes it was given: 33, or 65 (plain or hybrid). Its hash depends on which.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,43 +43,44 @@ pub enum KeyError {
 }
 
 impl PrivateKey {
-    /// From 32 bytes, most significant first; `compressed` says which form of the public key its address is made of.
+    /// From 32 bytes, most significant first. `is_compressed` says which form of the public key its address is
+    /// made from.
     ///
     /// # Errors
     /// [`KeyError::Invalid`] when the number is zero or not below the group's order.
-    pub fn from_bytes(secret: &[u8; 32], compressed: bool) -> Result<PrivateKey, KeyError> {
+    pub fn from_bytes(secret: &[u8; 32], is_compressed: bool) -> Result<PrivateKey, KeyError> {
         let key = SigningKey::from_slice(secret).map_err(|_| KeyError::Invalid)?;
-        Ok(PrivateKey(key, compressed))
+        Ok(PrivateKey { key, is_compressed })
     }
-    /// The 32 bytes.
+    /// The secret number in 32 bytes, most significant first.
     pub fn to_bytes(&self) -> [u8; 32] {
-        self.0.to_bytes().into()
+        self.key.to_bytes().into()
     }
-    /// Whether its public key is compressed.
+    /// Whether the public key is written in its compressed form (33 bytes).
     pub fn is_compressed(&self) -> bool {
-        self.1
+        self.is_compressed
     }
-    /// The public key.
+    /// The public key, in the form this key asks for.
     pub fn public_key(&self) -> PublicKey {
-        let point = *self.0.verifying_key();
-        PublicKey { bytes: point.to_sec1_point(self.1).as_bytes().into(), point }
+        let point = *self.key.verifying_key();
+        PublicKey { bytes: point.to_sec1_point(self.is_compressed).as_bytes().into(), point }
     }
-    /// RFC 6979, low-S, strict DER, without the type byte.
+    /// A signature of `digest` in strict DER, without a hash type byte. The nonce is deterministic (RFC 6979) and S is low.
     pub fn sign(&self, digest: &[u8; 32]) -> Vec<u8> {
         let signature: Signature =
-            self.0.sign_prehash(digest).expect("a 32-byte digest is long enough, the only thing signing asks for");
+            self.key.sign_prehash(digest).expect("a 32-byte digest is long enough, the only thing signing asks for");
         signature.to_der().as_bytes().to_vec()
     }
-    /// Wallet import format.
+    /// The key as text in wallet import format.
     pub fn to_wif(&self, spec: &ChainSpec) -> String {
         let mut bytes = vec![spec.wif_version];
         bytes.extend_from_slice(&self.to_bytes());
-        if self.1 {
+        if self.is_compressed {
             bytes.push(WIF_COMPRESSED);
         }
         bs58::encode(bytes).with_check().into_string()
     }
-    /// From wallet import format.
+    /// Reads a key from wallet import format.
     ///
     /// # Errors
     /// [`KeyError`]. The text is a secret, so no message repeats it.
@@ -124,27 +128,29 @@ impl PublicKey {
     pub fn is_hybrid(&self) -> bool {
         matches!(self.bytes.first(), Some(6 | 7))
     }
-    /// The bytes.
+    /// The 33 or 65 bytes as they were given.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
-    /// RIPEMD-160(SHA-256(bytes)).
+    /// RIPEMD-160 of SHA-256 of the bytes: what an address holds.
     pub fn hash(&self) -> [u8; 20] {
         hash160(&self.bytes)
     }
-    /// Its address.
+    /// The address that pays this key on `spec`'s chain.
     pub fn address(&self, spec: &ChainSpec) -> Address {
         Address { version: spec.address_version, public_key_hash: self.hash() }
     }
-    /// Whether a signature (without a type byte, high S allowed) of `digest` is this key's (Core: `CPubKey::Verify`). It is
-    /// read from any encoding; whether that must be strict DER is a rule of its own, [`is_strict_der`].
+    /// Whether `signature` (without a hash type byte, high S allowed) is this key's signature of `digest` (Core:
+    /// `CPubKey::Verify`). Any encoding is read; that it must be strict DER is a rule of its own,
+    /// [`is_strict_der`](der::is_strict_der).
     pub fn verifies(&self, digest: &[u8; 32], signature: &[u8]) -> bool {
-        self.equation(digest, signature).is_some_and(|equation| first_false(&[equation]).is_none())
+        self.signature_check(digest, signature).is_some_and(|check| first_invalid(&[check]).is_none())
     }
-    /// What must hold for a signature to be this key's; `None` if the bytes are no signature.
-    pub(crate) fn equation(&self, digest: &[u8; 32], signature: &[u8]) -> Option<Equation> {
-        // Consensus takes a high S, which stands for the same signature as its mirror image (Core mirrors it too).
+    /// The check whether `signature` is this key's signature of `digest`, to be made together with others by
+    /// [`first_invalid`]. `None` if the bytes are no signature.
+    pub(crate) fn signature_check(&self, digest: &[u8; 32], signature: &[u8]) -> Option<SignatureCheck> {
+        // Consensus takes a high S; the signature with S replaced by n − S is equally valid (Core replaces it too).
         let signature = der::parse_lax(signature)?.normalize_s();
-        Some(Equation { key: self.point, digest: *digest, signature })
+        Some(SignatureCheck { key: self.point, digest: *digest, signature })
     }
 }

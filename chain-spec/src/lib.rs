@@ -23,6 +23,7 @@ pub mod address;
 pub mod amount;
 pub mod block;
 pub mod coin;
+pub mod der;
 pub mod encode;
 #[cfg(test)]
 mod fixture;

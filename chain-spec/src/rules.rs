@@ -6,9 +6,9 @@
 //! | [`block`] | nothing | `bad-txnmrklroot`, `bad-txns-duplicate`, `bad-blk-length`, `bad-cb-missing`, `bad-cb-multiple`, each transaction's, `bad-blk-sigops` |
 //! | [`header`] | the header | `high-hash` |
 //! | [`header`] | its ancestors and now | `bad-diffbits`, `time-too-old`, `time-timewarp-attack`, `time-too-new`, `bad-version` |
-//! | [`spend::check_in_place`] | its ancestors | `bad-txns-nonfinal`, `bad-cb-height` |
+//! | [`spend::check_block_in_context`] | its ancestors | `bad-txns-nonfinal`, `bad-cb-height` |
 //! | [`spend`] | the parent's coins | `bad-txns-BIP30`, `bad-txns-inputs-missingorspent`, `bad-txns-premature-spend-of-coinbase`, `bad-txns-inputvalues-outofrange`, `bad-txns-in-belowout`, `bad-txns-accumulated-fee-outofrange`, `bad-cb-amount` |
-//! | [`spend::check_unlock`] | the coin | `block-script-verify-flag-failed` |
+//! | [`spend::check_input_script`] | the coin | `block-script-verify-flag-failed` |
 //!
 //! What has passed a context-free stage is another type ([`CheckedTransaction`](crate::CheckedTransaction),
 //! [`CheckedBlock`](crate::CheckedBlock)), and later stages take only that. Absent: everything that a node may decide for
@@ -20,11 +20,11 @@ pub mod header;
 pub mod spend;
 pub mod transaction;
 
-/// What every rule's error can say: Core's short name for it, e.g. `bad-txns-inputs-duplicate`.
-pub trait Reject: std::error::Error {
-    /// Bitcoin Core's reject string, without what it says in brackets.
+/// What the error of every rule can tell: Core's short name for the rule, for example `bad-txns-inputs-duplicate`.
+pub trait RuleError: std::error::Error {
+    /// Bitcoin Core's reject string without a parenthesis (Core: `GetRejectReason`).
     fn reason(&self) -> &'static str;
-    /// Bitcoin Core's reject string, whole.
+    /// Bitcoin Core's reject string with its parenthesis where it has one, for example `bad-version(0x00000001)`.
     fn reject_string(&self) -> Cow<'static, str> {
         Cow::Borrowed(self.reason())
     }

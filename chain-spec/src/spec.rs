@@ -25,11 +25,15 @@
 //! | `[genesis]` | `block` (hexadecimal digits), or `time`, `message` (1 to 75 bytes) and any of `version`, `bits`, `nonce`, `outputs` (`{ address, value }`) |
 //! | `[[bip30_exceptions]]` | `height`, `hash` |
 //! | `[[demo_accounts]]` | `name`, `words`, `address` |
+mod address;
 mod file;
 
+use crate::der::SignatureEncoding;
 use crate::hash::sha256;
-use crate::rules::spend::SignatureEncoding;
 use crate::{Amount, Block, BlockHash, Coin, CompactTarget, Encode, Outpoint, Target};
+
+/// The most seconds that any chain lets a header be ahead of a node's clock (Core: `MAX_FUTURE_BLOCK_TIME`).
+pub const FUTURE_MAX_S: u32 = 2 * 60 * 60;
 
 /// How the next target is found.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,42 +1,42 @@
-//! Many signatures checked together: the answer to each is its own, but the two divisions that a check needs are shared.
+//! Checks many signatures together. Each gets its own answer, but the two divisions that every check needs are shared.
 //!
 //! A check divides once by `s` and once to bring the resulting point to affine form, a seventh of its time. Montgomery's
-//! trick (Montgomery 1987, section 10.3.1) does all divisions of a batch with one. Unlike batch verification of sums, nothing
-//! is left to chance and the false signature is known. The curve's arithmetic is
-//! in [`combination`](super::combination).
+//! trick (Montgomery 1987, section 10.3.1) does all divisions of a batch with one. Unlike the batch verification of
+//! Schnorr signatures, nothing is left to chance and the invalid signature is known. The curve's arithmetic is in
+//! [`ecmult`](mod@super::ecmult).
 
-use super::combination::combine;
+use super::ecmult::ecmult;
 use k256::ecdsa::{Signature, VerifyingKey};
 use k256::elliptic_curve::ops::Reduce;
 use k256::elliptic_curve::point::{AffineCoordinates, BatchNormalize};
 use k256::{FieldBytes, ProjectivePoint, Scalar};
 
-/// That `signature` of `digest` is `key`'s.
+/// One ECDSA check: whether `signature` is a signature of `digest` by `key`.
 #[derive(Clone, Debug)]
-pub(crate) struct Equation {
+pub(crate) struct SignatureCheck {
     pub(super) key: VerifyingKey,
     pub(super) digest: [u8; 32],
     pub(super) signature: Signature,
 }
 
-/// Index of the first equation that does not hold (SEC 1, section 4.1.4).
-pub(crate) fn first_false(equations: &[Equation]) -> Option<usize> {
-    if equations.is_empty() {
+/// Index of the first signature that is not valid (SEC 1, section 4.1.4).
+pub(crate) fn first_invalid(checks: &[SignatureCheck]) -> Option<usize> {
+    if checks.is_empty() {
         return None;
     }
-    let inverses = inverses(equations.iter().map(|equation| *equation.signature.s()).collect());
-    let points: Vec<ProjectivePoint> = equations
+    let inverses = inverses(checks.iter().map(|check| *check.signature.s()).collect());
+    let points: Vec<ProjectivePoint> = checks
         .iter()
         .zip(inverses)
-        .map(|(Equation { key, digest, signature }, inverse)| {
+        .map(|(SignatureCheck { key, digest, signature }, inverse)| {
             let (u1, u2) = (scalar(&(*digest).into()) * inverse, *signature.r() * inverse);
             let key = ProjectivePoint::from(*key.as_affine());
-            combine(&u1, &u2, &key)
+            ecmult(&u1, &u2, &key)
         })
         .collect();
     // The point at infinity comes out with x = 0, which no signature's r is.
     let points = <ProjectivePoint as BatchNormalize<[_]>>::batch_normalize_vartime(points.as_slice());
-    equations.iter().zip(points).position(|(equation, point)| scalar(&point.x()) != *equation.signature.r())
+    checks.iter().zip(points).position(|(check, point)| scalar(&point.x()) != *check.signature.r())
 }
 
 /// A number modulo the group's order.
@@ -69,30 +69,30 @@ mod tests {
     use k256::ecdsa::signature::hazmat::{PrehashSigner, PrehashVerifier};
     use k256::elliptic_curve::ops::Neg;
 
-    fn equation(key: u8, digest: u8) -> Equation {
+    fn check(key: u8, digest: u8) -> SignatureCheck {
         let signing = SigningKey::from_slice(&[key; 32]).unwrap();
         let signature: Signature = signing.sign_prehash(&[digest; 32]).unwrap();
-        Equation { key: *signing.verifying_key(), digest: [digest; 32], signature }
+        SignatureCheck { key: *signing.verifying_key(), digest: [digest; 32], signature }
     }
 
     /// Ways of being wrong, by number.
-    fn spoil(equation: &mut Equation, way: usize) {
-        let (r, s) = equation.signature.split_scalars();
+    fn spoil(check: &mut SignatureCheck, way: usize) {
+        let (r, s) = check.signature.split_scalars();
         let swapped = |r: Scalar, s: Scalar| Signature::from_scalars(r, s).unwrap().normalize_s();
         match way % 5 {
-            0 => equation.digest[31] ^= 1,
-            1 => equation.key = *SigningKey::from_slice(&[0x77; 32]).unwrap().verifying_key(),
-            2 => equation.signature = swapped(*s, *r),
-            3 => equation.signature = swapped(*r + Scalar::ONE, *s),
-            _ => equation.signature = swapped(*r.neg(), *s),
+            0 => check.digest[31] ^= 1,
+            1 => check.key = *SigningKey::from_slice(&[0x77; 32]).unwrap().verifying_key(),
+            2 => check.signature = swapped(*s, *r),
+            3 => check.signature = swapped(*r + Scalar::ONE, *s),
+            _ => check.signature = swapped(*r.neg(), *s),
         }
     }
 
     #[test]
     fn a_batch_says_what_single_checks_say() {
         for length in [0, 1, 2, 3, 17, 64] {
-            let good: Vec<Equation> = (0..length).map(|index| equation(index + 1, index)).collect();
-            assert_eq!(first_false(&good), None, "{length} good ones");
+            let good: Vec<SignatureCheck> = (0..length).map(|index| check(index + 1, index)).collect();
+            assert_eq!(first_invalid(&good), None, "{length} good ones");
             for broken in 0..usize::from(length) {
                 let mut batch = good.clone();
                 spoil(&mut batch[broken], broken);
@@ -102,7 +102,7 @@ mod tests {
                 let one_by_one =
                     batch.iter().position(|one| one.key.verify_prehash(&one.digest, &one.signature).is_err());
                 assert_eq!(one_by_one, Some(broken));
-                assert_eq!(first_false(&batch), Some(broken), "{length} with number {broken} broken");
+                assert_eq!(first_invalid(&batch), Some(broken), "{length} with number {broken} broken");
             }
         }
     }
@@ -115,8 +115,8 @@ mod tests {
         let one = SigningKey::from_slice(&secret).unwrap();
         for digest in [[0; 32], [0xff; 32], secret] {
             let signature: Signature = one.sign_prehash(&digest).unwrap();
-            let equation = Equation { key: *one.verifying_key(), digest, signature };
-            assert_eq!(first_false(&[equation.clone(), equation]), None);
+            let check = SignatureCheck { key: *one.verifying_key(), digest, signature };
+            assert_eq!(first_invalid(&[check.clone(), check]), None);
         }
     }
 
@@ -130,6 +130,6 @@ mod tests {
         let r = scalar(&digest.into()).neg();
         let signature = Signature::from_scalars(r, Scalar::ONE).unwrap();
         assert!(generator.verify_prehash(&digest, &signature).is_err());
-        assert_eq!(first_false(&[equation(2, 2), Equation { key: generator, digest, signature }]), Some(1));
+        assert_eq!(first_invalid(&[check(2, 2), SignatureCheck { key: generator, digest, signature }]), Some(1));
     }
 }

@@ -1,5 +1,5 @@
 //! Context-free rules of a block (Core: `CheckBlock`, less the header's).
-use super::Reject;
+use super::RuleError;
 use super::transaction::{self, TransactionError};
 use crate::encode::compact_size_len;
 use crate::merkle::merkle_root;
@@ -116,7 +116,7 @@ impl BlockError {
         )
     }
 }
-impl Reject for BlockError {
+impl RuleError for BlockError {
     fn reason(&self) -> &'static str {
         match self {
             BlockError::MerkleRoot { .. } => "bad-txnmrklroot",

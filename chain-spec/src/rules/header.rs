@@ -1,12 +1,10 @@
 //! Rules of a header: alone (proof of work), and after its ancestors and against now (Core: `ContextualCheckBlockHeader`).
-use super::Reject;
+use super::RuleError;
 use crate::retarget::{Ancestors, median_time_past, required_target};
 use crate::spec::Retarget;
 use crate::{BlockHash, ChainSpec, CompactTarget, Header, Target};
 use std::borrow::Cow;
 
-/// How far ahead of our clock a header may be at most, whatever the chain, seconds (Core: `MAX_FUTURE_BLOCK_TIME`).
-pub const FUTURE_MAX_S: u32 = 2 * 60 * 60;
 /// How far a period's first block may be before its parent under BIP94, seconds (Core: `MAX_TIMEWARP`).
 pub const TIMEWARP_MAX_S: u32 = 600;
 
@@ -80,7 +78,7 @@ impl HeaderError {
         matches!(self, HeaderError::TimeTooNew { .. })
     }
 }
-impl Reject for HeaderError {
+impl RuleError for HeaderError {
     fn reason(&self) -> &'static str {
         match self {
             HeaderError::TargetOutOfRange { .. } | HeaderError::HighHash { .. } => "high-hash",

@@ -5,28 +5,30 @@
 //! [`Connected`]. Core's `bad-txns-fee-outofrange` is absent, since it cannot be reached: a fee is at most the sum of the
 //! inputs, which is within the cap by then.
 mod error;
+mod input_script;
 mod lock_time;
-mod unlock;
 
-pub use error::{Reject, ScriptFault, SpendError};
+pub use crate::der::SignatureEncoding;
+pub use error::{ScriptError, SpendError};
+pub use input_script::{InputCheck, check_input_script, check_input_scripts};
 pub use lock_time::{SEQUENCE_DISABLE, SEQUENCE_FINAL, is_final};
-pub use unlock::{SignatureEncoding, Unlock, check_unlock, check_unlocks};
 
 use crate::{Amount, BlockUndo, ChainSpec, CheckedBlock, Coin, Outpoint, Script, Transaction, Txid};
 use std::collections::HashMap;
 
-/// Where a block or transaction would stand.
+/// What the rules ask of the chain at the block they judge: its height and its times. For a transaction that waits in the
+/// mempool, those of the next block.
 #[derive(Clone, Copy, Debug)]
-pub struct Place {
-    /// Its height.
+pub struct BlockContext {
+    /// Height of the block, which is its parent's plus one.
     pub height: u32,
-    /// Median-time-past of its parent, Unix seconds.
+    /// Median-time-past of the block's parent (BIP113), Unix seconds.
     pub median_time_past_s: u32,
-    /// The block's own time (before `csv_height` lock times are held against it).
+    /// Time in the block's own header, Unix seconds. Below `csv_height` absolute lock times are compared with it.
     pub block_time_s: u32,
 }
 
-impl Place {
+impl BlockContext {
     fn has_csv(self, spec: &ChainSpec) -> bool {
         self.height >= spec.csv_height
     }
@@ -40,33 +42,33 @@ pub trait Coins {
     /// The unspent coin, if there is one.
     fn coin(&self, outpoint: &Outpoint) -> Option<&Coin>;
     /// Median-time-past (Unix seconds) of the block *before* height `height` on this branch, for BIP68's time locks; for
-    /// height 0, of genesis itself. Asked only for heights below the place's own.
+    /// height 0, of genesis itself. Asked only for heights below the context's height.
     fn median_time_past_before(&self, height: u32) -> u32;
 }
 
-/// What connecting a block does, signatures aside.
+/// What connecting a block changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connected {
     /// The coins spent, in input order. With the block itself this is all the change there is.
     pub undo: BlockUndo,
-    /// What the transactions left to the miner.
+    /// The sum of the transactions' fees, which the coinbase may claim on top of the subsidy.
     pub fees: Amount,
 }
 
-/// The rules of a block that ask for its place among the headers, but for no coin (Core: `ContextualCheckBlock`): lock times
-/// and the coinbase's height. They can be judged as soon as the body is there, whether or not its branch ever becomes active.
+/// The rules of a block that need the headers before it, but no coin (Core: `ContextualCheckBlock`): lock times and the height
+/// in the coinbase. They can be checked as soon as the body is there, whether or not its branch ever becomes active.
 ///
 /// # Errors
 /// [`SpendError::NonFinal`], [`SpendError::CoinbaseHeight`].
-pub fn check_in_place(block: &CheckedBlock, spec: &ChainSpec, place: Place) -> Result<(), SpendError> {
+pub fn check_block_in_context(block: &CheckedBlock, spec: &ChainSpec, context: BlockContext) -> Result<(), SpendError> {
     for (transaction, txid) in block.block().transactions.iter().zip(block.txids()) {
-        lock_time::check_final(transaction, *txid, place, place.has_csv(spec))?;
+        lock_time::check_final(transaction, *txid, context, context.has_csv(spec))?;
     }
-    has_height_in_coinbase(block, spec, place.height)
+    has_height_in_coinbase(block, spec, context.height)
 }
 
-/// All rules of a block against its parent's coins, [`check_in_place`] among them, except signatures, which
-/// [`check_unlocks`] checks and callers may spread over threads or skip for txids they have already verified (a txid commits
+/// All rules of a block against its parent's coins, [`check_block_in_context`] among them, except signatures, which
+/// [`check_input_scripts`] checks and callers may spread over threads or skip for txids they have already verified (a txid commits
 /// to the coins it spends and to its scripts).
 ///
 /// # Errors
@@ -74,28 +76,28 @@ pub fn check_in_place(block: &CheckedBlock, spec: &ChainSpec, place: Place) -> R
 pub fn connect_block(
     block: &CheckedBlock,
     spec: &ChainSpec,
-    place: Place,
+    context: BlockContext,
     coins: &dyn Coins,
 ) -> Result<Connected, SpendError> {
     let transactions = &block.block().transactions;
-    check_in_place(block, spec, place)?;
-    overwrites_no_coin(block, spec, place.height, coins)?;
+    check_block_in_context(block, spec, context)?;
+    overwrites_no_coin(block, spec, context.height, coins)?;
     let mut view = BlockView::new(coins, transactions.len());
     let mut connected = Connected { undo: BlockUndo::default(), fees: Amount::ZERO };
     connected.undo.spent.reserve_exact(transactions.len() - 1);
-    view.make(&transactions[0], block.txids()[0], place.height);
+    view.make(&transactions[0], block.txids()[0], context.height);
     for (transaction, txid) in transactions.iter().zip(block.txids()).skip(1) {
-        let (spent, fee) = view.spend(transaction, *txid, spec, place)?;
+        let (spent, fee) = view.spend(transaction, *txid, spec, context)?;
         connected.fees = add_fee(connected.fees, fee, *txid)?;
         connected.undo.spent.push(spent);
-        view.make(transaction, *txid, place.height);
+        view.make(transaction, *txid, context.height);
     }
-    claims_no_more_than_reward(&transactions[0], spec, place.height, connected.fees)?;
+    claims_no_more_than_reward(&transactions[0], spec, context.height, connected.fees)?;
     Ok(connected)
 }
 
-/// Rules of one transaction that waits for a block, against coins, except signatures: inputs exist, are mature, cover the
-/// outputs; lock times are reached at `place`. Returns the coins spent, in input order, and the fee.
+/// The rules of one transaction that waits for a block, except signatures: its inputs exist, are mature and cover its outputs,
+/// and its lock times are reached at `context`. Returns the coins spent, in input order, and the fee.
 ///
 /// Lock times are judged as from `csv_height` on even below it, as Core's mempool does: the block that takes the transaction
 /// may stand above it, and what is reached by the later rules is reached by the earlier ones.
@@ -106,11 +108,11 @@ pub fn check_spends(
     transaction: &Transaction,
     txid: Txid,
     spec: &ChainSpec,
-    place: Place,
+    context: BlockContext,
     coins: &dyn Coins,
 ) -> Result<(Vec<Coin>, Amount), SpendError> {
-    lock_time::check_final(transaction, txid, place, true)?;
-    check_inputs(transaction, txid, spec, place, true, coins, |outpoint| coins.coin(outpoint).cloned())
+    lock_time::check_final(transaction, txid, context, true)?;
+    check_inputs(transaction, txid, spec, context, true, coins, |outpoint| coins.coin(outpoint).cloned())
 }
 
 /// Everything of [`check_spends`] but finality; `take` yields each input's coin once.
@@ -118,7 +120,7 @@ fn check_inputs(
     transaction: &Transaction,
     txid: Txid,
     spec: &ChainSpec,
-    place: Place,
+    context: BlockContext,
     has_csv: bool,
     coins: &dyn Coins,
     mut take: impl FnMut(&Outpoint) -> Option<Coin>,
@@ -128,16 +130,16 @@ fn check_inputs(
         let outpoint = input.outpoint;
         spent.push(take(&outpoint).ok_or(SpendError::MissingOrSpent { txid, outpoint })?);
     }
-    are_mature(transaction, &spent, txid, spec, place.height)?;
+    are_mature(transaction, &spent, txid, spec, context.height)?;
     let total_in = sum_of_inputs(&spent, txid)?;
     let fee = fee_left(transaction, total_in, txid)?;
     if has_csv {
-        lock_time::check_relative(transaction, &spent, txid, place, coins)?;
+        lock_time::check_relative(transaction, &spent, txid, context, coins)?;
     }
     Ok((spent, fee))
 }
 
-/// The block starts its coinbase's script with its height (BIP34).
+/// The coinbase's script starts with a push of the block's height (BIP34).
 fn has_height_in_coinbase(block: &CheckedBlock, spec: &ChainSpec, height: u32) -> Result<(), SpendError> {
     let script = &block.block().transactions[0].inputs[0].script;
     if height < spec.bip34_height || script.as_bytes().starts_with(&Script::height_prefix(height)) {
@@ -240,14 +242,14 @@ impl<'a> BlockView<'a> {
         transaction: &Transaction,
         txid: Txid,
         spec: &ChainSpec,
-        place: Place,
+        context: BlockContext,
     ) -> Result<(Vec<Coin>, Amount), SpendError> {
         let BlockView { parent, changed } = self;
         let take = |outpoint: &Outpoint| match changed.insert(*outpoint, None) {
             Some(made_or_spent) => made_or_spent,
             None => parent.coin(outpoint).cloned(),
         };
-        check_inputs(transaction, txid, spec, place, place.has_csv(spec), *parent, take)
+        check_inputs(transaction, txid, spec, context, context.has_csv(spec), *parent, take)
     }
     fn make(&mut self, transaction: &Transaction, txid: Txid, height: u32) {
         let is_coinbase = transaction.is_coinbase();

@@ -1,5 +1,5 @@
 //! Context-free rules of a transaction (Core: `CheckTransaction`).
-use super::Reject;
+use super::RuleError;
 use crate::{Amount, Encode, Outpoint, Transaction, Txid};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -84,7 +84,7 @@ pub enum TransactionError {
         input: usize,
     },
 }
-impl Reject for TransactionError {
+impl RuleError for TransactionError {
     fn reason(&self) -> &'static str {
         match self {
             TransactionError::NoInputs => "bad-txns-vin-empty",

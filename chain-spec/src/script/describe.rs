@@ -112,7 +112,7 @@ fn number(bytes: &[u8]) -> i64 {
 /// The name of the hash type at the end of a strict-DER signature, if it is one Core names.
 fn hash_type_name(data: &[u8]) -> Option<&'static str> {
     let (hash_type, signature) = data.split_last()?;
-    if !crate::key::is_strict_der(signature) {
+    if !crate::der::is_strict_der(signature) {
         return None;
     }
     Some(match hash_type {

@@ -4,8 +4,7 @@
 //! their names end in; targets are compact (`"1d00ffff"`) or whole (64 hexadecimal digits); amounts are decimal coins.
 mod genesis;
 
-use super::{ChainSpec, DemoAccount, Retarget, SpecError};
-use crate::rules::header::FUTURE_MAX_S;
+use super::{ChainSpec, DemoAccount, FUTURE_MAX_S, Retarget, SpecError};
 use crate::{Amount, BlockHash, CompactTarget, Target};
 use genesis::GenesisFile;
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 //! Keys and signatures beside libsecp256k1, and BIP66 beside its own text.
 use super::{mutate, mutations};
-use chain_spec::key::is_strict_der;
+use chain_spec::der::is_strict_der;
 use chain_spec::{PrivateKey, PublicKey};
 use proptest::prelude::*;
 use secp256k1::ecdsa::Signature;

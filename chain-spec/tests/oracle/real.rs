@@ -3,7 +3,7 @@ use chain_spec::merkle::merkle_root;
 use chain_spec::retarget::Ancestors;
 use chain_spec::rules::block::check_block;
 use chain_spec::rules::header::{check_header, check_proof_of_work};
-use chain_spec::rules::spend::{Coins, Place, SignatureEncoding, check_unlock, connect_block};
+use chain_spec::rules::spend::{BlockContext, Coins, SignatureEncoding, check_input_script, connect_block};
 use chain_spec::{
     Amount, Block, ChainSpec, Coin, CompactTarget, Decode, Encode, Outpoint, Script, Transaction, TxOut, Txid,
 };
@@ -43,7 +43,7 @@ fn bitcoin_s_block_1_passes_every_rule() {
     check_proof_of_work(&block.header, &spec).unwrap();
     let parent = OnGenesis(spec.clone());
     check_header(&block.header, &spec, &parent, u64::from(block.header.time)).unwrap();
-    let place = Place { height: 1, median_time_past_s: parent.at(0).0, block_time_s: block.header.time };
+    let place = BlockContext { height: 1, median_time_past_s: parent.at(0).0, block_time_s: block.header.time };
     let checked = check_block(Arc::new(block), &spec).unwrap();
     let connected = connect_block(&checked, &spec, place, &parent).unwrap();
     assert_eq!((connected.fees, connected.undo.spent.len()), (Amount::ZERO, 0));
@@ -73,8 +73,8 @@ fn a_real_spend_with_a_high_s_unlocks_its_coin() {
     assert_eq!(signature[4 + 33 + 2..][..2], [0x00, 0x93]);
     let script = Script::pay_to_public_key_hash(&chain_spec::hash::hash160(public_key));
     let coin = Coin { output: TxOut { value: Amount::COIN, script }, height: 1, is_coinbase: false };
-    assert_eq!(check_unlock(&transaction, 0, &coin, SignatureEncoding::Strict), Ok(()));
+    assert_eq!(check_input_script(&transaction, 0, &coin, SignatureEncoding::Strict), Ok(()));
     let mut other = transaction.clone();
     other.lock_time = 1;
-    assert!(check_unlock(&other, 0, &coin, SignatureEncoding::Strict).is_err());
+    assert!(check_input_script(&other, 0, &coin, SignatureEncoding::Strict).is_err());
 }

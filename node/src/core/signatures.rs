@@ -2,7 +2,7 @@
 //!
 //! They fan out and rejoin inside one call, so that the core stays one thread to whoever looks at it.
 
-use chain_spec::rules::spend::{SpendError, Unlock, check_unlocks};
+use chain_spec::rules::spend::{InputCheck, SpendError, check_input_scripts};
 use rayon::prelude::*;
 
 /// Fewer checks than this are done where they stand: waking threads costs more.
@@ -13,14 +13,14 @@ const SHARED_CHECKS_MAX: usize = 64;
 const PARTS_PER_THREAD: usize = 4;
 
 /// The first input, as an index into `unlocks`, that does not unlock its coin, and why.
-pub(crate) fn first_bad(unlocks: &[Unlock<'_>]) -> Option<(usize, SpendError)> {
+pub(crate) fn first_bad(unlocks: &[InputCheck<'_>]) -> Option<(usize, SpendError)> {
     if unlocks.len() < PARALLEL_CHECKS_MIN {
-        return check_unlocks(unlocks).err();
+        return check_input_scripts(unlocks).err();
     }
     let parts = rayon::current_num_threads() * PARTS_PER_THREAD;
     let size = unlocks.len().div_ceil(parts).min(SHARED_CHECKS_MAX);
     unlocks.par_chunks(size).enumerate().find_map_first(|(part, unlocks)| {
-        let (index, error) = check_unlocks(unlocks).err()?;
+        let (index, error) = check_input_scripts(unlocks).err()?;
         Some((part * size + index, error))
     })
 }

@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use base64::Engine;
-use chain_spec::rules::spend::{Coins, Place, SignatureEncoding, check_spends, check_unlock};
+use chain_spec::rules::spend::{BlockContext, Coins, SignatureEncoding, check_input_script, check_spends};
 use chain_spec::{
     Address, Amount, Block, BlockHash, ChainSpec, Coin, Decode, Encode, Header, Outpoint, Script, Transaction, TxIn,
     TxOut, Txid,
@@ -127,12 +127,12 @@ impl Chain {
 
     fn submit(&mut self, transaction: Transaction) -> Result<Txid, (i64, String)> {
         let txid = transaction.txid();
-        let place = Place { height: self.height() + 1, median_time_past_s: 0, block_time_s: 0 };
+        let place = BlockContext { height: self.height() + 1, median_time_past_s: 0, block_time_s: 0 };
         let refuse = |error: String| (-26, error);
         let (coins, fee) = check_spends(&transaction, txid, &self.spec, place, &self.coins())
             .map_err(|error| refuse(error.to_string()))?;
         for (input, coin) in coins.iter().enumerate() {
-            check_unlock(&transaction, input, coin, SignatureEncoding::Strict)
+            check_input_script(&transaction, input, coin, SignatureEncoding::Strict)
                 .map_err(|error| refuse(error.to_string()))?;
         }
         if (fee.units() as usize) < transaction.encoded_len() {

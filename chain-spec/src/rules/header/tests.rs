@@ -1,5 +1,6 @@
 use super::*;
 use crate::fixture::{block, coinbase, local};
+use crate::spec::FUTURE_MAX_S;
 
 const NOW_S: u64 = 1_900_000_000;
 

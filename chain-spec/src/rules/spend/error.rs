@@ -1,5 +1,5 @@
 //! The rules a spend can break.
-pub use crate::rules::Reject;
+use crate::rules::RuleError;
 use crate::{Amount, Outpoint, Script, Txid};
 use std::borrow::Cow;
 
@@ -87,18 +87,18 @@ pub enum SpendError {
         /// What the block's transactions left.
         fees: Amount,
     },
-    /// An input does not unlock its coin.
-    #[error("input {input} does not unlock {outpoint}: {fault}")]
-    Unlock {
-        /// The input.
+    /// An input's script does not satisfy its coin's script.
+    #[error("input {input} does not unlock {outpoint}: {error}")]
+    InputScript {
+        /// Index of the input, from 0.
         input: usize,
-        /// The coin.
+        /// The coin that the input spends.
         outpoint: Outpoint,
-        /// What is wrong.
-        fault: ScriptFault,
+        /// What is wrong with the script.
+        error: ScriptError,
     },
 }
-impl Reject for SpendError {
+impl RuleError for SpendError {
     fn reason(&self) -> &'static str {
         match self {
             SpendError::NonFinal { .. } | SpendError::RelativeLock { .. } => "bad-txns-nonfinal",
@@ -110,20 +110,21 @@ impl Reject for SpendError {
             SpendError::InBelowOut { .. } => "bad-txns-in-belowout",
             SpendError::FeesOutOfRange { .. } => "bad-txns-accumulated-fee-outofrange",
             SpendError::CoinbaseAmount { .. } => "bad-cb-amount",
-            SpendError::Unlock { .. } => "block-script-verify-flag-failed",
+            SpendError::InputScript { .. } => "block-script-verify-flag-failed",
         }
     }
     fn reject_string(&self) -> Cow<'static, str> {
         match self {
-            SpendError::Unlock { fault, .. } => format!("{} ({fault})", self.reason()).into(),
+            SpendError::InputScript { error, .. } => format!("{} ({error})", self.reason()).into(),
             other => other.reason().into(),
         }
     }
 }
 
-/// Why an input does not unlock its coin; in words that Core uses where it has them (`ScriptErrorString`).
+/// Why an input's script does not satisfy the script of the coin it spends. The texts are Core's (`ScriptErrorString`) where
+/// Core has the same error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ScriptFault {
+pub enum ScriptError {
     /// There is no such input.
     #[error("the transaction has no such input")]
     NoSuchInput,

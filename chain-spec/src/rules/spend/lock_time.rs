@@ -1,5 +1,5 @@
 //! Lock times: absolute (a transaction's, against height or median-time-past) and relative (an input's, BIP68).
-use super::{Coins, Place, SpendError};
+use super::{BlockContext, Coins, SpendError};
 use crate::{Coin, Transaction, Txid};
 
 /// Lock times below are heights, from here on Unix seconds (Core: `LOCKTIME_THRESHOLD`).
@@ -27,11 +27,11 @@ pub fn is_final(transaction: &Transaction, height: u32, time_s: u32) -> bool {
 pub(super) fn check_final(
     transaction: &Transaction,
     txid: Txid,
-    place: Place,
+    context: BlockContext,
     has_csv: bool,
 ) -> Result<(), SpendError> {
-    let time_s = if has_csv { place.median_time_past_s } else { place.block_time_s };
-    if is_final(transaction, place.height, time_s) {
+    let time_s = if has_csv { context.median_time_past_s } else { context.block_time_s };
+    if is_final(transaction, context.height, time_s) {
         return Ok(());
     }
     Err(SpendError::NonFinal { txid, lock_time: transaction.lock_time })
@@ -42,7 +42,7 @@ pub(super) fn check_relative(
     transaction: &Transaction,
     spent: &[Coin],
     txid: Txid,
-    place: Place,
+    context: BlockContext,
     coins: &dyn Coins,
 ) -> Result<(), SpendError> {
     // The version is compared without a sign, as Bitcoin does: -1 has relative lock times.
@@ -50,23 +50,26 @@ pub(super) fn check_relative(
         return Ok(());
     }
     for (index, (input, coin)) in transaction.inputs.iter().zip(spent).enumerate() {
-        if !is_reached(input.sequence, coin.height, place, coins) {
+        if !is_reached(input.sequence, coin.height, context, coins) {
             return Err(SpendError::RelativeLock { txid, input: index });
         }
     }
     Ok(())
 }
 
-fn is_reached(sequence: u32, coin_height: u32, place: Place, coins: &dyn Coins) -> bool {
+fn is_reached(sequence: u32, coin_height: u32, context: BlockContext, coins: &dyn Coins) -> bool {
     if sequence & SEQUENCE_DISABLE != 0 {
         return true;
     }
     let wait = u64::from(sequence & SEQUENCE_MASK);
     if sequence & SEQUENCE_TIME == 0 {
-        return u64::from(coin_height) + wait <= u64::from(place.height);
+        return u64::from(coin_height) + wait <= u64::from(context.height);
     }
     // Time runs from the median-time-past before the coin's block to the one before this block.
-    let made_s =
-        if coin_height >= place.height { place.median_time_past_s } else { coins.median_time_past_before(coin_height) };
-    u64::from(made_s) + (wait << SEQUENCE_TIME_SHIFT) <= u64::from(place.median_time_past_s)
+    let made_s = if coin_height >= context.height {
+        context.median_time_past_s
+    } else {
+        coins.median_time_past_before(coin_height)
+    };
+    u64::from(made_s) + (wait << SEQUENCE_TIME_SHIFT) <= u64::from(context.median_time_past_s)
 }

@@ -1,7 +1,7 @@
 //! [`connect_block`] beside a slow model of it, over small random blocks that break rules often.
 use super::{SpendError, connect_block};
-use crate::fixture::{CoinMap, checked, coinbase, local, outpoint, place, transaction};
-use crate::rules::Reject;
+use crate::fixture::{CoinMap, checked, coinbase, context, local, outpoint, transaction};
+use crate::rules::RuleError;
 use crate::rules::transaction::check_transaction;
 use crate::{Coin, Outpoint, Transaction};
 use proptest::collection::vec;
@@ -106,7 +106,7 @@ proptest! {
         let claimed = SUBSIDY + extra;
         let mut all = vec![coinbase(HEIGHT, claimed)];
         all.extend(transactions.iter().cloned());
-        let found = connect_block(&checked(all), &local(), place(HEIGHT), &coins);
+        let found = connect_block(&checked(all), &local(), context(HEIGHT), &coins);
         let found = found.map(|connected| (connected.undo.spent, u128::from(connected.fees.units())));
         prop_assert_eq!(found.map_err(|error: SpendError| error.reason()), model(&transactions, &coins, claimed));
     }

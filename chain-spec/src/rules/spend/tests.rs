@@ -1,6 +1,7 @@
 use super::*;
 use crate::ChainSpec;
-use crate::fixture::{CoinMap, MEDIAN_TIME_S, checked, coinbase, local, outpoint, place, sign, transaction};
+use crate::fixture::{CoinMap, MEDIAN_TIME_S, checked, coinbase, context, local, outpoint, sign, transaction};
+use crate::rules::RuleError;
 use crate::rules::block::{CheckedBlock, check_block};
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ const COIN: u64 = 100_000_000;
 const SUBSIDY: u64 = 1_250_000_000;
 
 fn connect(block: &CheckedBlock, coins: &CoinMap) -> Result<Connected, SpendError> {
-    connect_block(block, &local(), place(HEIGHT), coins)
+    connect_block(block, &local(), context(HEIGHT), coins)
 }
 
 /// Connects a block of a coinbase that claims the subsidy and these transactions.
@@ -21,7 +22,7 @@ fn connect_all(transactions: Vec<Transaction>, coins: &CoinMap) -> Result<Connec
 fn connect_on(spec: &ChainSpec, transactions: Vec<Transaction>, coins: &CoinMap) -> Result<Connected, SpendError> {
     let mut all = vec![coinbase(HEIGHT, SUBSIDY)];
     all.extend(transactions);
-    connect_block(&checked(all), spec, place(HEIGHT), coins)
+    connect_block(&checked(all), spec, context(HEIGHT), coins)
 }
 
 fn reason_of(result: Result<Connected, SpendError>) -> &'static str {
@@ -98,7 +99,7 @@ fn spending_an_immature_coinbase() {
     let spend = transaction(&[outpoint(1, 0)], &[COIN]);
     let check = |made_at: u32, is_coinbase: bool| {
         let coins = CoinMap::default().with(outpoint(1, 0), COIN, made_at, is_coinbase);
-        check_spends(&spend, spend.txid(), &spec, place(HEIGHT), &coins)
+        check_spends(&spend, spend.txid(), &spec, context(HEIGHT), &coins)
     };
     assert!(check(HEIGHT - 100, true).is_ok());
     let error = check(HEIGHT - 99, true).unwrap_err();
@@ -166,7 +167,7 @@ fn coinbase_value_overflow_through_fees() {
 fn bip34_height_in_coinbase() {
     let at = |named: u32, height: u32, spec: &ChainSpec| {
         let block = checked(vec![coinbase(named, 0)]);
-        connect_block(&block, spec, place(height), &CoinMap::default())
+        connect_block(&block, spec, context(height), &CoinMap::default())
     };
     for height in [1, 16, 17, 127, 128, 255, 256, 32_767, 32_768, 65_536, 8_388_608, 500_000_000] {
         assert!(at(height, height, &local()).is_ok(), "{height}");
@@ -197,9 +198,9 @@ fn bip30_duplicate_txid() {
     // The two blocks that the rule came too late for are named by height and hash.
     let mut spec = local();
     spec.bip30_exceptions = vec![(HEIGHT, block.hash())];
-    assert!(connect_block(&block, &spec, place(HEIGHT), &coins).is_ok());
+    assert!(connect_block(&block, &spec, context(HEIGHT), &coins).is_ok());
     spec.bip30_exceptions = vec![(HEIGHT + 1, block.hash())];
-    assert!(connect_block(&block, &spec, place(HEIGHT), &coins).is_err());
+    assert!(connect_block(&block, &spec, context(HEIGHT), &coins).is_err());
 }
 
 /// A spend with a lock time and a sequence number that does not waive it.
@@ -240,7 +241,7 @@ fn lock_time_by_time() {
         assert_eq!(connect_all(vec![spend.clone()], &coins).is_ok(), after, "{lock_time}");
         assert_eq!(connect_on(&before, vec![spend.clone()], &coins).is_ok(), then, "{lock_time}");
         // What waits for a block may have to wait until the later rule holds.
-        assert_eq!(check_spends(&spend, spend.txid(), &before, place(HEIGHT), &coins).is_ok(), after, "{lock_time}");
+        assert_eq!(check_spends(&spend, spend.txid(), &before, context(HEIGHT), &coins).is_ok(), after, "{lock_time}");
     }
 }
 
@@ -288,13 +289,13 @@ fn bip68_relative_lock_by_time() {
     // 3600 s are 7.03 units of 512 s.
     for (units, made_at, reached) in [(7, 999, true), (8, 999, false), (14, 998, true), (15, 998, false)] {
         let (spend, coins) = with_sequence(TIME | units, 2, made_at);
-        let result = check_spends(&spend, spend.txid(), &local(), place(1000), &coins);
+        let result = check_spends(&spend, spend.txid(), &local(), context(1000), &coins);
         assert_eq!(result.is_ok(), reached, "{units} units from {made_at}");
     }
     // A coin of this very block is as old as the parent.
     for (units, reached) in [(0, true), (1, false)] {
         let (spend, coins) = with_sequence(TIME | units, 2, 1000);
-        assert_eq!(check_spends(&spend, spend.txid(), &local(), place(1000), &coins).is_ok(), reached);
+        assert_eq!(check_spends(&spend, spend.txid(), &local(), context(1000), &coins).is_ok(), reached);
     }
 }
 
@@ -308,7 +309,7 @@ fn bip68_asks_for_version_2_without_sign_and_its_height() {
     before.csv_height = HEIGHT + 1;
     let (spend, coins) = with_sequence(5, 2, HEIGHT);
     assert!(connect_on(&before, vec![spend.clone()], &coins).is_ok());
-    assert!(check_spends(&spend, spend.txid(), &before, place(HEIGHT), &coins).is_err(), "it may wait");
+    assert!(check_spends(&spend, spend.txid(), &before, context(HEIGHT), &coins).is_err(), "it may wait");
 }
 
 #[test]
@@ -321,7 +322,7 @@ fn a_signed_block_goes_through_every_stage() {
     let connected = connect(&checked, &coins).unwrap();
     for (transaction, spent) in checked.block().transactions[1..].iter().zip(&connected.undo.spent) {
         for (index, coin) in spent.iter().enumerate() {
-            assert_eq!(check_unlock(transaction, index, coin, SignatureEncoding::Strict), Ok(()));
+            assert_eq!(check_input_script(transaction, index, coin, SignatureEncoding::Strict), Ok(()));
         }
     }
 }

@@ -4,10 +4,10 @@ use super::tree::NodeId;
 use crate::core::Core;
 use crate::core::event::{Accepted, Output, Rejected, Time};
 use crate::core::store::{Status, StoreError};
-use chain_spec::rules::Reject;
+use chain_spec::rules::RuleError;
 use chain_spec::rules::block::{BlockError, check_block};
 use chain_spec::rules::header::{HeaderError, check_header, check_proof_of_work};
-use chain_spec::rules::spend::check_in_place;
+use chain_spec::rules::spend::check_block_in_context;
 use chain_spec::{Block, BlockHash, CheckedBlock, Header};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -97,7 +97,7 @@ impl Core {
         if self.chain.tree.node(id).has_body() {
             return;
         }
-        if let Err(error) = check_in_place(&body, &self.spec, self.chain.tree.place(id)) {
+        if let Err(error) = check_block_in_context(&body, &self.spec, self.chain.tree.place(id)) {
             return self.fail_block(id, &error);
         }
         self.outputs.push(Output::StoreBlock(body.clone()));
@@ -122,7 +122,7 @@ impl Core {
     }
 
     /// Remembers that a block broke a rule, and tells whoever waits in this call.
-    pub(crate) fn fail_block(&mut self, id: NodeId, error: &dyn Reject) {
+    pub(crate) fn fail_block(&mut self, id: NodeId, error: &dyn RuleError) {
         let hash = self.chain.tree.node(id).hash;
         tracing::warn!(block = %hash, reason = error.reason(), "invalid block: {error}");
         self.chain.tree.set_failed(id);

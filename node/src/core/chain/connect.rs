@@ -8,7 +8,7 @@ use crate::core::coins::{CoinCache, Overlay};
 use crate::core::hash_map::IdSet;
 use crate::core::signatures;
 use crate::core::store::StoreError;
-use chain_spec::rules::spend::{Coins, SpendError, Unlock, connect_block};
+use chain_spec::rules::spend::{Coins, InputCheck, SpendError, connect_block};
 use chain_spec::{BlockUndo, CheckedBlock, Coin, Outpoint, Transaction};
 use std::sync::Arc;
 
@@ -196,14 +196,14 @@ impl Core {
     /// Checks signatures on all processors; the first failure in block order, if any.
     fn check_signatures(&self, tried: &[Tried], checks: &[Check]) -> Option<Broken> {
         let (spec, tree) = (&self.spec, &self.chain.tree);
-        let unlocks: Vec<Unlock> = checks
+        let unlocks: Vec<InputCheck> = checks
             .iter()
             .map(|check| {
                 let Tried { id, body, undo } = &tried[check.block as usize];
                 let (transaction, input) = (check.transaction as usize, check.input as usize);
                 let encoding = spec.signature_encoding(tree.node(*id).height);
                 let coin = &undo.spent[transaction - 1][input];
-                Unlock { transaction: &body.block().transactions[transaction], input, coin, encoding }
+                InputCheck { transaction: &body.block().transactions[transaction], input, coin, encoding }
             })
             .collect();
         let (index, error) = signatures::first_bad(&unlocks)?;

@@ -8,7 +8,7 @@ pub(crate) mod forget;
 use crate::core::hash_map::{IdMap, IdState};
 use crate::core::store::{IndexEntry, Status};
 use chain_spec::retarget::Ancestors;
-use chain_spec::rules::spend::Place;
+use chain_spec::rules::spend::BlockContext;
 use chain_spec::{BlockHash, CompactTarget, Header, Work};
 use std::collections::BTreeMap;
 
@@ -147,10 +147,10 @@ impl BlockTree {
         &self.nodes[id.0 as usize]
     }
     /// Where a block stands, as the rules ask about it.
-    pub(crate) fn place(&self, id: NodeId) -> Place {
+    pub(crate) fn place(&self, id: NodeId) -> BlockContext {
         let node = self.node(id);
         let median_time_past_s = self.node(node.parent).median_time_past_s;
-        Place { height: node.height, median_time_past_s, block_time_s: node.header.time }
+        BlockContext { height: node.height, median_time_past_s, block_time_s: node.header.time }
     }
     /// A node, to be changed; its index entry will be written again.
     pub(crate) fn node_mut(&mut self, id: NodeId) -> &mut Node {

@@ -10,8 +10,10 @@ use crate::core::Core;
 use crate::core::event::{Rejected, Time};
 use crate::core::signatures;
 use crate::core::store::StoreError;
-use chain_spec::rules::Reject;
-use chain_spec::rules::spend::{Coins, Place, ScriptFault, SignatureEncoding, SpendError, Unlock, check_spends};
+use chain_spec::rules::RuleError;
+use chain_spec::rules::spend::{
+    BlockContext, Coins, InputCheck, ScriptError, SignatureEncoding, SpendError, check_spends,
+};
 use chain_spec::rules::transaction::check_transaction;
 use chain_spec::{CheckedTransaction, Coin, Outpoint, Transaction, Txid};
 use std::collections::BTreeMap;
@@ -251,11 +253,11 @@ impl Core {
     }
 
     /// Where a transaction would stand: in the next block.
-    fn next_place(&self, now: Time) -> Place {
+    fn next_place(&self, now: Time) -> BlockContext {
         let median_time_past_s = self.chain.tree.node(self.chain.tip()).median_time_past_s;
         let now_s = u32::try_from(now.0 / 1_000).unwrap_or(u32::MAX);
         let block_time_s = now_s.max(median_time_past_s.saturating_add(1));
-        Place { height: self.chain.height() + 1, median_time_past_s, block_time_s }
+        BlockContext { height: self.chain.height() + 1, median_time_past_s, block_time_s }
     }
 
     /// Fees, replacement, chains of unconfirmed transactions.
@@ -351,19 +353,19 @@ impl Mempool {
 /// Signatures must be strict DER even where a block's need not be: what is verified here is not verified again in a block,
 /// which may stand above BIP66's height.
 fn check_signatures(transaction: &Transaction, spent: &[Coin]) -> Result<(), SpendError> {
-    let unlocks: Vec<Unlock> = unlocks(transaction, spent).collect();
+    let unlocks: Vec<InputCheck> = unlocks(transaction, spent).collect();
     signatures::first_bad(&unlocks).map_or(Ok(()), |(_, error)| Err(error))
 }
 
-fn unlocks<'a>(transaction: &'a Transaction, spent: &'a [Coin]) -> impl Iterator<Item = Unlock<'a>> {
+fn unlocks<'a>(transaction: &'a Transaction, spent: &'a [Coin]) -> impl Iterator<Item = InputCheck<'a>> {
     let encoding = SignatureEncoding::Strict;
-    spent.iter().enumerate().map(move |(input, coin)| Unlock { transaction, input, coin, encoding })
+    spent.iter().enumerate().map(move |(input, coin)| InputCheck { transaction, input, coin, encoding })
 }
 
 /// Where blocks may hold lax DER, asking for strict DER is policy.
 fn refuse_unlock(error: &SpendError, encoding: SignatureEncoding) -> Refusal {
     match error {
-        SpendError::Unlock { fault: ScriptFault::NotStrictDer, .. } if encoding == SignatureEncoding::Lax => {
+        SpendError::InputScript { error: ScriptError::NotStrictDer, .. } if encoding == SignatureEncoding::Lax => {
             Refusal::policy(SCRIPT_REASON, error.to_string())
         }
         _ => refuse_spend(error),
@@ -376,7 +378,7 @@ fn refuse_spend(error: &SpendError) -> Refusal {
         SpendError::NonFinal { .. } => (Class::Policy, "non-final"),
         SpendError::RelativeLock { .. } => (Class::Policy, "non-BIP68-final"),
         SpendError::Immature { .. } | SpendError::MissingOrSpent { .. } => (Class::Policy, error.reason()),
-        SpendError::Unlock { .. } => (Class::Rule, SCRIPT_REASON),
+        SpendError::InputScript { .. } => (Class::Rule, SCRIPT_REASON),
         _ => (Class::Rule, error.reason()),
     };
     Refusal { class, reason, detail: error.to_string() }

@@ -5,7 +5,7 @@ use crate::core::chain::activate::CALL_TRANSACTIONS_MAX;
 use crate::core::event::{Offence, PeerKey, RequestId, Time};
 use crate::core::message::{BLOCKS_PER_REQUEST_MAX, Request};
 use crate::core::store::StoreError;
-use chain_spec::rules::Reject;
+use chain_spec::rules::RuleError;
 use chain_spec::{Block, BlockHash};
 use std::sync::Arc;
 

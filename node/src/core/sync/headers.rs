@@ -7,7 +7,7 @@ use crate::core::chain::tree::{NodeId, work_of};
 use crate::core::event::{Offence, PeerKey, Time};
 use crate::core::message::{HEADERS_PER_MESSAGE_MAX, Request};
 use crate::core::store::StoreError;
-use chain_spec::rules::Reject;
+use chain_spec::rules::RuleError;
 use chain_spec::rules::header::check_proof_of_work;
 use chain_spec::{BlockHash, Header, Work};
 use std::ops::Bound;

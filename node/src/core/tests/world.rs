@@ -5,8 +5,9 @@ use crate::core::store::StoreError;
 use crate::core::store::memory::MemoryStore;
 use crate::core::{Config, Core};
 use chain_spec::merkle::merkle_root;
-use chain_spec::rules::header::{FUTURE_MAX_S, check_proof_of_work};
+use chain_spec::rules::header::check_proof_of_work;
 use chain_spec::signature_hash::{SIGHASH_ALL, signature_hash};
+use chain_spec::spec::FUTURE_MAX_S;
 use chain_spec::spec::Retarget;
 use chain_spec::{
     Amount, Block, BlockHash, ChainSpec, Coin, CompactTarget, Header, Outpoint, PrivateKey, Script, Transaction, TxIn,

@@ -8,10 +8,10 @@ use crate::core::event::Time;
 use crate::core::signatures;
 use crate::core::store::StoreError;
 use chain_spec::retarget::Ancestors;
-use chain_spec::rules::Reject;
+use chain_spec::rules::RuleError;
 use chain_spec::rules::block::check_block;
 use chain_spec::rules::header::check_header;
-use chain_spec::rules::spend::{Coins, Place, Unlock, connect_block};
+use chain_spec::rules::spend::{BlockContext, Coins, InputCheck, connect_block};
 use chain_spec::{Block, BlockUndo, ChainSpec, CheckedBlock, Coin, CompactTarget, Outpoint};
 use rustc_hash::FxHashMap;
 use std::borrow::Cow;
@@ -166,7 +166,7 @@ impl<'a> Overlay<'a> {
                 self.fetch(Outpoint { txid, index })?;
             }
         }
-        let place = Place { height, median_time_past_s, block_time_s: block.header().time };
+        let place = BlockContext { height, median_time_past_s, block_time_s: block.header().time };
         let connected = match connect_block(block, self.ground.spec(), place, self) {
             Ok(connected) => connected,
             Err(error) => return Ok(Err(error.reject_string())),
@@ -175,7 +175,7 @@ impl<'a> Overlay<'a> {
         let mut unlocks = Vec::new();
         for (transaction, spent) in transactions.iter().skip(1).zip(&connected.undo.spent) {
             for (input, coin) in spent.iter().enumerate() {
-                unlocks.push(Unlock { transaction, input, coin, encoding });
+                unlocks.push(InputCheck { transaction, input, coin, encoding });
             }
         }
         if let Some((_, error)) = signatures::first_bad(&unlocks) {

@@ -12,7 +12,7 @@ use crate::lab::strategy::double_spend::{DoubleSpend, Plan};
 use crate::lab::strategy::selfish::Selfish;
 use crate::lab::strategy::{self, Options, Order, Strategy};
 use crate::lab::theory::double_spend::{Race, selfish_revenue};
-use chain_spec::rules::spend::{SignatureEncoding, check_unlock};
+use chain_spec::rules::spend::{SignatureEncoding, check_input_script};
 use chain_spec::rules::transaction::check_transaction;
 use chain_spec::signature_hash::{SIGHASH_ALL, signature_hash};
 use chain_spec::{
@@ -63,7 +63,7 @@ impl Duel {
         let script = Script::pay_to_public_key_hash(&key.public_key().hash());
         let coin = Coin { output: TxOut { value: coin.1, script }, height: 0, is_coinbase: true };
         for payment in [&*paid, conflicting.transaction()] {
-            check_unlock(payment, 0, &coin, SignatureEncoding::Strict)?;
+            check_input_script(payment, 0, &coin, SignatureEncoding::Strict)?;
         }
         Ok(Duel { paid_txid: paid.txid(), paid, conflicting, spec: Arc::new(spec), share, plan })
     }

@@ -10,7 +10,7 @@ use crate::shell::rpc::method::Reply;
 use crate::shell::rpc::method::arguments::{Arguments, bad_address, decode_hex};
 use crate::shell::rpc::method::context::Context;
 use crate::shell::rpc::trial;
-use chain_spec::rules::Reject;
+use chain_spec::rules::RuleError;
 use chain_spec::rules::transaction::check_transaction;
 use chain_spec::{Address, Block, CheckedTransaction, Encode, Script, Transaction, Txid};
 use serde_json::{Value, json};

@@ -1,11 +1,24 @@
-//! The two encodings of a signature in Bitcoin's history: strict DER (BIP66), and whatever a lax reader made of it before.
+//! The two encodings of a signature in Bitcoin's history: strict DER (BIP66), and before it whatever OpenSSL read as a
+//! signature.
+//!
+//! Below [`key`](crate::key) and [`script`](crate::script), which both read signatures.
 use k256::ecdsa::Signature;
 
 /// Bytes that a length may need beyond its leading zeros (Core: `ecdsa_signature_parse_der_lax`); no script is that long.
 const LENGTH_BYTES_MAX: usize = 3;
 
-/// Whether `bytes` (without a type byte) are strict DER (BIP66; Core: `IsValidSignatureEncoding`). Says nothing of the
-/// numbers' size.
+/// Which encodings of a signature a block may hold; [`ChainSpec::signature_encoding`](crate::ChainSpec::signature_encoding)
+/// gives it for each height.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignatureEncoding {
+    /// Strict DER only (BIP66).
+    Strict,
+    /// Anything that OpenSSL read as a signature before BIP66 (Core: `ecdsa_signature_parse_der_lax`).
+    Lax,
+}
+
+/// Whether `bytes` (without a hash type byte) are strict DER (BIP66; Core: `IsValidSignatureEncoding`). Whether the two
+/// numbers are in 1..n is not looked at.
 pub fn is_strict_der(bytes: &[u8]) -> bool {
     // 0x30 [length] 0x02 [length of R] R 0x02 [length of S] S; with the type byte 9 to 73 bytes.
     if !(8..=72).contains(&bytes.len()) || bytes[0] != 0x30 || usize::from(bytes[1]) != bytes.len() - 2 {
@@ -23,11 +36,11 @@ fn strict_integer(bytes: &[u8]) -> Option<&[u8]> {
     (tag == 0x02 && first & 0x80 == 0 && !needless_zero).then_some(rest)
 }
 
-/// The signature, as Core reads it from any bytes (`ecdsa_signature_parse_der_lax`), if both numbers are in 1..n.
+/// Reads a signature as Core does (`ecdsa_signature_parse_der_lax`); `None` unless both numbers are in 1..n.
 ///
-/// Of strict DER this is the one reading there is. Of anything else it is what OpenSSL made of it before BIP66: the outer
-/// length is not looked at, lengths may be written long, numbers may be padded or seem negative, and bytes may follow.
-pub(super) fn parse_lax(bytes: &[u8]) -> Option<Signature> {
+/// Strict DER has only this one reading. Other bytes are read as OpenSSL read them before BIP66: the outer length is ignored,
+/// lengths may be in the long form, numbers may be padded or look negative, and more bytes may follow.
+pub(crate) fn parse_lax(bytes: &[u8]) -> Option<Signature> {
     let (&tag, rest) = bytes.split_first()?;
     let (&length, rest) = rest.split_first()?;
     let skipped = if length & 0x80 == 0 { 0 } else { usize::from(length & 0x7f) };
@@ -69,10 +82,10 @@ fn scalar(integer: &[u8]) -> Option<[u8; 32]> {
     Some(bytes)
 }
 
-/// The other signature of the same key and digest: S replaced by the group's order less S. Wallets never make it, since their
-/// peers relay low S only; tests do.
+/// The other valid signature of the same key and digest, with S replaced by n − S. Wallets never make a high S, because nodes
+/// do not relay it.
 #[cfg(test)]
-pub(crate) fn mirrored(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn with_mirrored_s(bytes: &[u8]) -> Vec<u8> {
     let signature = parse_lax(bytes).unwrap();
     let (r, s) = signature.split_scalars();
     Signature::from_scalars(r, -*s).unwrap().to_der().as_bytes().to_vec()

@@ -1,12 +1,14 @@
-//! The sum u₁·G + u₂·Q that checking a signature comes down to, for less than k256's own.
+//! The sum u₁·G + u₂·Q of two multiples of points, which is most of the cost of checking a signature (libsecp256k1:
+//! `ecmult`).
 //!
-//! k256's form serves any two points. Here one is the generator, known long before: its odd multiples stand in a table, wide
-//! enough to halve its additions and in affine form, which makes each cheaper. The rest is the usual: both numbers are split
+//! k256's own function takes any two points. Here one of them is always the generator G, so that a table of its odd multiples
+//! can be made once: it is wide enough to halve the additions, and its points are in affine form, which makes each addition
+//! cheaper. The rest is as usual: both numbers are split
 //! in halves by the curve's endomorphism λ·(x, y) = (β·x, y) (Gallant, Lambert and Vanstone 2001; Guide to Elliptic Curve
 //! Cryptography, algorithm 3.74), the four halves written in signed digits most of which are zero (ibid., algorithm 3.35),
 //! and their doublings shared (ibid., algorithm 3.51). Points are added and doubled by k256.
 //!
-//! Nothing here is secret, and the time it takes depends on the numbers: not for signing.
+//! The time it takes depends on the numbers, so it must not be used with a secret: never for signing.
 
 use k256::elliptic_curve::ops::Reduce;
 use k256::elliptic_curve::point::BatchNormalize;
@@ -42,7 +44,7 @@ static GENERATOR: LazyLock<(Vec<AffinePoint>, Vec<AffinePoint>)> = LazyLock::new
 });
 
 /// `generator_times`·G + `point_times`·`point`.
-pub(super) fn combine(generator_times: &Scalar, point_times: &Scalar, point: &ProjectivePoint) -> ProjectivePoint {
+pub(super) fn ecmult(generator_times: &Scalar, point_times: &Scalar, point: &ProjectivePoint) -> ProjectivePoint {
     let (generator, generator_endomorphic) = &*GENERATOR;
     let multiples = odd_multiples::<POINT_MULTIPLES>(*point);
     let endomorphic = multiples.map(|multiple| multiple.endomorphism());
@@ -223,7 +225,7 @@ mod tests {
         for ((a, b), point) in numbers.iter().zip(shifted).zip(numbers.iter().rev()) {
             let point = ProjectivePoint::mul_by_generator(point);
             let expected = ProjectivePoint::mul_by_generator_and_mul_add_vartime(a, b, &point);
-            assert_eq!(combine(a, b, &point), expected, "{a:?} {b:?}");
+            assert_eq!(ecmult(a, b, &point), expected, "{a:?} {b:?}");
         }
     }
 
@@ -231,9 +233,9 @@ mod tests {
     fn terms_that_cancel_or_coincide_are_added_too() {
         let generator = ProjectivePoint::GENERATOR;
         for number in numbers() {
-            assert_eq!(combine(&number, &-number, &generator), ProjectivePoint::IDENTITY);
-            assert_eq!(combine(&number, &number, &generator), ProjectivePoint::mul_by_generator(&(number + number)));
-            assert_eq!(combine(&Scalar::ZERO, &number, &ProjectivePoint::IDENTITY), ProjectivePoint::IDENTITY);
+            assert_eq!(ecmult(&number, &-number, &generator), ProjectivePoint::IDENTITY);
+            assert_eq!(ecmult(&number, &number, &generator), ProjectivePoint::mul_by_generator(&(number + number)));
+            assert_eq!(ecmult(&Scalar::ZERO, &number, &ProjectivePoint::IDENTITY), ProjectivePoint::IDENTITY);
         }
     }
 }

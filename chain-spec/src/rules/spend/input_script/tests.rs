@@ -1,6 +1,7 @@
 use super::*;
+use crate::der;
 use crate::fixture::{key as key_of, outpoint, pay_to, sign, transaction};
-use crate::rules::Reject;
+use crate::rules::RuleError;
 use crate::signature_hash::signature_hash;
 use crate::{Amount, Script, TxOut};
 
@@ -15,11 +16,11 @@ fn signed(hash_type: u8) -> (Transaction, Coin) {
     (spend, Coin { output, height: 1, is_coinbase: false })
 }
 
-fn fault_of(transaction: &Transaction, coin: &Coin) -> ScriptFault {
-    match check_unlock(transaction, 0, coin, STRICT) {
-        Err(error @ SpendError::Unlock { fault, .. }) => {
-            assert_eq!(error.reason(), "block-script-verify-flag-failed");
-            fault
+fn script_error_of(transaction: &Transaction, coin: &Coin) -> ScriptError {
+    match check_input_script(transaction, 0, coin, STRICT) {
+        Err(rule @ SpendError::InputScript { error, .. }) => {
+            assert_eq!(rule.reason(), "block-script-verify-flag-failed");
+            error
         }
         other => panic!("{other:?}"),
     }
@@ -29,7 +30,7 @@ fn fault_of(transaction: &Transaction, coin: &Coin) -> ScriptFault {
 fn every_hash_type_unlocks() {
     for hash_type in 0..=u8::MAX {
         let (spend, coin) = signed(hash_type);
-        assert_eq!(check_unlock(&spend, 0, &coin, STRICT), Ok(()), "type {hash_type:02x}");
+        assert_eq!(check_input_script(&spend, 0, &coin, STRICT), Ok(()), "type {hash_type:02x}");
     }
 }
 
@@ -44,7 +45,7 @@ fn only_pay_to_public_key_hash_is_spent() {
     pay_to_public_key.push(0xac);
     for script in [vec![], vec![0x51], template[..24].to_vec(), longer, pay_to_public_key] {
         coin.output.script = Script::from_bytes(script);
-        assert_eq!(fault_of(&spend, &coin), ScriptFault::NotPublicKeyHash);
+        assert_eq!(script_error_of(&spend, &coin), ScriptError::NotPublicKeyHash);
     }
 }
 
@@ -70,25 +71,25 @@ fn exactly_two_pushes_in_any_form() {
     };
     for form in 0..16 {
         let parts = [push(form & 3, signature), push(form >> 2, public_key)];
-        assert_eq!(check_unlock(&with_script(&[&parts[0], &parts[1]]), 0, &coin, STRICT), Ok(()));
+        assert_eq!(check_input_script(&with_script(&[&parts[0], &parts[1]]), 0, &coin, STRICT), Ok(()));
     }
     let (first, second) = (push(0, signature), push(0, public_key));
     let (first, second) = (first.as_slice(), second.as_slice());
     let others: [&[&[u8]]; 5] =
         [&[], &[first], &[first, second, &[0]], &[&[0], first, second], &[first, second, &[0x61]]];
     for parts in others {
-        assert_eq!(fault_of(&with_script(parts), &coin), ScriptFault::NotTwoPushes);
+        assert_eq!(script_error_of(&with_script(parts), &coin), ScriptError::NotTwoPushes);
     }
     // Numbers are no pushes of bytes, and a push cut short is none.
-    assert_eq!(fault_of(&with_script(&[&[0x51], second]), &coin), ScriptFault::NotTwoPushes);
-    assert_eq!(fault_of(&with_script(&[first, &second[..33]]), &coin), ScriptFault::NotTwoPushes);
+    assert_eq!(script_error_of(&with_script(&[&[0x51], second]), &coin), ScriptError::NotTwoPushes);
+    assert_eq!(script_error_of(&with_script(&[first, &second[..33]]), &coin), ScriptError::NotTwoPushes);
 }
 
 #[test]
 fn another_key_than_the_one_paid_to() {
     let (mut spend, coin) = signed(1);
     sign(&mut spend, 0, 2, 1);
-    assert_eq!(fault_of(&spend, &coin), ScriptFault::WrongPublicKey);
+    assert_eq!(script_error_of(&spend, &coin), ScriptError::WrongPublicKey);
 }
 
 #[test]
@@ -103,10 +104,10 @@ fn a_key_s_two_forms_have_two_addresses() {
         Script::unlock_public_key_hash(&signature, public_key.as_bytes())
     };
     other.inputs[0].script = unlock(&other, &coin.output.script);
-    assert_eq!(fault_of(&other, &coin), ScriptFault::WrongPublicKey);
+    assert_eq!(script_error_of(&other, &coin), ScriptError::WrongPublicKey);
     coin.output.script = Script::pay_to_public_key_hash(&public_key.hash());
     other.inputs[0].script = unlock(&other, &coin.output.script);
-    assert_eq!(check_unlock(&other, 0, &coin, STRICT), Ok(()));
+    assert_eq!(check_input_script(&other, 0, &coin, STRICT), Ok(()));
 }
 
 #[test]
@@ -118,29 +119,29 @@ fn bip66_strict_der_and_empty_signatures() {
         spend.inputs[0].script = Script::unlock_public_key_hash(signature, public_key);
         spend
     };
-    assert_eq!(fault_of(&with_signature(&[]), &coin), ScriptFault::BadSignature);
-    assert_eq!(fault_of(&with_signature(&[1]), &coin), ScriptFault::NotStrictDer);
+    assert_eq!(script_error_of(&with_signature(&[]), &coin), ScriptError::BadSignature);
+    assert_eq!(script_error_of(&with_signature(&[1]), &coin), ScriptError::NotStrictDer);
     // The same number with a needless zero in front: BER, and fine before BIP66.
     let mut padded = signature.to_vec();
     padded[1] += 1;
     padded[3] += 1;
     padded.insert(4, 0);
-    assert_eq!(fault_of(&with_signature(&padded), &coin), ScriptFault::NotStrictDer);
-    assert_eq!(check_unlock(&with_signature(&padded), 0, &coin, SignatureEncoding::Lax), Ok(()));
+    assert_eq!(script_error_of(&with_signature(&padded), &coin), ScriptError::NotStrictDer);
+    assert_eq!(check_input_script(&with_signature(&padded), 0, &coin, SignatureEncoding::Lax), Ok(()));
     let mut other = signature.to_vec();
     other[10] ^= 1;
-    assert_eq!(fault_of(&with_signature(&other), &coin), ScriptFault::BadSignature);
+    assert_eq!(script_error_of(&with_signature(&other), &coin), ScriptError::BadSignature);
 }
 
 #[test]
 fn a_high_s_is_policy_not_consensus() {
     let (mut spend, coin) = signed(1);
     let (signature, public_key) = spend.inputs[0].script.unlock_parts().unwrap();
-    let mut high = key::mirrored(&signature[..signature.len() - 1]);
+    let mut high = der::with_mirrored_s(&signature[..signature.len() - 1]);
     high.push(1);
     assert_ne!(high, signature);
     spend.inputs[0].script = Script::unlock_public_key_hash(&high, public_key);
-    assert_eq!(check_unlock(&spend, 0, &coin, STRICT), Ok(()));
+    assert_eq!(check_input_script(&spend, 0, &coin, STRICT), Ok(()));
 }
 
 /// Forms of one signature that blocks before BIP66 could hold, as OpenSSL read them all.
@@ -180,22 +181,22 @@ fn before_bip66_many_encodings_are_one_signature() {
         [signature, &[7, 7, 7]].concat(),
     ];
     for form in &forms {
-        assert_eq!(check_unlock(&with(form), 0, &coin, SignatureEncoding::Lax), Ok(()), "{form:02x?}");
+        assert_eq!(check_input_script(&with(form), 0, &coin, SignatureEncoding::Lax), Ok(()), "{form:02x?}");
         if form != signature {
-            assert_eq!(fault_of(&with(form), &coin), ScriptFault::NotStrictDer, "{form:02x?}");
+            assert_eq!(script_error_of(&with(form), &coin), ScriptError::NotStrictDer, "{form:02x?}");
         }
     }
-    let lax_fault = |bytes: &[u8]| match check_unlock(&with(bytes), 0, &coin, SignatureEncoding::Lax) {
-        Err(SpendError::Unlock { fault, .. }) => fault,
+    let lax_fault = |bytes: &[u8]| match check_input_script(&with(bytes), 0, &coin, SignatureEncoding::Lax) {
+        Err(SpendError::InputScript { error, .. }) => error,
         other => panic!("{bytes:02x?} gave {other:?}"),
     };
     for no_signature in [framed(&[], s), framed(r, &[0]), framed(&[1; 33], s), signature[..20].to_vec(), vec![]] {
-        assert_eq!(lax_fault(&no_signature), ScriptFault::BadSignature);
+        assert_eq!(lax_fault(&no_signature), ScriptError::BadSignature);
     }
     // A push has at most 520 bytes, the type byte among them.
     let stuffed = |length: usize| [signature, &vec![0; length - 1 - signature.len()]].concat();
-    assert_eq!(check_unlock(&with(&stuffed(520)), 0, &coin, SignatureEncoding::Lax), Ok(()));
-    assert_eq!(lax_fault(&stuffed(521)), ScriptFault::PushTooLong);
+    assert_eq!(check_input_script(&with(&stuffed(520)), 0, &coin, SignatureEncoding::Lax), Ok(()));
+    assert_eq!(lax_fault(&stuffed(521)), ScriptError::PushTooLong);
 }
 
 /// A coin paid to a public key's bytes, and its spend by key 1.
@@ -213,7 +214,7 @@ fn paid_to_bytes(public_key: &[u8]) -> (Transaction, Coin) {
 fn bytes_that_are_no_public_key() {
     for public_key in [vec![2; 32], vec![5; 33], vec![0xff; 33], vec![]] {
         let (spend, coin) = paid_to_bytes(&public_key);
-        assert_eq!(fault_of(&spend, &coin), ScriptFault::BadPublicKey);
+        assert_eq!(script_error_of(&spend, &coin), ScriptError::BadPublicKey);
     }
 }
 
@@ -223,10 +224,10 @@ fn a_hybrid_public_key_unlocks_when_its_parity_is_right() {
     let mut hybrid = crate::PrivateKey::from_bytes(&[1; 32], false).unwrap().public_key().as_bytes().to_vec();
     hybrid[0] = 6 + (hybrid[64] & 1);
     let (spend, coin) = paid_to_bytes(&hybrid);
-    assert_eq!(check_unlock(&spend, 0, &coin, STRICT), Ok(()));
+    assert_eq!(check_input_script(&spend, 0, &coin, STRICT), Ok(()));
     hybrid[0] ^= 1;
     let (spend, coin) = paid_to_bytes(&hybrid);
-    assert_eq!(fault_of(&spend, &coin), ScriptFault::BadPublicKey);
+    assert_eq!(script_error_of(&spend, &coin), ScriptError::BadPublicKey);
 }
 
 /// With no output at the input's place, `SIGHASH_SINGLE` signs the number 1: the signature is good for any transaction.
@@ -239,44 +240,44 @@ fn sighash_single_bug() {
     one[0] = 1;
     assert_eq!(signature_hash(&first, 1, &pay_to(1), u32::from(single)), one);
     let coin = signed(1).1;
-    assert_eq!(check_unlock(&first, 1, &coin, STRICT), Ok(()));
+    assert_eq!(check_input_script(&first, 1, &coin, STRICT), Ok(()));
     let mut stolen = transaction(&[outpoint(3, 0), outpoint(2, 0)], &[7]);
     stolen.inputs[1].script = first.inputs[1].script.clone();
-    assert_eq!(check_unlock(&stolen, 1, &coin, STRICT), Ok(()));
+    assert_eq!(check_input_script(&stolen, 1, &coin, STRICT), Ok(()));
     // With an output at its place, it is bound to the transaction.
     let mut bound = transaction(&[outpoint(1, 0), outpoint(2, 0)], &[COIN, COIN]);
     sign(&mut bound, 1, 1, single);
-    assert_eq!(check_unlock(&bound, 1, &coin, STRICT), Ok(()));
+    assert_eq!(check_input_script(&bound, 1, &coin, STRICT), Ok(()));
     bound.outputs[1].value = Amount::from_units(COIN - 1);
-    assert!(check_unlock(&bound, 1, &coin, STRICT).is_err());
+    assert!(check_input_script(&bound, 1, &coin, STRICT).is_err());
 }
 
 #[test]
 fn an_input_that_is_not_there() {
     let (spend, coin) = signed(1);
-    let error = check_unlock(&spend, 1, &coin, STRICT).unwrap_err();
-    assert!(matches!(error, SpendError::Unlock { input: 1, fault: ScriptFault::NoSuchInput, .. }));
+    let error = check_input_script(&spend, 1, &coin, STRICT).unwrap_err();
+    assert!(matches!(error, SpendError::InputScript { input: 1, error: ScriptError::NoSuchInput, .. }));
 }
 
 #[test]
 fn of_many_inputs_the_first_bad_one_is_named() {
     let inputs: Vec<(Transaction, Coin)> = (0..12).map(|_| signed(1)).collect();
     let unlocks = |inputs: &[(Transaction, Coin)]| {
-        let one = |(transaction, coin)| Unlock { transaction, input: 0, coin, encoding: STRICT };
-        check_unlocks(&inputs.iter().map(|(transaction, coin)| one((transaction, coin))).collect::<Vec<_>>())
+        let one = |(transaction, coin)| InputCheck { transaction, input: 0, coin, encoding: STRICT };
+        check_input_scripts(&inputs.iter().map(|(transaction, coin)| one((transaction, coin))).collect::<Vec<_>>())
     };
     assert_eq!(unlocks(&inputs), Ok(()));
     for first in 0..12 {
         let mut broken = inputs.clone();
         // A false equation, and whatever is wrong before any equation, in both orders.
-        let faults = [ScriptFault::BadSignature, ScriptFault::NotPublicKeyHash];
-        for (place, fault) in (first..12).step_by(5).zip(faults.iter().cycle().skip(first)) {
+        let faults = [ScriptError::BadSignature, ScriptError::NotPublicKeyHash];
+        for (broken_input, fault) in (first..12).step_by(5).zip(faults.iter().cycle().skip(first)) {
             match fault {
-                ScriptFault::BadSignature => broken[place].0.lock_time ^= 1,
-                _ => broken[place].1.output.script = Script::from_bytes(vec![0x51]),
+                ScriptError::BadSignature => broken[broken_input].0.lock_time ^= 1,
+                _ => broken[broken_input].1.output.script = Script::from_bytes(vec![0x51]),
             }
         }
-        let error = SpendError::Unlock { input: 0, outpoint: outpoint(1, 0), fault: faults[first % 2] };
+        let error = SpendError::InputScript { input: 0, outpoint: outpoint(1, 0), error: faults[first % 2] };
         assert_eq!(unlocks(&broken), Err((first, error)));
     }
 }
