@@ -8,7 +8,7 @@ pub mod options;
 pub mod settings;
 
 use crate::core::Core;
-use crate::shell::{Mind, Node, NodeError, Settings, Wrap, progress};
+use crate::shell::{Node, NodeError, Settings, StateMachine, Wrap, progress};
 use clap::Parser;
 use options::Options;
 use std::ffi::OsString;
@@ -52,7 +52,7 @@ pub fn run(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitC
 /// The same with something around the core: how a strategy of the attack lab runs as a process.
 pub fn run_wrapped(
     args: impl IntoIterator<Item = impl Into<OsString> + Clone>,
-    wrap: impl FnOnce(Core) -> Box<dyn Mind> + Send + 'static,
+    wrap: impl FnOnce(Core) -> Box<dyn StateMachine> + Send + 'static,
 ) -> ExitCode {
     run_with(args, Some(Box::new(wrap)))
 }

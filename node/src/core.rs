@@ -23,11 +23,11 @@ pub mod event;
 pub(crate) mod hash_map;
 pub mod mempool;
 pub mod message;
-pub mod mind;
 mod open;
 pub(crate) mod relay;
 pub(crate) mod signatures;
 pub mod snapshot;
+pub mod state_machine;
 pub mod store;
 pub(crate) mod sync;
 pub mod template;
@@ -41,7 +41,7 @@ use chain::orphans::OrphanBlocks;
 use chain_spec::{BlockHash, ChainSpec, Txid};
 use coins::CoinCache;
 use coins::flush::FlushState;
-use event::{Accepted, CallId, Input, Offence, Output, Rejected, Time};
+use event::{Accepted, CallId, Input, Misbehaviour, Output, Rejection, Time};
 use hash_map::IdState;
 use mempool::Mempool;
 use mempool::blocks::Returning;
@@ -102,14 +102,14 @@ pub struct Core {
     /// Blocks undone in this call.
     reorganised: u32,
     /// Blocks found invalid in this call.
-    failures: Vec<(BlockHash, &'static str, Rejected)>,
+    failures: Vec<(BlockHash, &'static str, Rejection)>,
     outputs: Vec<Output>,
 }
 
 /// An answer, unless the chain still has to move.
 struct Held {
     call: CallId,
-    result: Result<Accepted, Rejected>,
+    result: Result<Accepted, Rejection>,
     /// The block whose fate it tells.
     block: Option<BlockHash>,
 }
@@ -205,8 +205,8 @@ impl Core {
                 self.activate(now, Some(CALL_TRANSACTIONS_MAX))?;
                 self.outputs.push(Output::Answer { call, result });
             }
-            Input::Steer { call, block, steer } => {
-                let result = self.steer(&block, steer, now)?;
+            Input::OverrideBlock { call, block, change } => {
+                let result = self.override_block(&block, change, now)?;
                 self.answer(Held { call, result, block: None });
             }
             Input::Stop => {}
@@ -217,7 +217,7 @@ impl Core {
     /// Answers a call that may have moved the tip, when it has been moved as far as it goes.
     fn answer(&mut self, held: Held) {
         let is_settled =
-            !self.activation_pending || !matches!(held.result, Ok(Accepted::Inconclusive | Accepted::Steered));
+            !self.activation_pending || !matches!(held.result, Ok(Accepted::Inconclusive | Accepted::Overridden));
         if is_settled {
             let Held { call, result, .. } = held;
             self.outputs.push(Output::Answer { call, result });
@@ -255,7 +255,7 @@ impl Core {
         self.try_orphans(now)?;
         for (hash, reason, _) in std::mem::take(&mut self.failures) {
             if let Some(peer) = self.sync.take_source(&hash) {
-                self.offend(peer, Offence::BrokeRule(reason));
+                self.offend(peer, Misbehaviour::BrokeRule(reason));
             }
         }
         self.schedule_bodies(now);

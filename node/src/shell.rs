@@ -14,7 +14,7 @@ pub mod progress;
 pub mod rpc;
 pub mod store;
 
-pub use crate::core::mind::Mind;
+pub use crate::core::state_machine::StateMachine;
 
 use crate::core::store::StoreError;
 use crate::core::{Config, Core};
@@ -47,7 +47,7 @@ pub const READY_FILE: &str = "ready.json";
 const RPC_GOODBYE: Duration = Duration::from_millis(500);
 
 /// Puts something around the core: the attack lab's strategies.
-pub type Wrap = Box<dyn FnOnce(Core) -> Box<dyn Mind> + Send>;
+pub type Wrap = Box<dyn FnOnce(Core) -> Box<dyn StateMachine> + Send>;
 
 /// What a node is started with.
 pub struct Settings {
@@ -255,7 +255,7 @@ async fn open_store(datadir: &Path, spec: &Arc<ChainSpec>, config: StoreConfig) 
 
 /// A core that is ready to be fed.
 struct OpenedCore {
-    mind: Box<dyn Mind>,
+    mind: Box<dyn StateMachine>,
     store: DiskStore,
     core_loop: CoreLoop,
 }

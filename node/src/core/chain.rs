@@ -1,13 +1,13 @@
 //! The chain: the block tree, which branch of it is active, and the candidates to become so.
 //!
-//! [`tree`] knows headers; [`accept`] lets headers and bodies in; [`activate`] moves the active tip; [`steer`] carries out an
+//! [`tree`] knows headers; [`accept`] lets headers and bodies in; [`activate`] moves the active tip; [`block_override`] carries out an
 //! operator's wishes; [`orphans`] holds blocks whose parent is unknown. Coins are in [`coins`](super::coins).
 
 pub(crate) mod accept;
 pub(crate) mod activate;
+pub(crate) mod block_override;
 pub(crate) mod connect;
 pub(crate) mod orphans;
-pub(crate) mod steer;
 pub(crate) mod tree;
 
 use super::hash_map::{IdMap, IdState};

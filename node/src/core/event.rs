@@ -13,7 +13,7 @@ pub struct Time(pub u64);
 /// A connected peer, numbered by the shell; never reused while the process lives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeerKey(pub u64);
-/// A gossiped message that waits for a [`Verdict`].
+/// A gossiped message that waits for a [`Acceptance`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GossipId(pub u64);
 /// A peer's request that waits for [`Output::Respond`].
@@ -43,7 +43,7 @@ pub enum Input {
         /** who */
         peer: PeerKey,
     },
-    /// A peer forwarded a gossiped message. Every one gets exactly one [`Output::Verdict`], in this call or a later one.
+    /// A peer forwarded a gossiped message. Every one gets exactly one [`Output::GossipAcceptance`], in this call or a later one.
     Gossip {
         /** who forwarded it */
         peer: PeerKey,
@@ -107,13 +107,13 @@ pub enum Input {
         header: chain_spec::Header,
     },
     /// `invalidateblock`, `reconsiderblock`, `preciousblock`.
-    Steer {
-        /** to answer with */
+    OverrideBlock {
+        /// To answer with.
         call: CallId,
-        /** which block */
+        /// Which block.
         block: BlockHash,
-        /** how */
-        steer: Steer,
+        /// What is to be thought of it.
+        change: BlockOverride,
     },
     /// The node is stopping: flush everything.
     Stop,
@@ -132,7 +132,7 @@ pub enum RequestFailure {
 }
 /// An operator's wish about a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Steer {
+pub enum BlockOverride {
     /** treat as invalid */
     Invalidate,
     /** forget that it was */
@@ -157,11 +157,11 @@ pub enum Output {
     /// Gossip to everybody on the network.
     Publish(Gossip),
     /// Whether to forward a gossiped message, and what it says about the peer.
-    Verdict {
+    GossipAcceptance {
         /** which */
         id: GossipId,
         /** what */
-        verdict: Verdict,
+        acceptance: Acceptance,
     },
     /// Ask a peer.
     Request {
@@ -180,18 +180,18 @@ pub enum Output {
         response: Response,
     },
     /// A peer broke a rule or a promise: lower its score, drop or ban it as the shell's policy says.
-    Offence {
+    Misbehaviour {
         /** who */
         peer: PeerKey,
         /** what it did */
-        offence: Offence,
+        misbehaviour: Misbehaviour,
     },
     /// Answer somebody local.
     Answer {
         /** who */
         call: CallId,
         /** accepted, or why not */
-        result: Result<Accepted, Rejected>,
+        result: Result<Accepted, Rejection>,
     },
     /// The active tip changed: wake waiters, renew templates.
     TipChanged {
@@ -223,7 +223,7 @@ impl Output {
 }
 /// What gossip does with a message (gossipsub's `MessageAcceptance`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Acceptance {
     /** forward it */
     Accept,
     /** do not forward, nobody's fault */
@@ -233,7 +233,7 @@ pub enum Verdict {
 }
 /// What a peer did wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Offence {
+pub enum Misbehaviour {
     /// A header, block or transaction broke a consensus rule (the reject reason).
     BrokeRule(&'static str),
     /// It answered with something that was not asked for, or not what it promised.
@@ -253,11 +253,11 @@ pub enum Accepted {
     /// A block or header was stored; its branch has less (or equal, later seen) work, or its body's ancestors are missing (BIP22 `inconclusive`).
     Inconclusive,
     /// The operator's wish was carried out.
-    Steered,
+    Overridden,
 }
 /// Why a submission is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rejected {
+pub struct Rejection {
     /// Core's reject string: `duplicate`, `bad-version(0x00000001)`, `txn-mempool-conflict`, …
     pub reason: Cow<'static, str>,
     /// The whole sentence, with names and numbers.

@@ -8,7 +8,7 @@ pub(crate) mod compact;
 use super::Core;
 use super::chain::accept::HeaderFailure;
 use super::chain::tree::NodeId;
-use super::event::{GossipId, Output, PeerKey, Time, Verdict};
+use super::event::{Acceptance, GossipId, Output, PeerKey, Time};
 use super::mempool::accept::Class;
 use super::mempool::orphans::ORPHANS_MAX;
 use super::message::{CompactBlock, Gossip};
@@ -27,7 +27,7 @@ const FORWARDED_DEPTH_MAX: u32 = 6;
 /// How far below the tip an announced block may be and its body still be fetched, blocks.
 const SIDE_BRANCH_DEPTH_MAX: u32 = 100;
 
-/// Time a verdict on an orphan transaction is held back for its parents to come, milliseconds: gossip forgets a message that
+/// Time a acceptance on an orphan transaction is held back for its parents to come, milliseconds: gossip forgets a message that
 /// waits longer, and one that was ignored cannot be told on for minutes.
 const VERDICT_HELD_MS_MAX: u64 = 3_000;
 
@@ -38,7 +38,7 @@ pub(crate) struct Relay {
     pending: VecDeque<(PeerKey, Arc<CompactBlock>)>,
     /// Blocks that lack transactions asked for.
     partial: BTreeMap<BlockHash, Partial>,
-    /// Orphan transactions whose verdict is held back, since when; at most as many as there are orphans.
+    /// Orphan transactions whose acceptance is held back, since when; at most as many as there are orphans.
     held: BTreeMap<Txid, (GossipId, Time)>,
     announced: BTreeSet<BlockHash>,
     announced_order: VecDeque<BlockHash>,
@@ -51,15 +51,15 @@ impl Relay {
     pub(crate) fn has_pending(&self) -> bool {
         !self.pending.is_empty()
     }
-    /// Whether a body waits for an answer or a retry, or a verdict for a parent.
+    /// Whether a body waits for an answer or a retry, or a acceptance for a parent.
     pub(crate) fn is_waiting(&self) -> bool {
         !self.partial.is_empty() || !self.held.is_empty()
     }
-    /// Holds a verdict back.
+    /// Holds a acceptance back.
     pub(crate) fn hold(&mut self, txid: Txid, id: GossipId, since: Time) {
         self.held.insert(txid, (id, since));
     }
-    /// Takes the held verdict of a transaction, and since when it was held.
+    /// Takes the held acceptance of a transaction, and since when it was held.
     pub(crate) fn take_held(&mut self, txid: &Txid) -> Option<(GossipId, Time)> {
         self.held.remove(txid)
     }
@@ -84,20 +84,20 @@ impl Relay {
 }
 
 /// What gossip does with a transaction that was judged so.
-pub(crate) fn verdict_on(result: &Result<(), Class>) -> Verdict {
+pub(crate) fn acceptance_of(result: &Result<(), Class>) -> Acceptance {
     match result {
-        Ok(()) => Verdict::Accept,
-        Err(Class::Rule) => Verdict::Reject,
-        Err(_) => Verdict::Ignore,
+        Ok(()) => Acceptance::Accept,
+        Err(Class::Rule) => Acceptance::Reject,
+        Err(_) => Acceptance::Ignore,
     }
 }
 
 impl Core {
-    /// A forwarded message: judged far enough for a verdict.
+    /// A forwarded message: judged far enough for a acceptance.
     pub(crate) fn gossip(&mut self, peer: PeerKey, id: GossipId, message: Gossip, now: Time) -> Result<(), StoreError> {
         match message {
             Gossip::Transaction(_) if self.is_behind(now) => {
-                self.outputs.push(Output::Verdict { id, verdict: Verdict::Ignore });
+                self.outputs.push(Output::GossipAcceptance { id, acceptance: Acceptance::Ignore });
             }
             Gossip::Transaction(transaction) => {
                 let result = self.take_transaction(peer, &transaction, false, now)?;
@@ -108,13 +108,16 @@ impl Core {
                 {
                     self.relay.hold(orphan.txid(), id, now);
                 } else {
-                    self.outputs.push(Output::Verdict { id, verdict: verdict_on(&result) });
+                    self.outputs.push(Output::GossipAcceptance { id, acceptance: acceptance_of(&result) });
                 }
             }
             Gossip::Block(compact) => {
-                let verdict = self.judge_announcement(peer, &compact, now);
-                self.outputs.push(Output::Verdict { id, verdict });
-                if verdict != Verdict::Reject && self.wants_body(&compact) && self.relay.pending.len() < PENDING_MAX {
+                let acceptance = self.judge_announcement(peer, &compact, now);
+                self.outputs.push(Output::GossipAcceptance { id, acceptance });
+                if acceptance != Acceptance::Reject
+                    && self.wants_body(&compact)
+                    && self.relay.pending.len() < PENDING_MAX
+                {
                     self.relay.pending.push_back((peer, compact));
                 }
             }
@@ -128,34 +131,34 @@ impl Core {
         self.relay.held.retain(|_, (id, since)| {
             let is_in_time = now.0.saturating_sub(since.0) < VERDICT_HELD_MS_MAX;
             if !is_in_time {
-                outputs.push(Output::Verdict { id: *id, verdict: Verdict::Ignore });
+                outputs.push(Output::GossipAcceptance { id: *id, acceptance: Acceptance::Ignore });
             }
             is_in_time
         });
     }
 
     /// Whether a block is news with enough work in its place. Its body is not looked at, so a forwarder cannot be blamed for it.
-    fn judge_announcement(&mut self, peer: PeerKey, compact: &CompactBlock, now: Time) -> Verdict {
+    fn judge_announcement(&mut self, peer: PeerKey, compact: &CompactBlock, now: Time) -> Acceptance {
         let hash = compact.header.hash();
         if self.relay.announced.contains(&hash) {
-            return Verdict::Ignore;
+            return Acceptance::Ignore;
         }
         if !compact.is_well_formed(self.spec.block_size_max) {
-            return Verdict::Reject;
+            return Acceptance::Reject;
         }
         match self.accept_header(&compact.header, now) {
             Ok(id) => {
                 self.note_known(peer, id);
                 let floor = self.chain.height().saturating_sub(FORWARDED_DEPTH_MAX);
                 let is_news = self.chain.tree.node(id).height >= floor;
-                if is_news && self.relay.announce(hash) { Verdict::Accept } else { Verdict::Ignore }
+                if is_news && self.relay.announce(hash) { Acceptance::Accept } else { Acceptance::Ignore }
             }
             Err(HeaderFailure::ParentUnknown(_)) => {
                 self.follow(peer, now);
-                Verdict::Ignore
+                Acceptance::Ignore
             }
-            Err(failure) if failure.is_offence() => Verdict::Reject,
-            Err(_) => Verdict::Ignore,
+            Err(failure) if failure.is_offence() => Acceptance::Reject,
+            Err(_) => Acceptance::Ignore,
         }
     }
 

@@ -11,7 +11,7 @@ pub(crate) mod serve;
 pub(crate) mod transactions;
 
 use super::Core;
-use super::event::{Offence, Output, PeerKey, RequestFailure, RequestId, Time};
+use super::event::{Misbehaviour, Output, PeerKey, RequestFailure, RequestId, Time};
 use super::message::{Request, Response};
 use super::store::StoreError;
 use chain_spec::{BlockHash, Txid};
@@ -238,7 +238,7 @@ impl Core {
                 self.transactions_came(peer, txids, are_parents, transactions, now)?;
             }
             (asked, _) => {
-                self.offend(peer, Offence::BadAnswer("an answer of another kind than asked for"));
+                self.offend(peer, Misbehaviour::BadAnswer("an answer of another kind than asked for"));
                 self.give_up(peer, asked, now);
             }
         }
@@ -252,7 +252,7 @@ impl Core {
         }
         let Some(asked) = self.close_request(id) else { return };
         match failure {
-            RequestFailure::Malformed => self.offend(peer, Offence::BadAnswer("an answer that cannot be decoded")),
+            RequestFailure::Malformed => self.offend(peer, Misbehaviour::BadAnswer("an answer that cannot be decoded")),
             RequestFailure::Timeout => self.stalled(peer, now),
             RequestFailure::Disconnected | RequestFailure::Unsupported => self.rest(peer, REST_AFTER_STALL_MS, now),
         }
@@ -273,17 +273,17 @@ impl Core {
     }
 
     /// Reports a peer that broke a rule or a promise, and asks nothing more of it.
-    pub(crate) fn offend(&mut self, peer: PeerKey, offence: Offence) {
+    pub(crate) fn offend(&mut self, peer: PeerKey, misbehaviour: Misbehaviour) {
         if let Some(state) = self.sync.peers.get_mut(&peer) {
             state.is_distrusted = true;
         }
-        self.outputs.push(Output::Offence { peer, offence });
+        self.outputs.push(Output::Misbehaviour { peer, misbehaviour });
     }
 
     /// Reports a peer that did not answer in time, and leaves it alone for a while.
     fn stalled(&mut self, peer: PeerKey, now: Time) {
         self.rest(peer, REST_AFTER_STALL_MS, now);
-        self.outputs.push(Output::Offence { peer, offence: Offence::Stalled });
+        self.outputs.push(Output::Misbehaviour { peer, misbehaviour: Misbehaviour::Stalled });
     }
 
     fn rest(&mut self, peer: PeerKey, time_ms: u64, now: Time) {

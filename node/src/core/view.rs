@@ -5,7 +5,7 @@
 use super::Core;
 use super::chain::connect::made_coins;
 use super::chain::tree::{Node, NodeId};
-use super::event::{PeerKey, Rejected, Time};
+use super::event::{PeerKey, Rejection, Time};
 use super::mempool::Mempool;
 use super::mempool::accept::Entrance;
 use super::store::{Status, StoreError};
@@ -231,7 +231,7 @@ impl Core {
         &self,
         transactions: &[Arc<Transaction>],
         now: Time,
-    ) -> Result<Result<Vec<Tested>, (usize, Rejected)>, StoreError> {
+    ) -> Result<Result<Vec<Tested>, (usize, Rejection)>, StoreError> {
         let (height, mut package, mut tested) = (self.chain.height() + 1, BTreeMap::new(), Vec::new());
         for (place, transaction) in transactions.iter().enumerate() {
             let judged = match self.judge_in_package(transaction, Entrance::New, now, &package)? {

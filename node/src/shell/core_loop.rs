@@ -9,8 +9,8 @@ use super::network::NetworkHandle;
 use super::progress::Progress;
 use super::store::DiskStore;
 use crate::core::Core;
-use crate::core::event::{Accepted, CallId, Input, Output, Rejected, Steer};
-use crate::core::mind::Mind;
+use crate::core::event::{Accepted, BlockOverride, CallId, Input, Output, Rejection};
+use crate::core::state_machine::StateMachine;
 use crate::core::store::StoreError;
 use crate::core::template::Template;
 use chain_spec::{Block, BlockHash, Header, Script, Transaction};
@@ -46,10 +46,10 @@ pub struct TipState {
 }
 
 /// What became of a submission.
-pub type Judgement = Result<Accepted, Rejected>;
+pub type Judgement = Result<Accepted, Rejection>;
 
 /// A closure that looks at the mind and sends what it saw to its caller.
-type Read = Box<dyn FnOnce(&dyn Mind) + Send>;
+type Read = Box<dyn FnOnce(&dyn StateMachine) + Send>;
 
 enum Message {
     Submit { input: Box<dyn FnOnce(CallId) -> Input + Send>, answer: oneshot::Sender<Judgement> },
@@ -97,8 +97,8 @@ impl CoreHandle {
         self.submit(move |call| Input::SubmitHeader { call, header }).await
     }
     /// Carries out an operator's wish about a block.
-    pub async fn steer(&self, block: BlockHash, steer: Steer) -> Result<Judgement, Stopped> {
-        self.submit(move |call| Input::Steer { call, block, steer }).await
+    pub async fn override_block(&self, block: BlockHash, change: BlockOverride) -> Result<Judgement, Stopped> {
+        self.submit(move |call| Input::OverrideBlock { call, block, change }).await
     }
     /// Runs a closure on the core's thread and returns what it returns. Keep it short: the node waits meanwhile.
     pub async fn read<T: Send + 'static>(&self, read: impl FnOnce(&Core) -> T + Send + 'static) -> Result<T, Stopped> {
@@ -109,9 +109,12 @@ impl CoreHandle {
         self.ask(move |mind| mind.template(&payout, clock::now())).await
     }
 
-    async fn ask<T: Send + 'static>(&self, ask: impl FnOnce(&dyn Mind) -> T + Send + 'static) -> Result<T, Stopped> {
+    async fn ask<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&dyn StateMachine) -> T + Send + 'static,
+    ) -> Result<T, Stopped> {
         let (answer, answered) = oneshot::channel();
-        let run = Box::new(move |mind: &dyn Mind| {
+        let run = Box::new(move |mind: &dyn StateMachine| {
             // The caller may have hung up; then nobody needs the answer.
             let _ = answer.send(ask(mind));
         });
@@ -183,7 +186,7 @@ impl CoreLoop {
     /// Performs what opening the core asked for, and rolls forward to its end, before anybody is there to hear of it.
     pub fn begin(
         &mut self,
-        mind: &mut dyn Mind,
+        mind: &mut dyn StateMachine,
         store: &mut DiskStore,
         outputs: Vec<Output>,
     ) -> Result<(), StoreError> {
@@ -207,7 +210,7 @@ impl CoreLoop {
     pub fn run(
         mut self,
         runtime: &tokio::runtime::Handle,
-        mut mind: Box<dyn Mind>,
+        mut mind: Box<dyn StateMachine>,
         mut store: DiskStore,
         network: Option<NetworkHandle>,
     ) -> Result<(), StoreError> {
@@ -215,7 +218,7 @@ impl CoreLoop {
         runtime.block_on(self.feed(mind.as_mut(), &mut store))
     }
 
-    async fn feed(&mut self, mind: &mut dyn Mind, store: &mut DiskStore) -> Result<(), StoreError> {
+    async fn feed(&mut self, mind: &mut dyn StateMachine, store: &mut DiskStore) -> Result<(), StoreError> {
         let mut next_tick = Instant::now();
         loop {
             let input = tokio::select! {
@@ -265,10 +268,10 @@ impl CoreLoop {
                 | Output::StoreTransaction(_)
                 | Output::ForgetTransactions(_) => store.perform(&output)?,
                 Output::Publish(_)
-                | Output::Verdict { .. }
+                | Output::GossipAcceptance { .. }
                 | Output::Request { .. }
                 | Output::Respond { .. }
-                | Output::Offence { .. } => {
+                | Output::Misbehaviour { .. } => {
                     if let Some(network) = &self.network {
                         network.perform(output);
                     }
@@ -293,7 +296,7 @@ impl CoreLoop {
 }
 
 /// A tick pushes the next one away; anything else may only bring it nearer.
-fn next_tick_after(planned: Instant, was_tick: bool, mind: &dyn Mind) -> Instant {
+fn next_tick_after(planned: Instant, was_tick: bool, mind: &dyn StateMachine) -> Instant {
     let wait_ms = match (mind.has_pending(), mind.wants_tick()) {
         (true, _) => 0,
         (false, true) => TICK_ACTIVE_MS,

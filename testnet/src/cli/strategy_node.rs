@@ -9,7 +9,7 @@ use crate::lab::strategy::double_spend::Plan;
 use crate::lab::strategy::{self, Order, Strategy};
 use chain_spec::ChainSpec;
 use node::core::Core;
-use node::core::mind::Mind;
+use node::core::state_machine::StateMachine;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -62,7 +62,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let told = report.clone();
     let desk = Desk::new(&args.desk);
     std::thread::spawn(move || serve(&desk, &sender, &told));
-    let wrap = move |core: Core| -> Box<dyn Mind> {
+    let wrap = move |core: Core| -> Box<dyn StateMachine> {
         match make(&args, core.spec()) {
             Ok(strategy) => Box::new(Attacker::new(core, strategy, orders, report)),
             Err(why) => {

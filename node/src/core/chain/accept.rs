@@ -2,7 +2,7 @@
 
 use super::tree::NodeId;
 use crate::core::Core;
-use crate::core::event::{Accepted, Output, Rejected, Time};
+use crate::core::event::{Accepted, Output, Rejection, Time};
 use crate::core::store::{Status, StoreError};
 use chain_spec::rules::RuleError;
 use chain_spec::rules::block::{BlockError, check_block};
@@ -36,7 +36,7 @@ impl HeaderFailure {
         }
     }
     /// For somebody local.
-    pub(crate) fn rejected(&self, hash: &BlockHash) -> Rejected {
+    pub(crate) fn rejected(&self, hash: &BlockHash) -> Rejection {
         let detail = match self {
             HeaderFailure::ParentUnknown(parent) => {
                 format!("block {hash}: its parent {parent} is not known; submit that first")
@@ -49,7 +49,7 @@ impl HeaderFailure {
             HeaderFailure::Rule(error) => error.reject_string(),
             _ => self.reason().into(),
         };
-        Rejected { reason, detail }
+        Rejection { reason, detail }
     }
     /// Whether only a dishonest peer sends this. An invalid parent may be our operator's wish, and time heals a clock.
     pub(crate) fn is_offence(&self) -> bool {
@@ -127,7 +127,7 @@ impl Core {
         tracing::warn!(block = %hash, reason = error.reason(), "invalid block: {error}");
         self.chain.tree.set_failed(id);
         self.chain.rebuild_candidates();
-        let rejected = Rejected { reason: error.reject_string(), detail: format!("block {hash}: {error}") };
+        let rejected = Rejection { reason: error.reject_string(), detail: format!("block {hash}: {error}") };
         self.failures.push((hash, error.reason(), rejected));
     }
 
@@ -137,10 +137,12 @@ impl Core {
         &mut self,
         block: Arc<Block>,
         now: Time,
-    ) -> Result<Result<Accepted, Rejected>, StoreError> {
+    ) -> Result<Result<Accepted, Rejection>, StoreError> {
         let hash = block.header.hash();
-        let duplicate =
-            |reason: &'static str| Rejected { reason: reason.into(), detail: format!("block {hash} is already known") };
+        let duplicate = |reason: &'static str| Rejection {
+            reason: reason.into(),
+            detail: format!("block {hash} is already known"),
+        };
         match self.chain.tree.find(&hash).map(|known| self.chain.tree.node(known).status()) {
             Some(Status::Valid) => return Ok(Err(duplicate("duplicate"))),
             Some(Status::Invalid | Status::InvalidAncestor) => return Ok(Err(duplicate("duplicate-invalid"))),
@@ -153,7 +155,7 @@ impl Core {
             Ok(checked) => Arc::new(checked),
             Err(error) => {
                 let detail = format!("block {hash}: {error}");
-                return Ok(Err(Rejected { reason: error.reject_string(), detail }));
+                return Ok(Err(Rejection { reason: error.reject_string(), detail }));
             }
         };
         let id = match self.accept_header(body.header(), now) {
@@ -175,7 +177,7 @@ impl Core {
     }
 
     /// What became of a submitted block; why it is invalid, if that was found in this call.
-    pub(crate) fn outcome(&self, id: NodeId) -> Result<Accepted, Rejected> {
+    pub(crate) fn outcome(&self, id: NodeId) -> Result<Accepted, Rejection> {
         let node = self.chain.tree.node(id);
         if self.chain.is_active(id) {
             return Ok(Accepted::Active);
@@ -188,7 +190,7 @@ impl Core {
     }
 
     /// A header from somebody local.
-    pub(crate) fn submit_header(&mut self, header: &Header, now: Time) -> Result<Accepted, Rejected> {
+    pub(crate) fn submit_header(&mut self, header: &Header, now: Time) -> Result<Accepted, Rejection> {
         match self.accept_header(header, now) {
             Ok(_) => {
                 self.adopt_orphans(header.hash(), now);

@@ -7,7 +7,7 @@ use super::policy::{check_standard, check_standard_unlock};
 use super::replace::Replacement;
 use super::{Entry, Mempool};
 use crate::core::Core;
-use crate::core::event::{Rejected, Time};
+use crate::core::event::{Rejection, Time};
 use crate::core::signatures;
 use crate::core::store::StoreError;
 use chain_spec::rules::RuleError;
@@ -62,8 +62,8 @@ impl Refusal {
         Refusal { class: Class::Policy, reason, detail }
     }
     /// For somebody local.
-    pub(crate) fn rejected(self, txid: &Txid) -> Rejected {
-        Rejected { reason: self.reason.into(), detail: format!("transaction {txid}: {}", self.detail) }
+    pub(crate) fn rejected(self, txid: &Txid) -> Rejection {
+        Rejection { reason: self.reason.into(), detail: format!("transaction {txid}: {}", self.detail) }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::accept::{Class, Entrance, Refusal};
 use crate::core::Core;
-use crate::core::event::{Accepted, Output, Rejected, Time};
+use crate::core::event::{Accepted, Output, Rejection, Time};
 use crate::core::message::Gossip;
 use crate::core::store::StoreError;
 use chain_spec::{CheckedBlock, CheckedTransaction, Transaction, Txid};
@@ -44,7 +44,7 @@ impl Core {
         &mut self,
         transaction: &Arc<Transaction>,
         now: Time,
-    ) -> Result<Result<Accepted, Rejected>, StoreError> {
+    ) -> Result<Result<Accepted, Rejection>, StoreError> {
         let judged = self.judge_transaction(transaction, Entrance::New, now)?;
         match judged.and_then(|judged| self.admit(judged, now)) {
             Ok(txid) => {

@@ -4,7 +4,7 @@
 use crate::core::Core;
 use crate::core::chain::activate::CALL_TRANSACTIONS_MAX;
 use crate::core::chain::tree::NodeId;
-use crate::core::event::{Offence, PeerKey, Time};
+use crate::core::event::{Misbehaviour, PeerKey, Time};
 use crate::core::message::{CompactBlock, Request, ShortIds};
 use crate::core::store::StoreError;
 use crate::core::sync::Asked;
@@ -161,7 +161,7 @@ impl Core {
         let mut count = 0;
         for (slot, transaction) in missing.zip(&transactions) {
             if *slot != Err(keys.short_id(&transaction.txid())) {
-                self.offend(peer, Offence::BadAnswer("transactions that a block does not hold"));
+                self.offend(peer, Misbehaviour::BadAnswer("transactions that a block does not hold"));
                 self.compact_failed(&hash, now);
                 return Ok(());
             }
@@ -169,7 +169,7 @@ impl Core {
             count += 1;
         }
         if count < transactions.len() || slots.iter().any(Result::is_err) {
-            self.offend(peer, Offence::BadAnswer("more or fewer transactions than asked for"));
+            self.offend(peer, Misbehaviour::BadAnswer("more or fewer transactions than asked for"));
             return Ok(());
         }
         self.complete(peer, id, header, slots, now)

@@ -2,7 +2,7 @@
 
 use super::{Asked, Core};
 use crate::core::chain::activate::CALL_TRANSACTIONS_MAX;
-use crate::core::event::{Offence, PeerKey, RequestId, Time};
+use crate::core::event::{Misbehaviour, PeerKey, RequestId, Time};
 use crate::core::message::{BLOCKS_PER_REQUEST_MAX, Request};
 use crate::core::store::StoreError;
 use chain_spec::rules::RuleError;
@@ -126,7 +126,7 @@ impl Core {
         for block in blocks {
             let hash = block.header.hash();
             if !expected.any(|asked| *asked == hash) {
-                self.offend(peer, Offence::BadAnswer("blocks that were not asked for"));
+                self.offend(peer, Misbehaviour::BadAnswer("blocks that were not asked for"));
                 break;
             }
             if !self.take_block(peer, hash, block, now) {
@@ -153,11 +153,11 @@ impl Core {
                 true
             }
             Err(error) if error.is_mutation() => {
-                self.offend(peer, Offence::BadAnswer("a body that does not belong to its header"));
+                self.offend(peer, Misbehaviour::BadAnswer("a body that does not belong to its header"));
                 false
             }
             Err(error) => {
-                self.offend(peer, Offence::BrokeRule(error.reason()));
+                self.offend(peer, Misbehaviour::BrokeRule(error.reason()));
                 false
             }
         }
@@ -171,7 +171,7 @@ impl Core {
         state.empty_answers += 1;
         let empty_answers = state.empty_answers;
         if empty_answers > EMPTY_ANSWERS_MAX {
-            self.offend(peer, Offence::BadAnswer("none of the blocks it promised"));
+            self.offend(peer, Misbehaviour::BadAnswer("none of the blocks it promised"));
         } else {
             self.rest(peer, REST_AFTER_EMPTY_MS << (empty_answers - 1), now);
         }

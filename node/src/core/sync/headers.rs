@@ -4,7 +4,7 @@ use super::presync::{Presync, Step};
 use super::{Asked, Core};
 use crate::core::chain::accept::HeaderFailure;
 use crate::core::chain::tree::{NodeId, work_of};
-use crate::core::event::{Offence, PeerKey, Time};
+use crate::core::event::{Misbehaviour, PeerKey, Time};
 use crate::core::message::{HEADERS_PER_MESSAGE_MAX, Request};
 use crate::core::store::StoreError;
 use chain_spec::rules::RuleError;
@@ -52,7 +52,7 @@ impl Core {
             return Ok(());
         };
         if headers.len() > HEADERS_PER_MESSAGE_MAX {
-            self.offend(peer, Offence::Flood("headers in one message"));
+            self.offend(peer, Misbehaviour::Flood("headers in one message"));
             return Ok(());
         }
         if let Err(offence) = self.are_linked_and_worked(headers) {
@@ -66,7 +66,7 @@ impl Core {
             return Ok(());
         }
         let Some(parent) = self.chain.tree.find(&first.previous) else {
-            self.offend(peer, Offence::BadAnswer("headers that do not follow the locator"));
+            self.offend(peer, Misbehaviour::BadAnswer("headers that do not follow the locator"));
             return Ok(());
         };
         let mut work = self.chain.tree.node(parent).work;
@@ -86,14 +86,14 @@ impl Core {
         Ok(())
     }
 
-    fn are_linked_and_worked(&self, headers: &[Header]) -> Result<(), Offence> {
+    fn are_linked_and_worked(&self, headers: &[Header]) -> Result<(), Misbehaviour> {
         let mut previous = headers[0].previous;
         for header in headers {
             if header.previous != previous {
-                return Err(Offence::BadAnswer("headers that are not linked"));
+                return Err(Misbehaviour::BadAnswer("headers that are not linked"));
             }
             previous = header.hash();
-            check_proof_of_work(header, &self.spec).map_err(|error| Offence::BrokeRule(error.reason()))?;
+            check_proof_of_work(header, &self.spec).map_err(|error| Misbehaviour::BrokeRule(error.reason()))?;
         }
         Ok(())
     }
@@ -164,7 +164,7 @@ impl Core {
                 }
                 Err(failure) => {
                     if failure.is_offence() {
-                        self.offend(peer, Offence::BrokeRule(failure.reason()));
+                        self.offend(peer, Misbehaviour::BrokeRule(failure.reason()));
                     } else if !matches!(failure, HeaderFailure::Rule(_)) {
                         tracing::debug!(reason = failure.reason(), "headers not followed");
                     }

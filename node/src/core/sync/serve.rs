@@ -2,7 +2,7 @@
 //! whoever receives an invalid block knows whom to blame.
 
 use super::Core;
-use crate::core::event::{Offence, PeerKey, Time};
+use crate::core::event::{Misbehaviour, PeerKey, Time};
 use crate::core::message::{
     BLOCKS_PER_REQUEST_MAX, HEADERS_PER_MESSAGE_MAX, LOCATOR_HASHES_MAX, Request, Response,
     TRANSACTIONS_PER_MESSAGE_MAX,
@@ -22,7 +22,7 @@ impl Core {
         Ok(match request {
             Request::Headers { locator, stop } => {
                 if locator.len() > LOCATOR_HASHES_MAX {
-                    self.offend(peer, Offence::Flood("hashes in one locator"));
+                    self.offend(peer, Misbehaviour::Flood("hashes in one locator"));
                     return Ok(Response::Headers(Vec::new()));
                 }
                 let headers = self.headers_after(&locator, &stop);
@@ -34,7 +34,7 @@ impl Core {
             }
             Request::Blocks { hashes } => {
                 if hashes.len() > BLOCKS_PER_REQUEST_MAX {
-                    self.offend(peer, Offence::Flood("blocks in one request"));
+                    self.offend(peer, Misbehaviour::Flood("blocks in one request"));
                 }
                 Response::Blocks(self.blocks_served(&hashes)?)
             }
@@ -42,7 +42,7 @@ impl Core {
                 match self.block_served(&block)?.map(|block| pick(&block, &indexes)) {
                     Some(Some(transactions)) => Response::BlockTransactions(transactions),
                     Some(None) => {
-                        self.offend(peer, Offence::BadAnswer("positions that a block does not have"));
+                        self.offend(peer, Misbehaviour::BadAnswer("positions that a block does not have"));
                         Response::BlockTransactions(Vec::new())
                     }
                     None => Response::BlockTransactions(Vec::new()),
@@ -51,7 +51,7 @@ impl Core {
             Request::Mempool => Response::Mempool(self.mempool_served(peer, now)),
             Request::Transactions { txids } => {
                 if txids.len() > TRANSACTIONS_PER_MESSAGE_MAX {
-                    self.offend(peer, Offence::Flood("transaction ids in one message"));
+                    self.offend(peer, Misbehaviour::Flood("transaction ids in one message"));
                     return Ok(Response::Transactions(Vec::new()));
                 }
                 Response::Transactions(self.transactions_served(&txids))

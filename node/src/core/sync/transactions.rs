@@ -1,10 +1,10 @@
 //! Fetching transactions: a newly met peer's mempool, once both know the same chain, and the parents of orphans.
 
 use super::{Asked, Core};
-use crate::core::event::{Offence, Output, PeerKey, Time};
+use crate::core::event::{Misbehaviour, Output, PeerKey, Time};
 use crate::core::mempool::accept::{Class, Entrance};
 use crate::core::message::{Gossip, Request, TRANSACTIONS_PER_MESSAGE_MAX};
-use crate::core::relay::verdict_on;
+use crate::core::relay::acceptance_of;
 use crate::core::store::StoreError;
 use chain_spec::{Transaction, Txid};
 use std::collections::BTreeSet;
@@ -56,7 +56,7 @@ impl Core {
     /// The ids of a peer's mempool: what we lack is asked for.
     pub(crate) fn mempool_ids_came(&mut self, peer: PeerKey, txids: Vec<Txid>, now: Time) {
         if txids.len() > TRANSACTIONS_PER_MESSAGE_MAX {
-            self.offend(peer, Offence::Flood("transaction ids in one message"));
+            self.offend(peer, Misbehaviour::Flood("transaction ids in one message"));
             return;
         }
         self.ask_transactions(peer, txids, now);
@@ -86,12 +86,12 @@ impl Core {
         let is_reunion = self.is_reunion(peer);
         for (place, transaction) in transactions.iter().enumerate() {
             if !wanted.contains(&transaction.txid()) {
-                self.offend(peer, Offence::BadAnswer("transactions that were not asked for"));
+                self.offend(peer, Misbehaviour::BadAnswer("transactions that were not asked for"));
                 return Ok(());
             }
             let is_told_on = are_parents || (is_reunion && place < TOLD_ON_MAX);
             if let Err(Class::Rule) = self.take_transaction(peer, transaction, is_told_on, now)? {
-                self.offend(peer, Offence::BrokeRule("a transaction that breaks a rule"));
+                self.offend(peer, Misbehaviour::BrokeRule("a transaction that breaks a rule"));
                 return Ok(());
             }
         }
@@ -163,9 +163,11 @@ impl Core {
                 let result = self.take_transaction(orphan.peer, transaction, held.is_none(), now)?;
                 match (held, &result) {
                     (Some((id, since)), Err(Class::ParentsMissing(..))) => self.relay.hold(txid, id, since),
-                    (Some((id, _)), _) => self.outputs.push(Output::Verdict { id, verdict: verdict_on(&result) }),
+                    (Some((id, _)), _) => {
+                        self.outputs.push(Output::GossipAcceptance { id, acceptance: acceptance_of(&result) })
+                    }
                     (None, Err(Class::Rule)) => {
-                        self.offend(orphan.peer, Offence::BrokeRule("a transaction that breaks a rule"));
+                        self.offend(orphan.peer, Misbehaviour::BrokeRule("a transaction that breaks a rule"));
                     }
                     (None, _) => {}
                 }

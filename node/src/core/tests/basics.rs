@@ -2,7 +2,7 @@
 
 use super::world::*;
 use crate::core::Config;
-use crate::core::event::{Accepted, CallId, GossipId, Input, Output, PeerKey, Steer};
+use crate::core::event::{Accepted, BlockOverride, CallId, GossipId, Input, Output, PeerKey};
 use crate::core::message::{CompactBlock, Gossip};
 use crate::core::store::Status;
 use crate::core::store::memory::MemoryStore;
@@ -215,23 +215,23 @@ fn an_operator_can_invalidate_reconsider_and_prefer() {
     let mut node = Node::new(&spec, 1);
     let blocks: Vec<_> = (0..3).map(|_| node.mine()).collect();
     let (coins, tip) = (node.coins(), node.tip());
-    assert_eq!(node.steer(blocks[1].hash(), Steer::Invalidate), Ok(Accepted::Steered));
+    assert_eq!(node.override_block(blocks[1].hash(), BlockOverride::Invalidate), Ok(Accepted::Overridden));
     assert_eq!(node.tip(), blocks[0].hash());
     assert_eq!(node.core.best_header().hash, blocks[0].hash());
     assert_eq!(node.core.summary(&tip).unwrap().status, Status::InvalidAncestor);
     assert_eq!(node.core.chain_tips()[0].status, ChainTipStatus::Invalid);
     let mut node = node.crash();
     assert_eq!(node.tip(), blocks[0].hash(), "the wish survives");
-    node.steer(tip, Steer::Reconsider).unwrap();
+    node.override_block(tip, BlockOverride::Reconsider).unwrap();
     assert_eq!((node.tip(), node.coins()), (tip, coins));
 
     let twin = block_on(&blocks[1].header, 3, &[], 50 * COIN, 5, &spec);
     assert_eq!(node.submit(&twin), Ok(Accepted::Inconclusive));
-    node.steer(twin.hash(), Steer::Precious).unwrap();
+    node.override_block(twin.hash(), BlockOverride::Precious).unwrap();
     assert_eq!(node.tip(), twin.hash());
-    node.steer(tip, Steer::Precious).unwrap();
+    node.override_block(tip, BlockOverride::Precious).unwrap();
     assert_eq!(node.tip(), tip);
-    assert!(node.steer(spec.genesis_hash(), Steer::Invalidate).is_err());
+    assert!(node.override_block(spec.genesis_hash(), BlockOverride::Invalidate).is_err());
 }
 
 #[test]
@@ -370,7 +370,7 @@ fn a_replacement_survives_a_crash_that_repeats_a_reorganisation() {
         // The coins on the disk stand at the block that is undone.
         let mut node = node.restart();
         if by_wish {
-            node.steer(mined.hash(), Steer::Invalidate).unwrap();
+            node.override_block(mined.hash(), BlockOverride::Invalidate).unwrap();
         } else {
             let rival = block_on(&spec.genesis.header, 1, &[], 50 * COIN, 1, &spec);
             node.submit(&rival).unwrap();
@@ -395,8 +395,8 @@ fn a_wish_is_answered_when_the_chain_has_followed_it() {
         node.mine();
     }
     let (tip, coins) = (node.tip(), node.coins());
-    node.steer(first, Steer::Invalidate).unwrap();
+    node.override_block(first, BlockOverride::Invalidate).unwrap();
     assert_eq!(node.tip(), spec.genesis_hash());
-    assert_eq!(node.steer(first, Steer::Reconsider), Ok(Accepted::Steered));
+    assert_eq!(node.override_block(first, BlockOverride::Reconsider), Ok(Accepted::Overridden));
     assert_eq!((node.tip(), node.coins()), (tip, coins), "in several calls, for the cache is full after each");
 }

@@ -2,7 +2,7 @@
 //! and goes on as if nothing had happened.
 
 use super::world::*;
-use crate::core::event::{CallId, Input, Output, Steer};
+use crate::core::event::{BlockOverride, CallId, Input, Output};
 use crate::core::store::memory::MemoryStore;
 use crate::core::{Config, Core};
 use chain_spec::{BlockHash, ChainSpec, Encode};
@@ -32,8 +32,8 @@ fn script(spec: &ChainSpec) -> Vec<Input> {
         inputs.push(Input::SubmitBlock { call, block });
     }
     // Leaves the first branch the only best one: among equals, who came first may be forgotten in a crash.
-    inputs.push(Input::Steer { call, block: parent.previous, steer: Steer::Invalidate });
-    inputs.push(Input::Steer { call, block: parent.previous, steer: Steer::Reconsider });
+    inputs.push(Input::OverrideBlock { call, block: parent.previous, change: BlockOverride::Invalidate });
+    inputs.push(Input::OverrideBlock { call, block: parent.previous, change: BlockOverride::Reconsider });
     inputs.push(Input::Stop);
     inputs
 }

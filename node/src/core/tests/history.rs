@@ -1,7 +1,7 @@
 //! Rules that Bitcoin got at some height, below it and from it on; and what a reorganisation does to lock times.
 
 use super::world::*;
-use crate::core::event::{Accepted, GossipId, Input, Output, PeerKey, Verdict};
+use crate::core::event::{Acceptance, Accepted, GossipId, Input, Output, PeerKey};
 use crate::core::message::Gossip;
 use chain_spec::signature_hash::{SIGHASH_ALL, signature_hash};
 use chain_spec::{Block, ChainSpec, Header, Outpoint, Script, Transaction, TxIn, TxOut};
@@ -227,7 +227,7 @@ fn a_loose_signature_is_no_offence_below_bip66() {
         node.handle(Input::PeerConnected { peer, inbound: true });
         let message = Gossip::Transaction(loosely_signed(&spec, 0));
         let outputs = node.handle(Input::Gossip { peer, id: GossipId(1), message });
-        let verdict = if is_offence { Verdict::Reject } else { Verdict::Ignore };
-        assert!(outputs.contains(&Output::Verdict { id: GossipId(1), verdict }), "{outputs:?}");
+        let acceptance = if is_offence { Acceptance::Reject } else { Acceptance::Ignore };
+        assert!(outputs.contains(&Output::GossipAcceptance { id: GossipId(1), acceptance }), "{outputs:?}");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::world::*;
 use crate::core::chain::tree::work_of;
-use crate::core::event::{Accepted, GossipId, Input, Offence, Output, PeerKey, RequestId};
+use crate::core::event::{Accepted, GossipId, Input, Misbehaviour, Output, PeerKey, RequestId};
 use crate::core::message::{CompactBlock, Gossip, HEADERS_PER_MESSAGE_MAX, Request, Response};
 use crate::core::store::Status;
 use crate::core::sync::headers::LOW_WORK_BLOCKS;
@@ -24,9 +24,9 @@ fn asked_headers(outputs: &[Output]) -> RequestId {
     asked(outputs, |request| matches!(request, Request::Headers { .. })).expect("headers are asked for")
 }
 
-fn offences(outputs: &[Output]) -> Vec<Offence> {
+fn offences(outputs: &[Output]) -> Vec<Misbehaviour> {
     let offence = |output: &Output| match output {
-        Output::Offence { peer: PEER, offence } => Some(offence.clone()),
+        Output::Misbehaviour { peer: PEER, misbehaviour } => Some(misbehaviour.clone()),
         _ => None,
     };
     outputs.iter().filter_map(offence).collect()
@@ -77,7 +77,7 @@ fn an_announcement_that_repeats_its_end_does_not_mark_the_block_invalid() {
     let mut mutated = Block::clone(&block);
     mutated.transactions.push(mutated.transactions[2].clone());
     let outputs = respond(&mut node, asked_whole(&outputs, &block), Response::Blocks(vec![Arc::new(mutated)]));
-    assert!(matches!(offences(&outputs)[..], [Offence::BadAnswer(_)]), "{outputs:?}");
+    assert!(matches!(offences(&outputs)[..], [Misbehaviour::BadAnswer(_)]), "{outputs:?}");
     assert_eq!(node.core.summary(&block.hash()).unwrap().status, Status::Header);
     assert_eq!(node.submit(&block), Ok(Accepted::Active));
 }
@@ -116,9 +116,10 @@ fn headers_on(parent: &Header, count: usize, spec: &ChainSpec) -> Vec<Header> {
 #[test]
 fn more_headers_than_a_message_may_hold_are_a_flood() {
     let spec = spec();
-    for (count, offence) in
-        [(HEADERS_PER_MESSAGE_MAX, None), (HEADERS_PER_MESSAGE_MAX + 1, Some(Offence::Flood("headers in one message")))]
-    {
+    for (count, offence) in [
+        (HEADERS_PER_MESSAGE_MAX, None),
+        (HEADERS_PER_MESSAGE_MAX + 1, Some(Misbehaviour::Flood("headers in one message"))),
+    ] {
         let mut node = Node::new(&spec, 1);
         let outputs = node.handle(Input::PeerConnected { peer: PEER, inbound: true });
         let headers = headers_on(&spec.genesis.header, count, &spec);

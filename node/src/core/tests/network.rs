@@ -35,7 +35,7 @@ struct Network {
     seen: BTreeSet<(usize, BlockHash)>,
     gossip: BTreeMap<(usize, GossipId), (usize, Gossip)>,
     asked: BTreeMap<(usize, InboundId), (usize, RequestId)>,
-    offences: Vec<(usize, usize, Offence)>,
+    offences: Vec<(usize, usize, Misbehaviour)>,
     requests: Vec<(usize, Request)>,
 }
 
@@ -159,9 +159,9 @@ impl Network {
                     self.seen.insert((node, message_id(&message)));
                     self.spread(node, None, message);
                 }
-                Output::Verdict { id, verdict } => {
-                    let (from, message) = self.gossip.remove(&(node, id)).expect("one verdict each");
-                    if verdict == Verdict::Accept {
+                Output::GossipAcceptance { id, acceptance } => {
+                    let (from, message) = self.gossip.remove(&(node, id)).expect("one acceptance each");
+                    if acceptance == Acceptance::Accept {
                         self.spread(node, Some(from), message);
                     }
                 }
@@ -178,9 +178,9 @@ impl Network {
                         self.post(LATENCY_MS, Event::Answer { to, from: node, id, response });
                     }
                 }
-                Output::Offence { peer, offence } => {
+                Output::Misbehaviour { peer, misbehaviour } => {
                     if let Some(other) = self.who(node, peer) {
-                        self.offences.push((node, other, offence));
+                        self.offences.push((node, other, misbehaviour));
                     }
                 }
                 _ => {}
@@ -304,7 +304,7 @@ fn a_child_that_comes_before_its_parent_is_forwarded_once_the_parent_comes() {
     network.run(500);
     assert_eq!(network.nodes[2].pool(), vec![parent.txid(), child.txid()]);
     network.run(3_000);
-    assert_eq!(network.gossip.len(), 0, "every message gets a verdict in the end");
+    assert_eq!(network.gossip.len(), 0, "every message gets a acceptance in the end");
     assert_eq!(network.offences, vec![]);
 }
 

@@ -1,6 +1,6 @@
 //! What tests build with: an easy chain, keys, payments, blocks, and nodes that perform their own store outputs.
 
-use crate::core::event::{Accepted, CallId, Input, Output, Rejected, Steer, Time};
+use crate::core::event::{Accepted, BlockOverride, CallId, Input, Output, Rejection, Time};
 use crate::core::store::StoreError;
 use crate::core::store::memory::MemoryStore;
 use crate::core::{Config, Core};
@@ -170,7 +170,7 @@ impl Node {
         self.try_handle(input).unwrap()
     }
 
-    fn answered(&mut self, input: impl FnOnce(CallId) -> Input) -> Result<Accepted, Rejected> {
+    fn answered(&mut self, input: impl FnOnce(CallId) -> Input) -> Result<Accepted, Rejection> {
         let call = CallId(self.next_call);
         self.next_call += 1;
         let mut outputs = self.handle(input(call));
@@ -189,16 +189,16 @@ impl Node {
         }
     }
 
-    pub(crate) fn submit(&mut self, block: &Arc<Block>) -> Result<Accepted, Rejected> {
+    pub(crate) fn submit(&mut self, block: &Arc<Block>) -> Result<Accepted, Rejection> {
         self.answered(|call| Input::SubmitBlock { call, block: block.clone() })
     }
 
-    pub(crate) fn pay(&mut self, transaction: &Arc<Transaction>) -> Result<Accepted, Rejected> {
+    pub(crate) fn pay(&mut self, transaction: &Arc<Transaction>) -> Result<Accepted, Rejection> {
         self.answered(|call| Input::SubmitTransaction { call, transaction: transaction.clone() })
     }
 
-    pub(crate) fn steer(&mut self, block: BlockHash, steer: Steer) -> Result<Accepted, Rejected> {
-        self.answered(|call| Input::Steer { call, block, steer })
+    pub(crate) fn override_block(&mut self, block: BlockHash, change: BlockOverride) -> Result<Accepted, Rejection> {
+        self.answered(|call| Input::OverrideBlock { call, block, change })
     }
 
     /// Mines a template and submits it.

@@ -34,7 +34,7 @@ pub struct Record {
     pub dialled_s: u64,
     /// Dials in a row that failed.
     pub failures: u32,
-    /// Offence points at `points_s`.
+    /// Misbehaviour points at `points_s`.
     pub points: f64,
     /// Offences ever.
     pub offences: u32,

@@ -103,7 +103,7 @@ impl NetworkHandle {
     pub(super) fn new(commands: mpsc::UnboundedSender<Command>, links: Arc<Links>, peer_id: PeerId) -> Self {
         Self { commands, links, peer_id }
     }
-    /// Carries out `Publish`, `Verdict`, `Request`, `Respond` or `Offence`, in the order given; others are not the network's.
+    /// Carries out `Publish`, `GossipAcceptance`, `Request`, `Respond` or `Misbehaviour`, in the order given; others are not the network's.
     /// Never blocks: the core's inputs are bounded, and what it asks for follows from them.
     pub fn perform(&self, output: Output) {
         // A network that has stopped carries nothing out; the node is stopping then.

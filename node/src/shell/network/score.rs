@@ -1,10 +1,10 @@
-//! What an offence costs. Points add up, fade by half every ten minutes, and survive restarts in the address book
+//! What a misbehaviour costs. Points add up, fade by half every ten minutes, and survive restarts in the address book
 //! ([`super::book`]). At [`DISCONNECT_POINTS`] the peer is disconnected, at [`BAN_POINTS`] it is kept out for a time.
 //!
 //! Peers that were asked for by name are disconnected but not kept out. Peers on a loopback address are kept out by peer id
 //! only and briefly: on one machine all nodes share one address, and most "attackers" there are experiments.
 
-use crate::core::event::Offence;
+use crate::core::event::Misbehaviour;
 
 /// A peer with this many points is disconnected.
 pub const DISCONNECT_POINTS: f64 = 50.0;
@@ -46,22 +46,22 @@ impl std::fmt::Display for Misconduct {
         }
     }
 }
-/// The price of an offence that the core noticed.
-pub fn offence_points(offence: &Offence) -> f64 {
-    match offence {
-        Offence::BrokeRule(_) => 100.0,
-        Offence::BadAnswer(_) => 50.0,
-        Offence::Stalled => 20.0,
-        Offence::Flood(_) => 10.0,
+/// The price of a misbehaviour that the core noticed.
+pub fn misbehaviour_points(misbehaviour: &Misbehaviour) -> f64 {
+    match misbehaviour {
+        Misbehaviour::BrokeRule(_) => 100.0,
+        Misbehaviour::BadAnswer(_) => 50.0,
+        Misbehaviour::Stalled => 20.0,
+        Misbehaviour::Flood(_) => 10.0,
     }
 }
-/// An offence in words, for the log.
-pub fn describe(offence: &Offence) -> String {
-    match offence {
-        Offence::BrokeRule(rule) => format!("broke rule {rule}"),
-        Offence::BadAnswer(what) => format!("bad answer: {what}"),
-        Offence::Stalled => "did not answer in time".to_owned(),
-        Offence::Flood(what) => format!("flood: {what}"),
+/// A misbehaviour in words, for the log.
+pub fn describe(misbehaviour: &Misbehaviour) -> String {
+    match misbehaviour {
+        Misbehaviour::BrokeRule(rule) => format!("broke rule {rule}"),
+        Misbehaviour::BadAnswer(what) => format!("bad answer: {what}"),
+        Misbehaviour::Stalled => "did not answer in time".to_owned(),
+        Misbehaviour::Flood(what) => format!("flood: {what}"),
     }
 }
 /// What is left of points after a while.
@@ -83,8 +83,8 @@ mod tests {
 
     #[test]
     fn a_broken_rule_keeps_a_peer_out_and_stalling_takes_three_times_to_disconnect() {
-        assert!(offence_points(&Offence::BrokeRule("high-hash")) >= BAN_POINTS);
-        let stalls = (DISCONNECT_POINTS / offence_points(&Offence::Stalled)).ceil();
+        assert!(misbehaviour_points(&Misbehaviour::BrokeRule("high-hash")) >= BAN_POINTS);
+        let stalls = (DISCONNECT_POINTS / misbehaviour_points(&Misbehaviour::Stalled)).ceil();
         assert_eq!(stalls, 3.0);
     }
 }

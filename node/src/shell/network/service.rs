@@ -17,7 +17,7 @@ use super::nat::{self, Nat};
 use super::peers::Peers;
 use super::requests::Requests;
 use super::{NetworkConfig, NetworkError, address, bans, book, identity};
-use crate::core::event::{Input, PeerKey, RequestFailure, Verdict};
+use crate::core::event::{Acceptance, Input, PeerKey, RequestFailure};
 use crate::shell::clock;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -210,7 +210,7 @@ impl Service {
     /// Reports what gossip still waits for, saves the book, and closes every connection in order.
     async fn stop(mut self) {
         for waiting in self.pending.drain() {
-            self.report(&waiting.message, &waiting.source, Verdict::Ignore);
+            self.report(&waiting.message, &waiting.source, Acceptance::Ignore);
         }
         self.save_book();
         let connected: Vec<PeerId> = self.swarm.connected_peers().copied().collect();
@@ -246,15 +246,15 @@ impl Service {
     fn request_failed(&mut self, peer: PeerKey, id: crate::core::event::RequestId, failure: RequestFailure) {
         self.input(Input::RequestFailed { peer, id, failure });
     }
-    fn report(&mut self, message: &libp2p::gossipsub::MessageId, source: &PeerId, verdict: Verdict) {
-        let acceptance = match verdict {
-            Verdict::Accept => MessageAcceptance::Accept,
-            Verdict::Ignore => MessageAcceptance::Ignore,
-            Verdict::Reject => MessageAcceptance::Reject,
+    fn report(&mut self, message: &libp2p::gossipsub::MessageId, source: &PeerId, acceptance: Acceptance) {
+        let answer = match acceptance {
+            Acceptance::Accept => MessageAcceptance::Accept,
+            Acceptance::Ignore => MessageAcceptance::Ignore,
+            Acceptance::Reject => MessageAcceptance::Reject,
         };
-        let kept = self.swarm.behaviour_mut().gossip.report_message_validation_result(message, source, acceptance);
-        if !kept && verdict == Verdict::Accept {
-            tracing::debug!(%message, "the verdict came too late to forward the message");
+        let kept = self.swarm.behaviour_mut().gossip.report_message_validation_result(message, source, answer);
+        if !kept && acceptance == Acceptance::Accept {
+            tracing::debug!(%message, "the answer came too late to forward the message");
         }
     }
 
@@ -322,8 +322,8 @@ impl Service {
     fn on_housekeeping(&mut self) {
         let now = Instant::now();
         for waiting in self.pending.expire(now) {
-            tracing::debug!(message = %waiting.message, "no verdict in time; not forwarded");
-            self.report(&waiting.message, &waiting.source, Verdict::Ignore);
+            tracing::debug!(message = %waiting.message, "no acceptance in time; not forwarded");
+            self.report(&waiting.message, &waiting.source, Acceptance::Ignore);
         }
         let now_s = clock::now().0 / 1_000;
         if self.bans.expire(now_s) {

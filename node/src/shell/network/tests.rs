@@ -4,7 +4,7 @@ mod hostile;
 mod links;
 
 use super::*;
-use crate::core::event::{GossipId, InboundId, Offence, Output, PeerKey, RequestFailure, RequestId, Verdict};
+use crate::core::event::{Acceptance, GossipId, InboundId, Misbehaviour, Output, PeerKey, RequestFailure, RequestId};
 use crate::core::message::{Gossip, Request, Response};
 use chain_spec::{Amount, Block, BlockHash, CompactTarget, Header, MerkleRoot, Outpoint, Script, Transaction};
 use chain_spec::{TxIn, TxOut, Txid};
@@ -87,8 +87,8 @@ impl Node {
         self.handle.perform(Output::Publish(message.clone()));
         message
     }
-    fn judge(&self, id: GossipId, verdict: Verdict) {
-        self.handle.perform(Output::Verdict { id, verdict });
+    fn judge(&self, id: GossipId, acceptance: Acceptance) {
+        self.handle.perform(Output::GossipAcceptance { id, acceptance });
     }
     fn ask(&self, peer: PeerKey, id: u64, request: Request) {
         self.handle.perform(Output::Request { peer, id: RequestId(id), request });
@@ -130,7 +130,7 @@ async fn gossip_goes_on_when_it_is_accepted_and_only_then() {
     let accepted = a.publish(2);
     for _ in 0..2 {
         let (id, message) = b.gossip().await;
-        b.judge(id, if message == ignored { Verdict::Ignore } else { Verdict::Accept });
+        b.judge(id, if message == ignored { Acceptance::Ignore } else { Acceptance::Accept });
     }
     assert_eq!(c.gossip().await.1, accepted);
 }
@@ -344,7 +344,7 @@ async fn a_broken_rule_costs_the_connection_and_is_remembered() {
     a.connect(&b).await;
     let key = b.connected().await;
     a.connected().await;
-    b.handle.perform(Output::Offence { peer: key, offence: Offence::BrokeRule("high-hash") });
+    b.handle.perform(Output::Misbehaviour { peer: key, misbehaviour: Misbehaviour::BrokeRule("high-hash") });
     assert_eq!(b.disconnected().await, key);
     a.disconnected().await;
     let bans = b.handle.list_banned().await;
@@ -360,7 +360,7 @@ async fn whoever_leaves_before_the_core_has_judged_is_kept_out_all_the_same() {
     let key = b.connected().await;
     a.handle.shutdown().await;
     assert_eq!(b.disconnected().await, key);
-    b.handle.perform(Output::Offence { peer: key, offence: Offence::BrokeRule("bad-blk-length") });
+    b.handle.perform(Output::Misbehaviour { peer: key, misbehaviour: Misbehaviour::BrokeRule("bad-blk-length") });
     assert_eq!(b.handle.list_banned().await[0].subject.to_string(), a.handle.peer_id());
 }
 
@@ -369,7 +369,7 @@ async fn a_peer_asked_for_by_name_is_disconnected_but_not_kept_out() {
     let (mut a, mut b) = (node().await, node().await);
     a.connect(&b).await;
     let key = a.connected().await;
-    a.handle.perform(Output::Offence { peer: key, offence: Offence::BrokeRule("high-hash") });
+    a.handle.perform(Output::Misbehaviour { peer: key, misbehaviour: Misbehaviour::BrokeRule("high-hash") });
     a.disconnected().await;
     assert!(a.handle.list_banned().await.is_empty());
     a.connected().await;

@@ -1,6 +1,6 @@
 //! What an RPC call can fail with: Bitcoin Core's codes (its `rpc/protocol.h`), because clients branch on them.
 
-use crate::core::event::Rejected;
+use crate::core::event::Rejection;
 use crate::core::store::StoreError;
 use crate::shell::core_loop::Stopped;
 use serde_json::{Value, json};
@@ -91,7 +91,7 @@ impl From<Stopped> for RpcError {
 }
 
 /// What `sendrawtransaction` and `submitheader` say of a refusal: the reject string first, as clients match on it.
-pub fn rejection(code: i32, rejected: &Rejected) -> RpcError {
+pub fn rejection(code: i32, rejected: &Rejection) -> RpcError {
     if rejected.detail.is_empty() || rejected.detail == rejected.reason {
         RpcError::new(code, rejected.reason.clone())
     } else {

@@ -1,7 +1,7 @@
 //! Transactions: decoding, looking up, testing. Submitting is in [`submission`].
 
 use crate::core::Core;
-use crate::core::event::Rejected;
+use crate::core::event::Rejection;
 use crate::core::view::{Summary, Tested};
 use crate::shell::clock;
 use crate::shell::rpc::error::RpcError;
@@ -201,7 +201,7 @@ fn package_error(transactions: &[Arc<Transaction>], ids: &[Txid]) -> Option<&'st
 }
 
 /// A result for each. As in Core, when one is refused, or pays too much, those it leaves unjudged have only their ids.
-fn test_results(ids: &[Txid], verdict: &Result<Vec<Tested>, (usize, Rejected)>, rate: Option<Amount>) -> Value {
+fn test_results(ids: &[Txid], verdict: &Result<Vec<Tested>, (usize, Rejection)>, rate: Option<Amount>) -> Value {
     let mut has_ended = false;
     let result = |(place, txid): (usize, &Txid)| {
         let mut result = json!({"txid": txid.to_string(), "wtxid": txid.to_string()});

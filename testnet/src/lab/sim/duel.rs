@@ -18,7 +18,7 @@ use chain_spec::signature_hash::{SIGHASH_ALL, signature_hash};
 use chain_spec::{
     Amount, ChainSpec, CheckedTransaction, Coin, Outpoint, PrivateKey, Script, Transaction, TxIn, TxOut, Txid, merkle,
 };
-use node::core::mind::Mind;
+use node::core::state_machine::StateMachine;
 use node::core::store::StoreError;
 use sha2::{Digest as _, Sha256};
 use std::sync::{Arc, mpsc};
@@ -211,7 +211,7 @@ fn two_nodes(
         churn: None,
         seed,
     };
-    Simulation::with_minds(setup, |number, mut core| -> Box<dyn Mind> {
+    Simulation::with_minds(setup, |number, mut core| -> Box<dyn StateMachine> {
         trusted.iter().for_each(|txid| core.trust_signatures(*txid));
         match parts.take_if(|_| number == ATTACKER) {
             Some((strategy, orders, report)) => Box::new(Attacker::new(core, strategy, orders, report)),

@@ -1,6 +1,6 @@
 //! The simulator: many cores in one process, on virtual time.
 //!
-//! Every node is the [`Mind`] of a live node, so what is simulated is the consensus code itself. Only what surrounds it is
+//! Every node is the [`StateMachine`] of a live node, so what is simulated is the consensus code itself. Only what surrounds it is
 //! modelled: time ([`queue`]), the network ([`links`]), the finding of blocks (exponential draws by hash share, then a real
 //! proof of work at the easiest target), and the disk ([`arena`], one for all). Bodies are not carried on links, only their
 //! bytes are counted; processing a message takes no virtual time.
@@ -15,10 +15,10 @@ use super::random::uniform;
 use super::statistics::Statistics;
 use chain_spec::{Block, ChainSpec, Script, Transaction};
 use node::core::event::{
-    Accepted, CallId, GossipId, InboundId, Input, Output, PeerKey, Rejected, RequestId, Time, Verdict,
+    Acceptance, Accepted, CallId, GossipId, InboundId, Input, Output, PeerKey, Rejection, RequestId, Time,
 };
 use node::core::message::{Gossip, Request, Response};
-use node::core::mind::Mind;
+use node::core::state_machine::StateMachine;
 use node::core::store::{Loaded, StoreError};
 use node::core::{Config, Core};
 use rand_chacha::ChaCha8Rng;
@@ -72,7 +72,7 @@ pub fn simulated_chain(mut chain: ChainSpec, spacing_s: u32) -> ChainSpec {
 
 /// One simulated node.
 struct Node {
-    mind: Box<dyn Mind>,
+    mind: Box<dyn StateMachine>,
     coins: arena::Coins,
     tick_is_due: bool,
     /// Away, it has no links and finds no blocks; what it knew it still knows when it comes back.
@@ -140,7 +140,7 @@ pub struct Simulation {
     verdicts: FxHashMap<GossipId, (usize, usize, usize)>,
     requests: FxHashMap<InboundId, (usize, usize, RequestId)>,
     next_id: u64,
-    answer: Option<Result<Accepted, Rejected>>,
+    answer: Option<Result<Accepted, Rejection>>,
     statistics: Statistics,
     trace: Sha256,
     mining: bool,
@@ -157,7 +157,7 @@ impl Simulation {
     /// A network whose nodes think what `mind` makes of a number and a core: a strategy wraps an attacker's.
     pub fn with_minds(
         setup: Setup,
-        mut mind: impl FnMut(usize, Core) -> Box<dyn Mind>,
+        mut mind: impl FnMut(usize, Core) -> Box<dyn StateMachine>,
     ) -> Result<Simulation, StoreError> {
         let arena = Arena::default();
         let mut random = ChaCha8Rng::seed_from_u64(setup.seed);
@@ -255,7 +255,7 @@ impl Simulation {
         &mut self,
         node: usize,
         transaction: Arc<Transaction>,
-    ) -> Result<Result<Accepted, Rejected>, StoreError> {
+    ) -> Result<Result<Accepted, Rejection>, StoreError> {
         let call = CallId(self.fresh_id());
         self.answer = None;
         self.handle(node, Input::SubmitTransaction { call, transaction })?;
@@ -370,7 +370,7 @@ impl Simulation {
                 Output::StoreUndo(hash, undo) => self.arena.keep_undo(hash, undo),
                 Output::Commit(commit) => self.nodes[node].coins.commit(commit),
                 Output::Publish(gossip) => self.publish(node, gossip),
-                Output::Verdict { id, verdict } => self.judge(id, verdict),
+                Output::GossipAcceptance { id, acceptance } => self.judge(id, acceptance),
                 Output::Request { peer, id, request } => {
                     let to = number(peer);
                     let event = Event::Request { from: node, to, id, request };
@@ -382,7 +382,7 @@ impl Simulation {
                         self.send(from, to, bytes, Event::Response { from, to, id, response });
                     }
                 }
-                Output::Offence { .. } => self.statistics.offences += 1,
+                Output::Misbehaviour { .. } => self.statistics.offences += 1,
                 Output::Answer { result, .. } => self.answer = Some(result),
                 Output::TipChanged { tip, reorganised, .. } => {
                     self.trace.update(tip.as_bytes());
@@ -409,9 +409,9 @@ impl Simulation {
         self.forward(node, None, message);
     }
 
-    fn judge(&mut self, id: GossipId, verdict: Verdict) {
+    fn judge(&mut self, id: GossipId, verdict: Acceptance) {
         if let Some((node, from, message)) = self.verdicts.remove(&id)
-            && verdict == Verdict::Accept
+            && verdict == Acceptance::Accept
         {
             self.forward(node, Some(from), message);
         }
@@ -477,9 +477,9 @@ impl Simulation {
         self.next_id
     }
 
-    fn take_answer(&mut self) -> Result<Accepted, Rejected> {
+    fn take_answer(&mut self) -> Result<Accepted, Rejection> {
         self.answer.take().unwrap_or_else(|| {
-            Err(Rejected { reason: "no-answer".into(), detail: "the node did not answer a submission".into() })
+            Err(Rejection { reason: "no-answer".into(), detail: "the node did not answer a submission".into() })
         })
     }
 }
@@ -537,7 +537,7 @@ fn trace_input(trace: &mut Sha256, now_us: u64, node: usize, input: &Input) {
         Input::SubmitTransactions { submissions } => (12, submissions.len() as u64, [0; 32]),
         Input::SubmitBlock { block, .. } => (8, 0, *block.hash().as_bytes()),
         Input::SubmitHeader { header, .. } => (9, 0, *header.hash().as_bytes()),
-        Input::Steer { block, .. } => (10, 0, *block.as_bytes()),
+        Input::OverrideBlock { block, .. } => (10, 0, *block.as_bytes()),
         Input::Stop => (11, 0, [0; 32]),
     };
     record[16] = kind;

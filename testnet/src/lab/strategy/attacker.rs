@@ -7,9 +7,9 @@
 use super::{Action, Aim, Content, Event, Fresh, Order, Strategy, View, censor};
 use chain_spec::{Block, BlockHash, CheckedTransaction, Script, Transaction, Txid};
 use node::core::Core;
-use node::core::event::{CallId, Input, Output, Steer, Time, Verdict};
+use node::core::event::{Acceptance, BlockOverride, CallId, Input, Output, Time};
 use node::core::message::{CompactBlock, Gossip, Response};
-use node::core::mind::Mind;
+use node::core::state_machine::StateMachine;
 use node::core::store::{Status, StoreError};
 use node::core::template::Template;
 use node::core::view::Summary;
@@ -155,7 +155,7 @@ impl Attacker {
     fn refuse(&mut self, block: BlockHash) {
         self.calls += 1;
         let call = CallId(OWN_CALLS + self.calls);
-        self.queued.push_back(Input::Steer { call, block, steer: Steer::Invalidate });
+        self.queued.push_back(Input::OverrideBlock { call, block, change: BlockOverride::Invalidate });
     }
 
     /// Takes `tip` as the public one if it has more work; whether it did.
@@ -237,9 +237,11 @@ impl Attacker {
         match output {
             Output::Publish(Gossip::Block(block)) if self.hidden.contains(&block.header.hash()) => None,
             Output::Publish(Gossip::Transaction(transaction)) if self.withholds(&transaction) => None,
-            Output::Offence { .. } => None,
+            Output::Misbehaviour { .. } => None,
             Output::Answer { call, .. } if call.0 > OWN_CALLS => None,
-            Output::Verdict { id, verdict: Verdict::Reject } => Some(Output::Verdict { id, verdict: Verdict::Ignore }),
+            Output::GossipAcceptance { id, acceptance: Acceptance::Reject } => {
+                Some(Output::GossipAcceptance { id, acceptance: Acceptance::Ignore })
+            }
             Output::Respond { id, response } => Some(Output::Respond { id, response: self.public_part(response) }),
             other => Some(other),
         }
@@ -291,7 +293,7 @@ impl Attacker {
     }
 }
 
-impl Mind for Attacker {
+impl StateMachine for Attacker {
     fn core(&self) -> &Core {
         &self.core
     }

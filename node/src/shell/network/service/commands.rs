@@ -1,7 +1,7 @@
 //! What the rest of the node asks of the network.
 
 use super::Service;
-use crate::core::event::{Offence, Output, PeerKey, RequestFailure, RequestId};
+use crate::core::event::{Misbehaviour, Output, PeerKey, RequestFailure, RequestId};
 use crate::core::message::{Gossip, Request, Response};
 use crate::shell::clock;
 use crate::shell::network::bans::{Ban, Subject};
@@ -54,9 +54,9 @@ impl Service {
     fn perform(&mut self, output: Output) {
         match output {
             Output::Publish(gossip) => self.publish(&gossip),
-            Output::Verdict { id, verdict } => {
+            Output::GossipAcceptance { id, acceptance } => {
                 if let Some(waiting) = self.pending.take(id) {
-                    self.report(&waiting.message, &waiting.source, verdict);
+                    self.report(&waiting.message, &waiting.source, acceptance);
                 }
             }
             Output::Request { peer, id, request } => self.request(peer, id, request),
@@ -66,7 +66,7 @@ impl Service {
                     let _ = self.swarm.behaviour_mut().requests.send_response(channel, response);
                 }
             }
-            Output::Offence { peer, offence } => self.offence(peer, &offence),
+            Output::Misbehaviour { peer, misbehaviour } => self.misbehaviour(peer, &misbehaviour),
             other => tracing::error!(?other, "not an output of the network: a programming error"),
         }
     }
@@ -94,9 +94,9 @@ impl Service {
         self.requests.sent(sent, Outgoing { peer, id, kind });
     }
 
-    fn offence(&mut self, peer: PeerKey, offence: &Offence) {
+    fn misbehaviour(&mut self, peer: PeerKey, misbehaviour: &Misbehaviour) {
         if let Some(peer) = self.peers.id_of_late(peer) {
-            self.punish(peer, score::offence_points(offence), &score::describe(offence));
+            self.punish(peer, score::misbehaviour_points(misbehaviour), &score::describe(misbehaviour));
         }
     }
     pub(super) fn misconduct(&mut self, peer: PeerId, misconduct: Misconduct) {

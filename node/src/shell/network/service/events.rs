@@ -1,7 +1,7 @@
 //! What libp2p reports.
 
 use super::{PINGS_FAILED_MAX, Service, dial_reason};
-use crate::core::event::{Input, PeerKey, RequestFailure, Verdict};
+use crate::core::event::{Acceptance, Input, PeerKey, RequestFailure};
 use crate::core::message::{Gossip, Response};
 use crate::shell::clock;
 use crate::shell::network::behaviour::{BehaviourEvent, ChainNames, HEARTBEAT};
@@ -267,16 +267,16 @@ impl Service {
         };
         self.announce(source);
         let Some(peer) = self.peers.key(&source) else {
-            return self.report(&message_id, &source, Verdict::Ignore); // left in the meantime
+            return self.report(&message_id, &source, Acceptance::Ignore); // left in the meantime
         };
         match self.pending.insert(Waiting { message: message_id, source }, Instant::now()) {
             Ok(id) => self.input(Input::Gossip { peer, id, message: gossip }),
-            Err(waiting) => self.report(&waiting.message, &waiting.source, Verdict::Ignore),
+            Err(waiting) => self.report(&waiting.message, &waiting.source, Acceptance::Ignore),
         }
     }
     fn on_malformed_gossip(&mut self, source: PeerId, message: &MessageId, error: &WireError) {
         tracing::debug!(peer = %source, %error, "malformed gossip");
-        self.report(message, &source, Verdict::Reject);
+        self.report(message, &source, Acceptance::Reject);
         self.misconduct(source, Misconduct::Malformed("gossip"));
     }
 

@@ -1,6 +1,6 @@
-//! `invalidateblock`, `reconsiderblock`, `preciousblock`: an operator's wishes about a block.
+//! `invalidateblock`, `reconsiderblock`, `preciousblock`: what an operator overrides about a block.
 
-use crate::core::event::Steer;
+use crate::core::event::BlockOverride;
 use crate::shell::rpc::error::{RpcError, VERIFY_ERROR, rejection};
 use crate::shell::rpc::lookup::known_block;
 use crate::shell::rpc::method::Reply;
@@ -11,26 +11,26 @@ use std::sync::Arc;
 
 /// `invalidateblock`.
 pub async fn invalidateblock(context: Arc<Context>, arguments: Arguments) -> Reply {
-    steer(&context, &arguments, Steer::Invalidate).await
+    override_block(&context, &arguments, BlockOverride::Invalidate).await
 }
 
 /// `reconsiderblock`.
 pub async fn reconsiderblock(context: Arc<Context>, arguments: Arguments) -> Reply {
-    steer(&context, &arguments, Steer::Reconsider).await
+    override_block(&context, &arguments, BlockOverride::Reconsider).await
 }
 
 /// `preciousblock`.
 pub async fn preciousblock(context: Arc<Context>, arguments: Arguments) -> Reply {
-    steer(&context, &arguments, Steer::Precious).await
+    override_block(&context, &arguments, BlockOverride::Precious).await
 }
 
-async fn steer(context: &Context, arguments: &Arguments, steer: Steer) -> Reply {
+async fn override_block(context: &Context, arguments: &Arguments, change: BlockOverride) -> Reply {
     let hash = arguments.hash(0)?;
     let height = context.core.read(move |core| known_block(core, &hash).map(|block| block.height)).await??;
-    if height == 0 && steer == Steer::Invalidate {
+    if height == 0 && change == BlockOverride::Invalidate {
         return Err(RpcError::parameter("the genesis block is what defines this chain; it cannot be invalid"));
     }
-    match context.core.steer(hash, steer).await? {
+    match context.core.override_block(hash, change).await? {
         Ok(_) => Ok(Value::Null),
         Err(rejected) => Err(rejection(VERIFY_ERROR, &rejected)),
     }

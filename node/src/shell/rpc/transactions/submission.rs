@@ -2,7 +2,7 @@
 //! signatures are checked on all cores ([`CoreHandle::submit_transactions`](crate::shell::core_loop::CoreHandle)).
 
 use crate::core::Core;
-use crate::core::event::Rejected;
+use crate::core::event::Rejection;
 use crate::core::store::StoreError;
 use crate::shell::clock;
 use crate::shell::rpc::error::{RpcError, VERIFY_ALREADY_IN_UTXO_SET, VERIFY_ERROR, VERIFY_REJECTED, rejection};
@@ -28,7 +28,7 @@ enum Standing {
     /// It would be accepted, but its fee is more than the caller allows.
     Absurd,
     /// Its fee is more than the caller allows, and it would not be accepted anyway, for this reason.
-    Refused(Rejected),
+    Refused(Rejection),
     /// It may be submitted, even if it is in the mempool: then it is kept as the caller's own. It is mined, with a coin left,
     /// if `is_mined`.
     New { is_mined: bool },
@@ -147,7 +147,7 @@ fn fee(
 }
 
 /// Core's code for a refused transaction: mined ones are −27, missing coins −25, rules and policy −26.
-fn refusal(rejected: &Rejected, is_mined: bool) -> Result<Value, RpcError> {
+fn refusal(rejected: &Rejection, is_mined: bool) -> Result<Value, RpcError> {
     if is_mined {
         return Err(RpcError::new(VERIFY_ALREADY_IN_UTXO_SET, "Transaction outputs already in utxo set"));
     }

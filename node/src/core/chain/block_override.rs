@@ -2,43 +2,43 @@
 
 use super::tree::NodeId;
 use crate::core::Core;
-use crate::core::event::{Accepted, Rejected, Steer, Time};
+use crate::core::event::{Accepted, BlockOverride, Rejection, Time};
 use crate::core::store::StoreError;
 use chain_spec::BlockHash;
 
 impl Core {
     /// Carries out a wish and moves the tip if it must. The wish is in the store before it is answered, but for
     /// `preciousblock`, which Core forgets too when it stops.
-    pub(crate) fn steer(
+    pub(crate) fn override_block(
         &mut self,
         hash: &BlockHash,
-        steer: Steer,
+        change: BlockOverride,
         now: Time,
-    ) -> Result<Result<Accepted, Rejected>, StoreError> {
+    ) -> Result<Result<Accepted, Rejection>, StoreError> {
         let Some(id) = self.chain.tree.find(hash) else {
-            return Ok(Err(Rejected {
+            return Ok(Err(Rejection {
                 reason: "Block not found".into(),
                 detail: format!("block {hash} is not known"),
             }));
         };
-        match steer {
-            Steer::Invalidate if id == NodeId::GENESIS => {
+        match change {
+            BlockOverride::Invalidate if id == NodeId::GENESIS => {
                 let detail = format!("block {hash} is the genesis block, which cannot be invalid");
-                return Ok(Err(Rejected { reason: "genesis".into(), detail }));
+                return Ok(Err(Rejection { reason: "genesis".into(), detail }));
             }
-            Steer::Invalidate => {
+            BlockOverride::Invalidate => {
                 self.chain.tree.set_failed(id);
                 self.chain.rebuild_candidates();
             }
-            Steer::Reconsider => {
+            BlockOverride::Reconsider => {
                 self.chain.tree.clear_failed(id);
                 self.chain.rebuild_candidates();
             }
-            Steer::Precious => self.chain.prefer(id),
+            BlockOverride::Precious => self.chain.prefer(id),
         }
         self.activate(now, None)?;
         self.flush_index(now);
-        Ok(Ok(Accepted::Steered))
+        Ok(Ok(Accepted::Overridden))
     }
 }
 

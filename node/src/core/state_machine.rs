@@ -10,7 +10,7 @@ use super::template::Template;
 use chain_spec::Script;
 
 /// A core, or something that behaves like one.
-pub trait Mind: Send {
+pub trait StateMachine: Send {
     /// The core inside, for reads.
     fn core(&self) -> &Core;
     /// As [`Core::handle`].
@@ -29,7 +29,7 @@ pub trait Mind: Send {
     }
 }
 
-impl Mind for Core {
+impl StateMachine for Core {
     fn core(&self) -> &Core {
         self
     }
