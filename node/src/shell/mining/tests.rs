@@ -3,7 +3,7 @@
 use super::*;
 use crate::core::Core;
 use crate::core::event::{Input, Output, Time};
-use crate::core::mind::Mind;
+use crate::core::state_machine::StateMachine;
 use crate::core::store::StoreError;
 use crate::shell::core_loop::TipState;
 use crate::shell::network::NetworkConfig;
@@ -109,7 +109,7 @@ struct Undecided {
     announced: bool,
 }
 
-impl Mind for Undecided {
+impl StateMachine for Undecided {
     fn core(&self) -> &Core {
         &self.core
     }
