@@ -3,6 +3,9 @@
 //! [`support`] starts nodes and networks and reaps them whatever happens. Counts that decide how long a test takes come
 //! from environment variables, each named in the test's own docs; the defaults are what everybody runs.
 
+// A test that cannot go on should panic; clippy knows tests only by their attribute, not their helpers.
+#![allow(clippy::unwrap_used)]
+
 mod attack;
 mod bad_input;
 mod bitcoin;
@@ -11,6 +14,8 @@ mod hostile;
 mod network;
 mod payment;
 mod reorganisation;
+mod rpc;
 mod soak;
 mod support;
+mod wallet;
 mod web;

@@ -1,6 +1,6 @@
 //! A node as a child process, in a directory of its own, ended whatever happens to the test.
 
-use crate::client::Client;
+use super::client::Client;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
 use std::ops::Deref;
@@ -10,12 +10,8 @@ use tempfile::TempDir;
 
 /// The binary under test.
 pub fn command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_testoon-node"));
-    // The tests' own settings only: no `TESTOON_*` of whoever runs them.
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("TESTOON_")) {
-        command.env_remove(name);
-    }
-    command.stdin(Stdio::null());
+    let mut command = crate::support::testoon();
+    command.arg("node");
     command
 }
 

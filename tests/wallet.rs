@@ -1,7 +1,5 @@
 //! The wallet against a node: following its chain, paying, and the command line. The node is a scripted one in this
-//! process that judges by the consensus rules; the workspace's own tests use the real node.
-
-#![allow(clippy::unwrap_used)] // helpers of tests fail as tests do
+//! process that judges by the consensus rules; `payment.rs` and others use the real node.
 
 mod command_line;
 mod fake_node;

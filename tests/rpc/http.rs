@@ -1,7 +1,7 @@
 //! HTTP and JSON-RPC as strangers, browsers and broken clients see them.
 
-use crate::client::{Client, Connection};
-use crate::node::Node;
+use super::client::{Client, Connection};
+use super::node::Node;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::json;

@@ -1,6 +1,6 @@
 //! A payment by hand: signed here, tested, sent, mined, looked up, on two nodes.
 
-use crate::node::Node;
+use super::node::Node;
 use chain_spec::{Amount, ChainSpec, Encode, Outpoint, PrivateKey, Script, Transaction, TxIn, TxOut, signature_hash};
 use serde_json::{Value, json};
 

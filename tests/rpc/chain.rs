@@ -1,6 +1,6 @@
 //! The chain as clients see it: blocks, headers, tips, coins, waiting.
 
-use crate::node::Node;
+use super::node::Node;
 use serde_json::{Value, json};
 
 /// Bitcoin Core's regtest genesis block.

@@ -4,8 +4,8 @@ use chain_spec::{Amount, PrivateKey};
 use wallet::wallet::sweep;
 use wallet::{Auth, Client, ClientError, FeeRate, Password, PaymentOptions, State, Wallet, WalletError, Words};
 
-use crate::fake_node::FakeNode;
-use crate::{coins, demo, external, fresh, local, payment};
+use super::fake_node::FakeNode;
+use super::{coins, demo, external, fresh, local, payment};
 
 /// The white paper's two examples, with coins that a node knows.
 #[test]
@@ -88,7 +88,7 @@ fn what_the_node_refuses_is_forgotten() {
 fn a_payment_outlives_a_node_that_dies_while_it_is_sent() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("bob.wallet");
-    let words = Words::parse(&crate::words("bob")).unwrap();
+    let words = Words::parse(&super::words("bob")).unwrap();
     let mut bob = Wallet::create(&path, local(), &words, "", &Password::None).unwrap();
     let node = FakeNode::local();
     let client = node.client();
@@ -174,7 +174,7 @@ fn a_foreign_key_is_swept_whole() {
 fn a_wallet_file_holds_everything() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("alice.wallet");
-    let words = Words::parse(&crate::words("alice")).unwrap();
+    let words = Words::parse(&super::words("alice")).unwrap();
     let node = FakeNode::local();
     let client = node.client();
     let mut alice = Wallet::create(&path, local(), &words, "", &Password::None).unwrap();

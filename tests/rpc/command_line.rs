@@ -1,7 +1,7 @@
 //! Starting, stopping, and every wrong way to start: one clear line and the right exit code.
 
-use crate::chain::ADDRESS;
-use crate::node::{Node, arguments, run};
+use super::chain::ADDRESS;
+use super::node::{Node, arguments, run};
 use serde_json::json;
 use std::net::TcpListener;
 use std::path::Path;
@@ -66,7 +66,7 @@ fn a_configuration_file_sets_what_the_command_line_does_not() {
     let node = Node::start("bitcoin-regtest", &["--conf", &conf_path]);
     assert_eq!(node.ready["chain"], "bitcoin-regtest", "the command line wins");
     assert_eq!(node.call("getblockchaininfo", json!([]))["chain"], "regtest", "as Core's clients know it");
-    let ann = crate::client::Client { credentials: "ann:secret".into(), ..node.client.clone() };
+    let ann = super::client::Client { credentials: "ann:secret".into(), ..node.client.clone() };
     assert_eq!(ann.number("getblockcount", json!([])), 0, "the file's user is known");
 }
 

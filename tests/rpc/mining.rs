@@ -1,7 +1,7 @@
 //! Mining over RPC: templates, proposals, submissions, and the node's own miner.
 
-use crate::chain::ADDRESS;
-use crate::node::Node;
+use super::chain::ADDRESS;
+use super::node::Node;
 use chain_spec::{
     Amount, Block, ChainSpec, CompactTarget, Decode, Encode, Header, Script, Transaction, TxIn, TxOut, merkle,
 };

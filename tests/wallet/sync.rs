@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use wallet::sync::SyncError;
 use wallet::{CoinState, State, Wallet, WalletError, Words};
 
-use crate::fake_node::{Chain, FakeNode};
-use crate::{coins, demo, external, fresh, local, payment};
+use super::fake_node::{Chain, FakeNode};
+use super::{coins, demo, external, fresh, local, payment};
 
 #[test]
 fn genesis_coins_are_found_and_spendable() {

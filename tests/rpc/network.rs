@@ -1,7 +1,7 @@
 //! Peers over RPC: adding, describing, banning, link conditions.
 
-use crate::client::Client;
-use crate::node::Node;
+use super::client::Client;
+use super::node::Node;
 use serde_json::{Value, json};
 use std::time::Duration;
 

@@ -5,8 +5,8 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::fake_node::FakeNode;
-use crate::{demo, local, words};
+use super::fake_node::FakeNode;
+use super::{demo, local, words};
 
 const BOB: &str = "mghKdQzx6hVVEGJGEFU4AzRBTYsEhLqqa7";
 
@@ -36,8 +36,8 @@ impl Desk {
     }
 
     fn command(&self, wallet: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_testoon-wallet"));
-        command.env_clear().stdin(Stdio::null()).current_dir(self.directory.path()).args(["--wallet", wallet]);
+        let mut command = wallet_command();
+        command.env_clear().current_dir(self.directory.path()).args(["--wallet", wallet]);
         command
     }
 
@@ -64,6 +64,13 @@ impl Desk {
     fn write(&self, name: &str, text: &str) {
         std::fs::write(self.directory.path().join(name), text).unwrap();
     }
+}
+
+/// `testoon wallet`, the same command line as `testoon-wallet`.
+fn wallet_command() -> Command {
+    let mut command = crate::support::testoon();
+    command.arg("wallet");
+    command
 }
 
 fn run(command: &mut Command) -> Answer {
@@ -224,7 +231,7 @@ fn wrong_arguments_exit_with_two() {
     }
     assert_eq!(desk.online("alice", &["send", BOB, "1", "--fee-rate", "-1"]).code, 2);
     assert_eq!(desk.online("alice", &["frobnicate"]).code, 2);
-    assert_eq!(run(Command::new(env!("CARGO_BIN_EXE_testoon-wallet")).env_clear().arg("coins")).code, 2);
+    assert_eq!(run(wallet_command().env_clear().arg("coins")).code, 2);
     assert_error(&desk.offline("alice", &["balance"]), 2, &["no credentials", "--cookie"]);
     assert_error(
         &desk.offline("x", &["--no-password", "create", "--chain", "nope"]),
@@ -256,7 +263,7 @@ fn failures_exit_with_one() {
     assert_error(&answer, 1, &["refuses our credentials", &url]);
     let Desk { directory, node } = desk;
     drop(node);
-    let mut command = Command::new(env!("CARGO_BIN_EXE_testoon-wallet"));
+    let mut command = wallet_command();
     command
         .env_clear()
         .current_dir(directory.path())
@@ -267,7 +274,7 @@ fn failures_exit_with_one() {
 #[test]
 fn every_flag_has_a_variable_that_works() {
     let desk = Desk::with_alice();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_testoon-wallet"));
+    let mut command = wallet_command();
     command.env_clear().arg("balance");
     command.env("TESTOON_WALLET", desk.directory.path().join("alice")).env("TESTOON_JSON", "1");
     command.env("TESTOON_RPC", desk.node.url()).env("TESTOON_COOKIE", desk.node.cookie());
