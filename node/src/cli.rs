@@ -49,7 +49,7 @@ pub fn run(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitC
     run_with(args, None)
 }
 
-/// The same with something around the core: how a strategy of the attack lab runs as a process.
+/// Runs a node whose core is wrapped by another state machine: how a strategy of the attack lab runs as a process.
 pub fn run_wrapped(
     args: impl IntoIterator<Item = impl Into<OsString> + Clone>,
     wrap: impl FnOnce(Core) -> Box<dyn StateMachine> + Send + 'static,
@@ -61,7 +61,7 @@ fn run_with(args: impl IntoIterator<Item = impl Into<OsString> + Clone>, wrap: O
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version are "errors" too, with code 0 and standard output. A closed pipe is nobody's problem.
+            // clap gives help and version as errors too, with code 0 and for standard output. Writing to a closed pipe may fail.
             let _ = error.print();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE));
         }
@@ -69,13 +69,14 @@ fn run_with(args: impl IntoIterator<Item = impl Into<OsString> + Clone>, wrap: O
     match prepare(cli) {
         Ok((settings, log_level)) => match live(Settings { wrap, ..settings }, &log_level) {
             Ok(()) => ExitCode::SUCCESS,
-            Err(error) => complain(&error.to_string(), FAILURE),
+            Err(error) => report(&error.to_string(), FAILURE),
         },
-        Err(error) => complain(&error.to_string(), USAGE),
+        Err(error) => report(&error.to_string(), USAGE),
     }
 }
 
-fn complain(message: &str, code: u8) -> ExitCode {
+/// Prints the one line that says why the node ends.
+fn report(message: &str, code: u8) -> ExitCode {
     eprintln!("error: {message}");
     ExitCode::from(code)
 }
@@ -123,7 +124,7 @@ async fn until_stopped(settings: Settings) -> Result<(), NodeError> {
 /// The one line of standard output: tests and launchers wait for it.
 fn announce(node: &Node) {
     if let Ok(line) = serde_json::to_string(node.ready()) {
-        // Nobody needs to read it.
+        // Standard output may be closed; the ready file says the same.
         let _ = writeln!(std::io::stdout(), "{line}");
     }
 }

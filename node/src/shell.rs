@@ -1,13 +1,23 @@
 //! The thin part of a node: everything that touches a clock, a disk, a socket or a terminal.
 //!
-//! [`Node::start`] puts the parts together and [`Node::run`] takes them apart again:
-//! [`store`] keeps what the core commits, [`network`] talks to peers, [`rpc`] to clients, [`mining`] to the miner, and
-//! [`core_loop`] is the one thread that feeds the [`core`](crate::core) and performs what it asks for, in order.
-//! Nothing here decides what is valid.
+//! [`Node::start`] puts the parts together and [`Node::run`] takes them apart again. From the top floor to the ground:
+//!
+//! | module | role |
+//! |---|---|
+//! | [`rpc`] | answers clients |
+//! | [`mining`] | hands jobs to the miner and submits the blocks it finds |
+//! | [`core_loop`] | the one thread that feeds the [`core`](crate::core) and performs its outputs in order |
+//! | [`core_handle`] | how the modules above reach that thread |
+//! | [`network`], [`store`] | peers; the disk |
+//! | [`progress`], [`counters`], [`clock`], [`files`] | log lines, counts, time, small files |
+//!
+//! The rules of the chain are not here: [`chain_spec::rules`] and the core judge every block and transaction.
 
 pub mod clock;
+pub mod core_handle;
 pub mod core_loop;
 pub mod counters;
+pub mod files;
 pub mod mining;
 pub mod network;
 pub mod progress;
@@ -46,14 +56,14 @@ pub const READY_FILE: &str = "ready.json";
 /// How long RPC calls may take to end after a stop before they are cut off.
 const RPC_GOODBYE: Duration = Duration::from_millis(500);
 
-/// Puts something around the core: the attack lab's strategies.
+/// Wraps the core in another state machine: how the attack lab runs a strategy.
 pub type Wrap = Box<dyn FnOnce(Core) -> Box<dyn StateMachine> + Send>;
 
 /// What a node is started with.
 pub struct Settings {
-    /// The chain.
+    /// The chain's parameters.
     pub spec: ChainSpec,
-    /// Where everything is kept. Made if it is not there.
+    /// The data directory; created if it does not exist.
     pub datadir: PathBuf,
     /// `HOST:PORT` of JSON-RPC; port 0 picks a free one.
     pub rpc_listen: String,
@@ -65,44 +75,44 @@ pub struct Settings {
     pub network: NetworkConfig,
     /// Who is paid for mining; `None` does not mine.
     pub payout: Option<Address>,
-    /// How to mine.
+    /// Threads, kernel and hash rate limit of the miner.
     pub miner: MinerConfig,
     /// The store's settings.
     pub store: StoreConfig,
     /// The core's settings.
     pub core: Config,
-    /// Around the core, if anything.
+    /// What wraps the core; `None` runs the core itself.
     pub wrap: Option<Wrap>,
 }
 
-/// Why a node could not start, or had to end. One line each, with the remedy.
+/// Why a node could not start, or had to end: one line that says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
     /// The data directory cannot be made or written to.
     #[error("cannot use data directory {}: {error}; choose another with --datadir", path.display())]
     Datadir {
-        /** which */
+        /// The file or directory.
         path: PathBuf,
-        /** why */
+        /// The system's reason.
         error: std::io::Error,
     },
     /// The RPC port cannot be had.
     #[error("cannot listen for RPC on {address}: {error}; choose another with --rpc-listen (port 0 picks a free one)")]
     RpcListen {
-        /** where */
+        /// The address as it was given.
         address: String,
-        /** why */
+        /// The system's reason.
         error: std::io::Error,
     },
     /// A file in the data directory cannot be written.
     #[error("cannot write {}: {error}; check the directory's owner, mode and free space", path.display())]
     File {
-        /** which */
+        /// The file or directory.
         path: PathBuf,
-        /** why */
+        /// The system's reason.
         error: std::io::Error,
     },
-    /// The disk failed, or is another chain's or another node's.
+    /// The store failed, belongs to another chain, or is in use by another node.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The network could not start.
@@ -111,7 +121,7 @@ pub enum NodeError {
     /// The miner could not start.
     #[error("cannot mine: {0}")]
     Miner(#[from] MinerError),
-    /// A bug of ours.
+    /// A fault of this program.
     #[error("internal error: {0}; the log has the details, please report it")]
     Internal(String),
 }
@@ -119,15 +129,15 @@ pub enum NodeError {
 /// Where a running node is: the content of [`READY_FILE`].
 #[derive(Clone, Debug, Serialize)]
 pub struct Ready {
-    /// Its process.
+    /// Process id.
     pub pid: u32,
-    /// Its chain's name.
+    /// Name of the chain.
     pub chain: String,
-    /// Its RPC.
+    /// URL of JSON-RPC.
     pub rpc: String,
     /// Where peers dial it, with `/p2p/ID`.
     pub p2p: Vec<String>,
-    /// Its cookie file.
+    /// The file that holds the RPC cookie.
     pub cookie: PathBuf,
 }
 
@@ -138,7 +148,7 @@ type Ending = Result<(), NodeError>;
 pub struct Node {
     context: Arc<Context>,
     ready: Ready,
-    traces: Option<Traces>,
+    running_files: Option<RunningFiles>,
     serving: JoinHandle<()>,
     ending: oneshot::Receiver<Ending>,
 }
@@ -155,11 +165,11 @@ impl Node {
         let spec = Arc::new(settings.spec);
         let txindex = settings.store.txindex;
         let opened = open_store(&datadir, &spec, settings.store).await?;
-        // The directory is ours from here on: its cookie and ready file are too.
+        // This process holds the directory's lock from here on, so cookie and ready file are its own.
         let user = settings.rpc_user.as_ref().map(|(name, password)| (name.as_str(), password.as_str()));
         let cookie_error = |error| NodeError::File { path: datadir.join(rpc::http::auth::COOKIE_FILE), error };
-        let traces = Traces(datadir.clone());
-        traces.remove();
+        let running_files = RunningFiles(datadir.clone());
+        running_files.remove();
         let credentials = Credentials::create(&datadir, user).map_err(cookie_error)?;
         let stop = watch::Sender::new(false);
         let server = Server::new(credentials, settings.rpc_host_names);
@@ -196,10 +206,10 @@ impl Node {
         server.ready(Arc::clone(&context));
         write_ready(&context.datadir, &ready)?;
         info!("ready chain={} rpc={} p2p={:?}", ready.chain, ready.rpc, ready.p2p);
-        Ok(Node { context, ready, traces: Some(traces), serving, ending })
+        Ok(Node { context, ready, running_files: Some(running_files), serving, ending })
     }
 
-    /// Where it is.
+    /// Where the node can be reached.
     pub fn ready(&self) -> &Ready {
         &self.ready
     }
@@ -221,8 +231,8 @@ impl Node {
         self.context.stop.send_replace(true);
         info!("stopping");
         self.context.network.shutdown().await;
-        // Before the core lets go of the directory's lock: afterwards these files may be another node's.
-        drop(self.traces.take());
+        // Before the core releases the directory's lock: afterwards these files may belong to another node.
+        drop(self.running_files.take());
         self.context.core.stop().await;
         let ending = match early {
             Some(ending) => ending,
@@ -291,7 +301,7 @@ fn run_core(opened: OpenedCore, network: NetworkHandle) -> Result<oneshot::Recei
             Ok(ending) => ending.map_err(NodeError::from),
             Err(_) => Err(NodeError::Internal("the core's thread panicked".into())),
         };
-        // The node is gone already if nobody listens.
+        // Nobody receives when the node has been dropped already.
         let _ = report.send(ending);
     };
     let spawned = std::thread::Builder::new().name("core".into()).spawn(run);
@@ -299,30 +309,27 @@ fn run_core(opened: OpenedCore, network: NetworkHandle) -> Result<oneshot::Recei
     Ok(ending)
 }
 
-/// Writes the ready file whole, so that a reader never sees half of it.
 fn write_ready(datadir: &Path, ready: &Ready) -> Result<(), NodeError> {
     let path = datadir.join(READY_FILE);
-    let write = || -> std::io::Result<()> {
-        let fresh = path.with_extension("json.new");
-        std::fs::write(&fresh, serde_json::to_string(ready)? + "\n")?;
-        std::fs::rename(&fresh, &path)
-    };
-    write().map_err(|error| NodeError::File { path: path.clone(), error })
+    let text = serde_json::to_string(ready).map_err(|error| NodeError::Internal(error.to_string()))?;
+    let written = files::replace(&path, (text + "\n").as_bytes(), files::Access::Everyone);
+    written.map_err(|error| NodeError::File { path, error })
 }
 
-/// The files that say a node runs in this directory: they go however its start or run ends, kill -9 aside.
-struct Traces(PathBuf);
+/// The files that say that a node runs in this directory. They are removed when this is dropped, so that only a killed
+/// node leaves them behind.
+struct RunningFiles(PathBuf);
 
-impl Traces {
+impl RunningFiles {
     fn remove(&self) {
         for file in [READY_FILE, rpc::http::auth::COOKIE_FILE] {
-            // Not there is what is wanted.
+            // A file that does not exist needs no removal.
             let _ = std::fs::remove_file(self.0.join(file));
         }
     }
 }
 
-impl Drop for Traces {
+impl Drop for RunningFiles {
     fn drop(&mut self) {
         self.remove();
     }

@@ -5,7 +5,7 @@
 //! next block's earliest time is further ahead of this computer's clock than the chain allows, it waits and says so.
 
 use super::clock;
-use super::core_loop::{CoreHandle, Stopped};
+use super::core_handle::{CoreHandle, Stopped};
 use crate::core::template::Template;
 use crate::miner::{Meter, Miner, MinerConfig, MinerError};
 use chain_spec::{Address, Block, ChainSpec, Script};

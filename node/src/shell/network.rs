@@ -2,19 +2,18 @@
 //!
 //! One task owns the swarm (`service`). What peers say is decoded and bounded here (`wire`, `codec`) and reaches the core
 //! as [`Input`]s over a bounded channel; what the core wants done comes through [`NetworkHandle::perform`]. Who is there is
-//! kept in `peers`, who was asked for by name in `dialer`, who was met before in `book`, who is kept out in `bans` and
-//! `gate`, what misbehaviour costs in `score`, and links that misbehave on purpose in `link`.
+//! kept in `peers`, who was asked for by name in `dialer`, who was met before in `address_book`, who is kept out in `bans` and
+//! `connection_policy`, what misbehaviour costs in `score`, and links that misbehave on purpose in `link`.
 //!
 //! Absent: any judgement of headers, blocks and transactions (the core's), and what to ask whom (the core's `sync`).
 
 pub mod address;
+mod address_book;
 mod bans;
 mod behaviour;
-mod book;
 mod codec;
+mod connection_policy;
 mod dialer;
-mod files;
-mod gate;
 mod gossip;
 mod handle;
 mod handshakes;
@@ -27,7 +26,7 @@ mod score;
 mod service;
 mod wire;
 
-pub use bans::{Ban, Subject, SubjectError, Subnet};
+pub use bans::{Ban, BanTarget, BanTargetError, Subnet};
 pub use handle::{NetworkHandle, NetworkInfo, PeerInfo};
 pub use identity::IdentityError;
 pub use link::LinkConditions;
@@ -106,7 +105,7 @@ pub enum NetworkError {
     Address(#[from] address::AddressError),
     /// Text that names nobody who could be banned.
     #[error(transparent)]
-    Subject(#[from] SubjectError),
+    BanTarget(#[from] BanTargetError),
     /// Listening failed.
     #[error("cannot listen on {address}: {why}")]
     Listen {

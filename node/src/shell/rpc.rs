@@ -4,7 +4,7 @@
 //! method is, its arguments, what it works with); [`lookup`] and [`trial`]; the groups, which never import one another:
 //! [`blockchain`], [`mempool`], [`mining`], [`network`], [`transactions`], [`util`]; [`table`], which lists them;
 //! [`dialect`], which speaks JSON-RPC; [`http`]. Methods read the core through
-//! [`CoreHandle::read`](crate::shell::core_loop::CoreHandle::read).
+//! [`CoreHandle::read`](crate::shell::core_handle::CoreHandle::read).
 
 pub mod blockchain;
 pub mod descriptor;

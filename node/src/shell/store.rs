@@ -38,7 +38,7 @@ mod inspect;
 mod journal;
 mod keys;
 mod load;
-mod quiet;
+mod panics;
 mod record;
 mod redo;
 mod scan;

@@ -13,6 +13,7 @@
 use crate::clock::Stopwatch;
 use crate::error::usage;
 use anyhow::{Context as _, Result, bail};
+use node::shell::files::{Access, replace};
 use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
@@ -211,14 +212,7 @@ impl Directory {
 
 /// Replaces a file's content so that a reader, or a crash, finds the old or the new text and never a part.
 pub fn write_atomic(path: &Path, text: &str) -> Result<()> {
-    let temporary = path.with_extension("tmp");
-    let write = || {
-        let mut file = File::create(&temporary)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)
-    };
-    write().with_context(|| format!("cannot write {}", path.display()))
+    replace(path, text.as_bytes(), Access::Everyone).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// A file's text, or none if there is no such file.

@@ -5,7 +5,7 @@ use crate::core::Core;
 use crate::core::event::{Input, Output, Time};
 use crate::core::state_machine::StateMachine;
 use crate::core::store::StoreError;
-use crate::shell::core_loop::TipState;
+use crate::shell::core_handle::TipState;
 use crate::shell::network::NetworkConfig;
 use crate::shell::{Node, Settings, Wrap};
 use chain_spec::CompactTarget;

@@ -1,6 +1,6 @@
 //! Who is kept out, and until when: peer ids and address ranges, in `<datadir>/banlist.json`.
 
-use super::files;
+use crate::shell::files;
 use libp2p::PeerId;
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -43,7 +43,7 @@ impl Subnet {
 }
 /// Who is meant: `16Uiu2…`/`12D3Koo…` (a peer), `192.0.2.7` or `192.0.2.0/24` (addresses).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Subject {
+pub enum BanTarget {
     /// A peer, wherever it connects from.
     Peer(PeerId),
     /// Everybody at these addresses.
@@ -52,13 +52,13 @@ pub enum Subject {
 /// Text that names neither.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is neither a peer id nor an IP address nor a range such as 192.0.2.0/24")]
-pub struct SubjectError(String);
-impl FromStr for Subject {
-    type Err = SubjectError;
-    fn from_str(text: &str) -> Result<Self, SubjectError> {
-        let error = || SubjectError(text.to_owned());
+pub struct BanTargetError(String);
+impl FromStr for BanTarget {
+    type Err = BanTargetError;
+    fn from_str(text: &str) -> Result<Self, BanTargetError> {
+        let error = || BanTargetError(text.to_owned());
         if let Ok(peer) = text.parse::<PeerId>() {
-            return Ok(Subject::Peer(peer));
+            return Ok(BanTarget::Peer(peer));
         }
         let (ip, prefix) = text.split_once('/').map_or((text, None), |(ip, prefix)| (ip, Some(prefix)));
         let ip: IpAddr = ip.parse().map_err(|_| error())?;
@@ -67,23 +67,23 @@ impl FromStr for Subject {
         if prefix_bits > bits_max {
             return Err(error());
         }
-        Ok(Subject::Subnet(Subnet::new(ip, prefix_bits)))
+        Ok(BanTarget::Subnet(Subnet::new(ip, prefix_bits)))
     }
 }
-impl std::fmt::Display for Subject {
+impl std::fmt::Display for BanTarget {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Subject::Peer(peer) => peer.fmt(f),
-            Subject::Subnet(subnet) => write!(f, "{}/{}", subnet.ip, subnet.prefix_bits),
+            BanTarget::Peer(peer) => peer.fmt(f),
+            BanTarget::Subnet(subnet) => write!(f, "{}/{}", subnet.ip, subnet.prefix_bits),
         }
     }
 }
-impl Serialize for Subject {
+impl Serialize for BanTarget {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
-impl<'de> Deserialize<'de> for Subject {
+impl<'de> Deserialize<'de> for BanTarget {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
@@ -92,7 +92,7 @@ impl<'de> Deserialize<'de> for Subject {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ban {
     /// Who.
-    pub subject: Subject,
+    pub subject: BanTarget,
     /// Since when, Unix seconds.
     pub created_s: u64,
     /// Until when, Unix seconds.
@@ -129,7 +129,7 @@ impl Bans {
         self.save()
     }
     /// Lifts a ban; `false` when there is none.
-    pub fn remove(&mut self, subject: &Subject) -> io::Result<bool> {
+    pub fn remove(&mut self, subject: &BanTarget) -> io::Result<bool> {
         let before = self.bans.len();
         self.bans.retain(|ban| ban.subject != *subject);
         if self.bans.len() == before {
@@ -155,8 +155,8 @@ impl Bans {
     /// Whether a ban meets this peer at this address.
     pub fn meets(&self, peer: &PeerId, ip: Option<IpAddr>) -> bool {
         self.bans.iter().any(|ban| match ban.subject {
-            Subject::Peer(banned) => banned == *peer,
-            Subject::Subnet(subnet) => ip.is_some_and(|ip| subnet.contains(ip)),
+            BanTarget::Peer(banned) => banned == *peer,
+            BanTarget::Subnet(subnet) => ip.is_some_and(|ip| subnet.contains(ip)),
         })
     }
     fn save(&self) -> io::Result<()> {
@@ -182,17 +182,17 @@ mod tests {
             ("::1", "::1/128"),
             ("2001:db8::1/32", "2001:db8::/32"),
         ] {
-            assert_eq!(text.parse::<Subject>().expect(text).to_string(), shown);
+            assert_eq!(text.parse::<BanTarget>().expect(text).to_string(), shown);
         }
         for text in ["", "192.0.2", "192.0.2.0/33", "::/129", "example.org", "/24"] {
-            assert!(text.parse::<Subject>().is_err(), "{text}");
+            assert!(text.parse::<BanTarget>().is_err(), "{text}");
         }
     }
 
     #[test]
     fn ranges_meet_their_addresses_only() {
-        let Subject::Subnet(all) = "0.0.0.0/0".parse().expect("range") else { panic!("a range") };
-        let Subject::Subnet(range) = "10.1.0.0/16".parse().expect("range") else { panic!("a range") };
+        let BanTarget::Subnet(all) = "0.0.0.0/0".parse().expect("range") else { panic!("a range") };
+        let BanTarget::Subnet(range) = "10.1.0.0/16".parse().expect("range") else { panic!("a range") };
         let ip = |text: &str| text.parse::<IpAddr>().expect("ip");
         assert!(all.contains(ip("255.1.2.3")) && !all.contains(ip("::1")));
         assert!(range.contains(ip("10.1.255.1")) && !range.contains(ip("10.2.0.1")));

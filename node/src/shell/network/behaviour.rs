@@ -4,7 +4,7 @@
 //! ping keep their common names, so that such peers can be told apart and named in the log.
 
 use super::codec::Codec;
-use super::gate::Gate;
+use super::connection_policy::ConnectionPolicy;
 use super::handshakes::{HANDSHAKES_INBOUND_MAX, Handshakes};
 use super::link::{LinkMuxer, Links};
 use super::nat;
@@ -91,7 +91,7 @@ pub struct Behaviour {
     /// First, so that they refuse before any other allocates.
     pub limits: connection_limits::Behaviour,
     /// Bans, blocked links, address ranges.
-    pub gate: Gate,
+    pub policy: ConnectionPolicy,
     /// Transactions and compact blocks to everybody.
     pub gossip: gossipsub::Behaviour,
     /// Headers, blocks and transactions from one peer.
@@ -142,7 +142,7 @@ pub fn behaviour(
     let is_nat = relay_client.is_some();
     Ok(Behaviour {
         limits: connection_limits::Behaviour::new(handshake_limits()),
-        gate: Gate::new(config.inbound_max),
+        policy: ConnectionPolicy::new(config.inbound_max),
         gossip: gossip(names, &limits)?,
         requests,
         identify: identify::Behaviour::new(identify),
@@ -156,7 +156,7 @@ pub fn behaviour(
     })
 }
 
-/// Connections that are not established yet; the [`Gate`] limits those that are. [`Handshakes`] bounds the inbound ones; here
+/// Connections that are not established yet; the [`ConnectionPolicy`] limits those that are. [`Handshakes`] bounds the inbound ones; here
 /// is the backstop, since one that gives way is counted until its task has noticed.
 fn handshake_limits() -> connection_limits::ConnectionLimits {
     connection_limits::ConnectionLimits::default()

@@ -140,7 +140,7 @@ impl Dialer {
         }
     }
     /// Peers may be reached again (a partition healed, a ban ended): dial now, and start over with short pauses.
-    pub fn hurry(&mut self, now: Instant) {
+    pub fn dial_now(&mut self, now: Instant) {
         for entry in &mut self.entries {
             entry.failures = 0;
             if matches!(entry.state, State::Due(_)) {

@@ -1,6 +1,6 @@
 //! What the rest of the node holds of the network: a handle to the task that owns it.
 
-use super::bans::{Ban, Subject};
+use super::bans::{Ban, BanTarget};
 use super::link::{LinkConditions, Links};
 use super::{NetworkError, address};
 use crate::core::event::{Output, PeerKey, Time};
@@ -78,7 +78,7 @@ pub(super) enum Command {
     TryOnce(Multiaddr),
     Disconnect(Target, oneshot::Sender<Result<(), NetworkError>>),
     Ban(Ban, oneshot::Sender<Result<(), NetworkError>>),
-    Unban(Subject, oneshot::Sender<Result<(), NetworkError>>),
+    Unban(BanTarget, oneshot::Sender<Result<(), NetworkError>>),
     Bans(oneshot::Sender<Vec<Ban>>),
     ClearBans(oneshot::Sender<Result<(), NetworkError>>),
     LinksChanged(oneshot::Sender<()>),

@@ -2,7 +2,7 @@
 //! strangers who connect and stay silent cannot keep newcomers out, for an honest handshake takes milliseconds.
 //!
 //! [`behaviour::transport`](super::behaviour::transport) puts this around everything a node listens with. Connections whose
-//! handshake is done are the [`gate`](super::gate)'s; how long a handshake may take is the transport's own timeout.
+//! handshake is done are the [`connection_policy`](super::connection_policy)'s; how long a handshake may take is the transport's own timeout.
 
 use futures::future::{AbortHandle, Abortable};
 use libp2p::core::transport::{Boxed, DialOpts, ListenerId, TransportError, TransportEvent};

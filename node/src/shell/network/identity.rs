@@ -1,6 +1,6 @@
 //! The key that names this node to its peers, kept in `<datadir>/identity.key` (protobuf, mode 0600), made on the first run.
 
-use super::files;
+use crate::shell::files;
 use libp2p::identity::Keypair;
 use std::fs;
 use std::io;
@@ -42,7 +42,7 @@ pub fn load_or_create(datadir: &Path) -> Result<Keypair, IdentityError> {
             let bytes = key
                 .to_protobuf_encoding()
                 .map_err(|e| IdentityError::Malformed { path: path.clone(), why: e.to_string() })?;
-            files::replace(&path, &bytes).map_err(io_error)?;
+            files::replace(&path, &bytes, files::Access::Owner).map_err(io_error)?;
             Ok(key)
         }
         Err(error) => Err(io_error(error)),

@@ -120,7 +120,7 @@ pub struct Links {
 struct LinksState {
     default: LinkConditions,
     set: HashMap<PeerId, LinkConditions>,
-    /// Owned by the connections and the service: a peer that was turned away at the gate leaves nothing behind.
+    /// Owned by the connections and the service: a peer that was turned away at the policy leaves nothing behind.
     open: HashMap<PeerId, Weak<Link>>,
 }
 impl Links {

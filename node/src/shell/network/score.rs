@@ -1,5 +1,5 @@
 //! What a misbehaviour costs. Points add up, fade by half every ten minutes, and survive restarts in the address book
-//! ([`super::book`]). At [`DISCONNECT_POINTS`] the peer is disconnected, at [`BAN_POINTS`] it is kept out for a time.
+//! ([`super::address_book`]). At [`DISCONNECT_POINTS`] the peer is disconnected, at [`BAN_POINTS`] it is kept out for a time.
 //!
 //! Peers that were asked for by name are disconnected but not kept out. Peers on a loopback address are kept out by peer id
 //! only and briefly: on one machine all nodes share one address, and most "attackers" there are experiments.
@@ -19,7 +19,7 @@ pub const HALF_LIFE_S: f64 = 600.0;
 
 /// What a peer did that the shell itself notices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Misconduct {
+pub enum ProtocolViolation {
     /// A request, answer or gossiped message that cannot be decoded, or is too large.
     Malformed(&'static str),
     /// More requests at once than [`super::requests::INBOUND_REQUESTS_PER_PEER_MAX`].
@@ -27,22 +27,22 @@ pub enum Misconduct {
     /// An answer of another kind than was asked for.
     WrongAnswer,
 }
-impl Misconduct {
+impl ProtocolViolation {
     /// Its price.
     pub fn points(self) -> f64 {
         match self {
-            Misconduct::Malformed(_) => 50.0,
-            Misconduct::TooManyRequests => 10.0,
-            Misconduct::WrongAnswer => 50.0,
+            ProtocolViolation::Malformed(_) => 50.0,
+            ProtocolViolation::TooManyRequests => 10.0,
+            ProtocolViolation::WrongAnswer => 50.0,
         }
     }
 }
-impl std::fmt::Display for Misconduct {
+impl std::fmt::Display for ProtocolViolation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Misconduct::Malformed(what) => write!(f, "malformed {what}"),
-            Misconduct::TooManyRequests => f.write_str("too many requests at once"),
-            Misconduct::WrongAnswer => f.write_str("an answer to another question"),
+            ProtocolViolation::Malformed(what) => write!(f, "malformed {what}"),
+            ProtocolViolation::TooManyRequests => f.write_str("too many requests at once"),
+            ProtocolViolation::WrongAnswer => f.write_str("an answer to another question"),
         }
     }
 }

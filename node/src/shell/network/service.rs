@@ -6,9 +6,9 @@
 mod commands;
 mod events;
 
+use super::address_book::AddressBook;
 use super::bans::Bans;
 use super::behaviour::{self, Behaviour, ChainNames};
-use super::book::Book;
 use super::dialer::Dialer;
 use super::gossip::Pending;
 use super::handle::Command;
@@ -16,7 +16,7 @@ use super::link::Links;
 use super::nat::{self, Nat};
 use super::peers::Peers;
 use super::requests::Requests;
-use super::{NetworkConfig, NetworkError, address, bans, book, identity};
+use super::{NetworkConfig, NetworkError, address, address_book, bans, identity};
 use crate::core::event::{Acceptance, Input, PeerKey, RequestFailure};
 use crate::shell::clock;
 use futures::StreamExt;
@@ -70,7 +70,7 @@ pub struct Service {
     links: Arc<Links>,
     nat: Nat,
     bans: Bans,
-    book: Book,
+    book: AddressBook,
     book_saved: Instant,
     /// Bytes of peers that are gone: received, sent.
     bytes_before: (u64, u64),
@@ -95,7 +95,7 @@ impl Service {
         };
         let key = identity::load_or_create(&config.datadir)?;
         let bans = Bans::load(&config.datadir, clock::now().0 / 1_000).map_err(file_error(bans::FILE_NAME))?;
-        let book = Book::load(&config.datadir).map_err(file_error(book::FILE_NAME))?;
+        let book = AddressBook::load(&config.datadir).map_err(file_error(address_book::FILE_NAME))?;
         let names = ChainNames::new(&config.chain_id, &config.chain_name);
         let links = Arc::new(Links::default());
         let (transport, relay_client) = behaviour::transport(&key, Arc::clone(&links), config.nat)?;
@@ -133,7 +133,7 @@ impl Service {
             stopping: None,
             config,
         };
-        service.refresh_gate();
+        service.apply_connection_policy();
         service.listen().await?;
         for text in service.config.external.clone() {
             service.swarm.add_external_address(address::parse(&text)?);
@@ -327,7 +327,7 @@ impl Service {
         }
         let now_s = clock::now().0 / 1_000;
         if self.bans.expire(now_s) {
-            self.refresh_gate();
+            self.apply_connection_policy();
         }
         self.strangers.retain(|_, since| now.saturating_duration_since(*since) < Duration::from_secs(600));
         self.drop_strangers();
@@ -376,7 +376,7 @@ impl Service {
     fn save_book(&mut self) {
         self.book_saved = Instant::now();
         if let Err(error) = self.book.save() {
-            let path = self.config.datadir.join(book::FILE_NAME);
+            let path = self.config.datadir.join(address_book::FILE_NAME);
             tracing::warn!(
                 "cannot write the address book {}: {error}; peers met since are not remembered",
                 path.display()
@@ -384,16 +384,16 @@ impl Service {
         }
     }
 
-    /// Tells the gate who is kept out, and disconnects whoever is connected though kept out.
-    fn refresh_gate(&mut self) {
+    /// Tells the policy who is kept out, and disconnects whoever is connected though kept out.
+    fn apply_connection_policy(&mut self) {
         let mut refused: HashSet<PeerId> = HashSet::new();
         let mut ranges = Vec::new();
         for ban in self.bans.list() {
             match ban.subject {
-                bans::Subject::Peer(peer) => {
+                bans::BanTarget::Peer(peer) => {
                     refused.insert(peer);
                 }
-                bans::Subject::Subnet(range) => ranges.push(range),
+                bans::BanTarget::Subnet(range) => ranges.push(range),
             }
         }
         let mut allowed = None;
@@ -407,11 +407,11 @@ impl Service {
                 (None, false) => {}
             }
         }
-        self.swarm.behaviour_mut().gate.set(refused, allowed, ranges);
-        let gate = &self.swarm.behaviour().gate;
+        self.swarm.behaviour_mut().policy.set(refused, allowed, ranges);
+        let policy = &self.swarm.behaviour().policy;
         let met = self.peers.iter().filter(|(id, peer)| {
             let ip = peer.first().and_then(|connection| address::ip(&connection.address));
-            gate.refuses(id) || self.bans.meets(id, ip)
+            policy.refuses(id) || self.bans.meets(id, ip)
         });
         let met: Vec<PeerId> = met.map(|(id, _)| *id).collect();
         for id in met {

@@ -330,7 +330,7 @@ async fn a_ban_disconnects_keeps_out_and_can_be_lifted() {
     a.disconnected().await;
     b.disconnected().await;
     assert_eq!(b.handle.list_banned().await[0].subject.to_string(), name);
-    // `a` dials on; every dial ends at the gate until the ban is lifted.
+    // `a` dials on; every dial ends at the policy until the ban is lifted.
     b.handle.remove_ban(&name).await.expect("lifted");
     assert!(b.handle.list_banned().await.is_empty());
     a.connected().await;

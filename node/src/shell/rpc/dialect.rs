@@ -3,7 +3,7 @@
 //! Pure but for the calls themselves: bytes in, status and text out. HTTP is in [`server`](crate::shell::rpc::http).
 //! Absent: streaming and subscriptions; those who wait use `waitfornewblock` or long polling.
 
-use crate::shell::core_loop::SUBMISSIONS_AT_ONCE_MAX;
+use crate::shell::core_handle::SUBMISSIONS_AT_ONCE_MAX;
 use crate::shell::rpc::error::{INTERNAL_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, RpcError};
 use crate::shell::rpc::method::arguments::Arguments;
 use crate::shell::rpc::method::context::Context;

@@ -2,7 +2,7 @@
 
 use crate::core::event::Rejection;
 use crate::core::store::StoreError;
-use crate::shell::core_loop::Stopped;
+use crate::shell::core_handle::Stopped;
 use serde_json::{Value, json};
 
 /// The request is not a JSON-RPC request object.

@@ -73,7 +73,7 @@ fn refused(error: &NetworkError, not_found: i32) -> RpcError {
     let code = match error {
         NetworkError::NotFound(_) => not_found,
         NetworkError::Already(_) => CLIENT_NODE_ALREADY_ADDED,
-        NetworkError::Address(_) | NetworkError::Subject(_) => CLIENT_INVALID_IP_OR_SUBNET,
+        NetworkError::Address(_) | NetworkError::BanTarget(_) => CLIENT_INVALID_IP_OR_SUBNET,
         _ => crate::shell::rpc::error::MISC_ERROR,
     };
     RpcError::new(code, error.to_string())

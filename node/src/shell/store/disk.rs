@@ -5,6 +5,7 @@
 
 use super::error::io_error;
 use crate::core::store::StoreError;
+use crate::shell::files;
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
@@ -52,16 +53,16 @@ impl Disk {
     }
     /// Replaces a small file: afterwards it has the old content or the new.
     pub(super) fn replace(&self, path: &Path, content: &[u8]) -> Result<(), StoreError> {
-        let scratch = path.with_extension("new");
-        let file = File::create(&scratch).map_err(|error| io_error("create", &scratch, &error))?;
-        self.append(&file, &scratch, content)?;
-        self.sync(&file, &scratch)?;
         #[cfg(test)]
-        if self.fault("rename")?.is_some() {
-            return Err(fault::injected("rename"));
+        for step in ["write", "sync", "rename"] {
+            if let Some(torn) = self.fault(step)? {
+                let written = if step == "write" { torn.min(content.len()) } else { content.len() };
+                std::fs::write(files::partial(path), &content[..written]).expect("test directory is writable");
+                return Err(fault::injected(step));
+            }
         }
-        std::fs::rename(&scratch, path).map_err(|error| io_error("replace", path, &error))?;
-        path.parent().map_or(Ok(()), |directory| self.sync_directory(directory))
+        files::replace(path, content, files::Access::Everyone).map_err(|error| io_error("replace", path, &error))?;
+        self.step("sync directory")
     }
     /// Called after each change of the coin database and between the parts of a larger operation.
     pub(super) fn step(&self, _name: &'static str) -> Result<(), StoreError> {
@@ -91,15 +92,9 @@ pub(super) fn check_space(path: &Path, bytes: u64) -> Result<(), StoreError> {
 }
 
 /// Bytes this user may still write on the disk that holds `path`; `None` if the system does not say.
-#[allow(unsafe_code)]
 fn free_bytes(path: &Path) -> Option<u64> {
-    let path = std::ffi::CString::new(path.as_os_str().as_encoded_bytes()).ok()?;
-    let mut status = std::mem::MaybeUninit::<libc::statvfs>::zeroed();
-    // SAFETY: the path is a C string and `status` is writable memory of the right type; both outlive the call.
-    let result = unsafe { libc::statvfs(path.as_ptr(), status.as_mut_ptr()) };
-    // SAFETY: all-zero bytes are a valid `statvfs`, whether or not the call has filled it.
-    let status = unsafe { status.assume_init() };
-    (result == 0).then(|| status.f_bavail.saturating_mul(status.f_frsize))
+    let status = rustix::fs::statvfs(path).ok()?;
+    Some(status.f_bavail.saturating_mul(status.f_frsize))
 }
 
 #[cfg(test)]

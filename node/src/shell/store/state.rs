@@ -7,7 +7,7 @@
 use super::disk::Disk;
 use super::error::{io_error, state_error};
 use super::keys::{self, CoinSum, Meta};
-use super::quiet::catch_quietly;
+use super::panics::catch_panic;
 use super::redo::Change;
 use crate::core::store::StoreError;
 use std::fs::File;
@@ -43,7 +43,7 @@ impl State {
             .cache_capacity(cache_bytes.max(CACHE_BYTES_MIN))
             .mode(sled::Mode::HighThroughput)
             .flush_every_ms(None);
-        let mut opened = catch_quietly(|| config.open());
+        let mut opened = catch_panic(|| config.open());
         for _ in 0..LOCK_ATTEMPTS_MAX {
             if !matches!(&opened, Ok(Err(sled::Error::Io(error))) if error.to_string().contains("could not acquire lock"))
             {
@@ -52,7 +52,7 @@ impl State {
             // We hold the directory's lock, so this can only be a thread of sled's that has not yet let go of the file of a
             // store this process closed a moment ago. sled offers no way to wait for it.
             std::thread::sleep(LOCK_RETRY);
-            opened = catch_quietly(|| config.open());
+            opened = catch_panic(|| config.open());
         }
         let db = match opened {
             Ok(Ok(db)) => db,
@@ -67,7 +67,7 @@ impl State {
 
     /// Runs one operation of sled and gives its failure, or its panic, this database's name.
     fn run<T>(&self, operation: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {
-        match catch_quietly(operation) {
+        match catch_panic(operation) {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(sled::Error::Io(error))) => Err(io_error("use the coin database", &self.path, &error)),
             Ok(Err(error)) => Err(state_error(&self.path, error)),

@@ -4,10 +4,10 @@ use super::Service;
 use crate::core::event::{Misbehaviour, Output, PeerKey, RequestFailure, RequestId};
 use crate::core::message::{Gossip, Request, Response};
 use crate::shell::clock;
-use crate::shell::network::bans::{Ban, Subject};
+use crate::shell::network::bans::{Ban, BanTarget};
 use crate::shell::network::handle::{Command, NetworkInfo, PeerInfo, Target};
 use crate::shell::network::requests::Outgoing;
-use crate::shell::network::score::{self, Misconduct};
+use crate::shell::network::score::{self, ProtocolViolation};
 use crate::shell::network::{NetworkError, address, bans, wire};
 use chain_spec::Encode;
 use libp2p::multiaddr::Protocol;
@@ -43,8 +43,8 @@ impl Service {
             Command::Bans(answer) => drop(answer.send(self.bans.list().to_vec())),
             Command::ClearBans(answer) => drop(answer.send(self.clear_bans())),
             Command::LinksChanged(answer) => {
-                self.refresh_gate();
-                self.dialer.hurry(Instant::now());
+                self.apply_connection_policy();
+                self.dialer.dial_now(Instant::now());
                 let _ = answer.send(());
             }
             Command::Shutdown(answer) => self.stopping = Some(answer),
@@ -99,8 +99,8 @@ impl Service {
             self.punish(peer, score::misbehaviour_points(misbehaviour), &score::describe(misbehaviour));
         }
     }
-    pub(super) fn misconduct(&mut self, peer: PeerId, misconduct: Misconduct) {
-        self.punish(peer, misconduct.points(), &misconduct.to_string());
+    pub(super) fn on_violation(&mut self, peer: PeerId, violation: ProtocolViolation) {
+        self.punish(peer, violation.points(), &violation.to_string());
     }
     /// Adds points, and draws the consequence.
     fn punish(&mut self, peer: PeerId, points: f64, why: &str) {
@@ -120,7 +120,7 @@ impl Service {
         }
         let ban_s = if loopback { score::BAN_LOOPBACK_S } else { score::BAN_S };
         let ban =
-            Ban { subject: Subject::Peer(peer), created_s: now_s, until_s: now_s + ban_s, reason: why.to_owned() };
+            Ban { subject: BanTarget::Peer(peer), created_s: now_s, until_s: now_s + ban_s, reason: why.to_owned() };
         tracing::info!(%peer, "disconnected and kept out for {ban_s} s: {why}");
         if let Err(error) = self.ban(ban) {
             tracing::warn!(%error, "the ban will not survive a restart");
@@ -193,7 +193,7 @@ impl Service {
             NetworkError::NotFound(format!("{} is not on the list of peers", address::display(address)))
         })?;
         if let Some(peer) = removed.wanted.or(removed.last) {
-            self.swarm.behaviour_mut().gate.protect(peer, false);
+            self.swarm.behaviour_mut().policy.protect(peer, false);
         }
         Ok(())
     }
@@ -216,26 +216,26 @@ impl Service {
 
     fn ban(&mut self, ban: Ban) -> Result<(), NetworkError> {
         let result = self.bans.add(ban);
-        self.refresh_gate();
+        self.apply_connection_policy();
         result.map_err(|error| self.bans_error(error))
     }
-    fn unban(&mut self, subject: &Subject) -> Result<(), NetworkError> {
+    fn unban(&mut self, subject: &BanTarget) -> Result<(), NetworkError> {
         let found = self.bans.remove(subject).map_err(|error| self.bans_error(error))?;
         if !found {
             return Err(NetworkError::NotFound(format!("{subject} is not banned")));
         }
-        if let Subject::Peer(peer) = subject {
+        if let BanTarget::Peer(peer) = subject {
             self.book.forgive(peer);
         }
-        self.refresh_gate();
-        self.dialer.hurry(Instant::now());
+        self.apply_connection_policy();
+        self.dialer.dial_now(Instant::now());
         Ok(())
     }
     fn clear_bans(&mut self) -> Result<(), NetworkError> {
         let result = self.bans.clear();
         self.book.forgive_all();
-        self.refresh_gate();
-        self.dialer.hurry(Instant::now());
+        self.apply_connection_policy();
+        self.dialer.dial_now(Instant::now());
         result.map_err(|error| self.bans_error(error))
     }
     fn bans_error(&self, error: std::io::Error) -> NetworkError {

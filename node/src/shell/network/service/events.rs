@@ -10,7 +10,7 @@ use crate::shell::network::gossip::Waiting;
 use crate::shell::network::nat;
 use crate::shell::network::peers::Connection;
 use crate::shell::network::requests::Admission;
-use crate::shell::network::score::Misconduct;
+use crate::shell::network::score::ProtocolViolation;
 use crate::shell::network::wire;
 use crate::shell::network::{address, wire::WireError};
 use libp2p::gossipsub::{self, MessageId};
@@ -102,12 +102,12 @@ impl Service {
         self.own_dials.remove(&peer);
         self.dialer.connected(peer, connection.id, now);
         if self.dialer.is_explicit(&peer) {
-            self.swarm.behaviour_mut().gate.protect(peer, true);
+            self.swarm.behaviour_mut().policy.protect(peer, true);
         }
         tracing::debug!(%peer, address = %address::display(&connection.address), inbound = connection.inbound, "connected");
         let inbound = connection.inbound;
         self.peers.connected(peer, connection, self.links.open(peer), clock::now());
-        if inbound && self.swarm.behaviour().gate.inbound() > self.config.inbound_max {
+        if inbound && self.swarm.behaviour().policy.inbound() > self.config.inbound_max {
             self.make_room(peer);
         }
     }
@@ -277,7 +277,7 @@ impl Service {
     fn on_malformed_gossip(&mut self, source: PeerId, message: &MessageId, error: &WireError) {
         tracing::debug!(peer = %source, %error, "malformed gossip");
         self.report(message, &source, Acceptance::Reject);
-        self.misconduct(source, Misconduct::Malformed("gossip"));
+        self.on_violation(source, ProtocolViolation::Malformed("gossip"));
     }
 
     fn on_request_event(&mut self, event: request_response::Event<Incoming, Response>) {
@@ -290,12 +290,12 @@ impl Service {
                     Ok(request) => request,
                     Err(error) => {
                         tracing::debug!(%peer, %error, "malformed request");
-                        return self.misconduct(peer, Misconduct::Malformed("request"));
+                        return self.on_violation(peer, ProtocolViolation::Malformed("request"));
                     }
                 };
                 match self.requests.admit(peer, request_id, channel) {
                     Admission::Admitted(id) => self.input(Input::Request { peer: key, id, request }),
-                    Admission::TooMany => self.misconduct(peer, Misconduct::TooManyRequests),
+                    Admission::TooMany => self.on_violation(peer, ProtocolViolation::TooManyRequests),
                     Admission::Busy => tracing::debug!(%peer, "request refused: too much to send already"),
                 }
             }
@@ -305,7 +305,7 @@ impl Service {
                     self.input(Input::Response { peer: ours.peer, id: ours.id, response });
                 } else {
                     self.request_failed(ours.peer, ours.id, RequestFailure::Malformed);
-                    self.misconduct(peer, Misconduct::WrongAnswer);
+                    self.on_violation(peer, ProtocolViolation::WrongAnswer);
                 }
             }
             Event::OutboundFailure { peer, request_id, error, .. } => {
@@ -314,7 +314,7 @@ impl Service {
                 let failure = failure_of(&error);
                 self.request_failed(ours.peer, ours.id, failure);
                 if failure == RequestFailure::Malformed {
-                    self.misconduct(peer, Misconduct::Malformed("answer"));
+                    self.on_violation(peer, ProtocolViolation::Malformed("answer"));
                 }
             }
             Event::InboundFailure { peer, request_id, error, .. } => {

@@ -2,7 +2,7 @@
 
 use crate::core::Core;
 use crate::core::snapshot::Snapshot;
-use crate::shell::core_loop::Stopped;
+use crate::shell::core_handle::Stopped;
 use crate::shell::rpc::blockchain::muhash::MuHash;
 use crate::shell::rpc::error::{INVALID_ADDRESS_OR_KEY, RpcError};
 use crate::shell::rpc::method::arguments::Arguments;

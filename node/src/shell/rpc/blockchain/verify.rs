@@ -5,7 +5,7 @@
 use crate::core::Core;
 use crate::core::snapshot::Snapshot;
 use crate::core::store::StoreError;
-use crate::shell::core_loop::Stopped;
+use crate::shell::core_handle::Stopped;
 use crate::shell::rpc::method::Reply;
 use crate::shell::rpc::method::arguments::Arguments;
 use crate::shell::rpc::method::context::Context;

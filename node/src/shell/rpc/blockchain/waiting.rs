@@ -1,6 +1,6 @@
 //! `waitfornewblock`, `waitforblock`, `waitforblockheight`: calls that return when the tip does something.
 
-use crate::shell::core_loop::TipState;
+use crate::shell::core_handle::TipState;
 use crate::shell::rpc::error::RpcError;
 use crate::shell::rpc::method::Reply;
 use crate::shell::rpc::method::arguments::Arguments;

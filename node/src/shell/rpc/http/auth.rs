@@ -1,8 +1,8 @@
 //! Who may call: the cookie file's password, or a user and password from the command line. HTTP Basic, as Core.
 
+use crate::shell::files;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use subtle::ConstantTimeEq;
 
@@ -24,7 +24,7 @@ impl Credentials {
         getrandom::fill(&mut secret).map_err(std::io::Error::other)?;
         let line = format!("{COOKIE_USER}:{}", hex::encode(secret));
         let cookie = datadir.join(COOKIE_FILE);
-        write_private(&cookie, line.as_bytes())?;
+        files::replace(&cookie, line.as_bytes(), files::Access::Owner)?;
         let mut accepted = vec![line];
         accepted.extend(user.map(|(name, password)| format!("{name}:{password}")));
         Ok(Credentials { accepted, cookie })
@@ -49,18 +49,6 @@ impl Credentials {
         }
         matches.into()
     }
-}
-
-/// Writes a file that only its owner can read, replacing it whole, so that a reader never sees half of it.
-fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> {
-    let fresh = path.with_extension("new");
-    let _ = std::fs::remove_file(&fresh);
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(&fresh)?.write_all(content)?;
-    std::fs::rename(&fresh, path)
 }
 
 #[cfg(test)]

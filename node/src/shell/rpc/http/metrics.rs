@@ -2,7 +2,7 @@
 //! be read afterwards (tip changes, reorganisations) the core's loop counts in [`Counters`](crate::shell::counters::Counters).
 
 use crate::shell::clock;
-use crate::shell::core_loop::Stopped;
+use crate::shell::core_handle::Stopped;
 use crate::shell::rpc::method::context::Context;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::ConstCounter;

@@ -2,7 +2,7 @@
 
 use super::Table;
 use crate::core::event::Time;
-use crate::shell::core_loop::CoreHandle;
+use crate::shell::core_handle::CoreHandle;
 use crate::shell::counters::Counters;
 use crate::shell::mining::Mining;
 use crate::shell::network::NetworkHandle;

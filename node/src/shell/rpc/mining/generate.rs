@@ -3,7 +3,7 @@
 use crate::core::Core;
 use crate::miner;
 use crate::shell::clock;
-use crate::shell::core_loop::CoreHandle;
+use crate::shell::core_handle::CoreHandle;
 use crate::shell::rpc::descriptor;
 use crate::shell::rpc::error::{RpcError, VERIFY_ERROR, rejection};
 use crate::shell::rpc::method::Reply;

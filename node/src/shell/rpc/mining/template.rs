@@ -107,7 +107,7 @@ async fn wait_for_change(context: &Context, id: &str) -> Result<(), RpcError> {
         _ = tip.wait_for(|tip| tip.hash.to_string() != seen_tip) => {}
         () = mempool_changed => {}
         () = tokio::time::sleep(LONG_POLL_MAX) => {}
-        () = context.stopping() => return Err(crate::shell::core_loop::Stopped.into()),
+        () = context.stopping() => return Err(crate::shell::core_handle::Stopped.into()),
     }
     Ok(())
 }

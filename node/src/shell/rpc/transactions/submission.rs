@@ -1,5 +1,5 @@
 //! `sendrawtransaction`, alone and in batches. A batch is judged in its order, as if each call came alone, but in one go: its
-//! signatures are checked on all cores ([`CoreHandle::submit_transactions`](crate::shell::core_loop::CoreHandle)).
+//! signatures are checked on all cores ([`CoreHandle::submit_transactions`](crate::shell::core_handle::CoreHandle)).
 
 use crate::core::Core;
 use crate::core::event::Rejection;

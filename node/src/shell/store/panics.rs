@@ -12,7 +12,7 @@ thread_local! {
 ///
 /// The caller must not use what the operation was working on afterwards, unless it is only read: the store takes no further
 /// writes once one has failed.
-pub(super) fn catch_quietly<T>(operation: impl FnOnce() -> T) -> Result<T, String> {
+pub(super) fn catch_panic<T>(operation: impl FnOnce() -> T) -> Result<T, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let others = std::panic::take_hook();
@@ -35,8 +35,8 @@ pub(super) fn catch_quietly<T>(operation: impl FnOnce() -> T) -> Result<T, Strin
 mod tests {
     #[test]
     fn a_panic_becomes_its_message_and_the_next_call_works() {
-        let failed: Result<(), _> = super::catch_quietly(|| panic!("page {} is gone", 7));
+        let failed: Result<(), _> = super::catch_panic(|| panic!("page {} is gone", 7));
         assert_eq!(failed, Err("page 7 is gone".to_owned()));
-        assert_eq!(super::catch_quietly(|| 3), Ok(3));
+        assert_eq!(super::catch_panic(|| 3), Ok(3));
     }
 }

@@ -50,7 +50,7 @@ pub enum Refused {
 }
 /// The door's state.
 #[derive(Debug, Default)]
-pub struct Gate {
+pub struct ConnectionPolicy {
     inbound_max: usize,
     /// Peers asked for by name: they take no inbound place.
     protected: HashSet<PeerId>,
@@ -62,7 +62,7 @@ pub struct Gate {
     inbound: HashMap<ConnectionId, Subnet>,
     inbound_by_range: HashMap<Subnet, usize>,
 }
-impl Gate {
+impl ConnectionPolicy {
     /// A door with this many inbound places.
     pub fn new(inbound_max: usize) -> Self {
         Self { inbound_max, ..Self::default() }
@@ -131,7 +131,7 @@ fn range_of(ip: IpAddr) -> Subnet {
     Subnet::new(ip, if ip.is_ipv4() { RANGE_BITS_V4 } else { RANGE_BITS_V6 })
 }
 
-impl NetworkBehaviour for Gate {
+impl NetworkBehaviour for ConnectionPolicy {
     type ConnectionHandler = dummy::ConnectionHandler;
     type ToSwarm = Infallible;
 
@@ -207,39 +207,39 @@ impl NetworkBehaviour for Gate {
 mod tests {
     use super::*;
 
-    fn knock(gate: &mut Gate, n: usize, from: &str) -> Result<(), ConnectionDenied> {
+    fn knock(policy: &mut ConnectionPolicy, n: usize, from: &str) -> Result<(), ConnectionDenied> {
         let here = address::parse("192.0.2.1:1").expect("address");
         let from = address::parse(from).expect("address");
-        gate.handle_pending_inbound_connection(ConnectionId::new_unchecked(n), &here, &from)
+        policy.handle_pending_inbound_connection(ConnectionId::new_unchecked(n), &here, &from)
     }
 
     #[test]
     fn one_range_fills_its_share_and_loopback_has_none() {
-        let mut gate = Gate::new(10);
+        let mut policy = ConnectionPolicy::new(10);
         for n in 0..INBOUND_PER_RANGE_MAX {
-            knock(&mut gate, n, &format!("10.1.{n}.7:5000")).expect("room");
+            knock(&mut policy, n, &format!("10.1.{n}.7:5000")).expect("room");
         }
-        let refused = knock(&mut gate, 100, "10.1.99.9:5000").expect_err("full");
+        let refused = knock(&mut policy, 100, "10.1.99.9:5000").expect_err("full");
         assert_eq!(
             refused.downcast::<Refused>().expect("ours"),
             Refused::Range(Subnet::new("10.1.0.0".parse().expect("ip"), 16))
         );
-        knock(&mut gate, 101, "10.2.0.1:5000").expect("another range");
+        knock(&mut policy, 101, "10.2.0.1:5000").expect("another range");
         for n in 200..300 {
-            knock(&mut gate, n, "127.0.0.1:5000").expect("loopback");
+            knock(&mut policy, n, "127.0.0.1:5000").expect("loopback");
         }
-        gate.left(&ConnectionId::new_unchecked(3));
-        knock(&mut gate, 102, "10.1.99.9:5000").expect("room again");
+        policy.left(&ConnectionId::new_unchecked(3));
+        knock(&mut policy, 102, "10.1.99.9:5000").expect("room again");
     }
 
     #[test]
     fn banned_ranges_and_blocked_peers_are_refused() {
-        let mut gate = Gate::new(10);
+        let mut policy = ConnectionPolicy::new(10);
         let (bad, friend) = (PeerId::random(), PeerId::random());
-        gate.set([bad].into(), None, vec![Subnet::new("10.0.0.0".parse().expect("ip"), 8)]);
-        assert!(knock(&mut gate, 1, "10.9.9.9:1").is_err());
-        assert!(gate.refuses(&bad) && !gate.refuses(&friend));
-        gate.set(HashSet::new(), Some([friend].into()), Vec::new());
-        assert!(gate.refuses(&bad) && !gate.refuses(&friend));
+        policy.set([bad].into(), None, vec![Subnet::new("10.0.0.0".parse().expect("ip"), 8)]);
+        assert!(knock(&mut policy, 1, "10.9.9.9:1").is_err());
+        assert!(policy.refuses(&bad) && !policy.refuses(&friend));
+        policy.set(HashSet::new(), Some([friend].into()), Vec::new());
+        assert!(policy.refuses(&bad) && !policy.refuses(&friend));
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Points ([`super::score`]) live here so that an offender stays one across restarts and reconnections.
 
-use super::{address, files, score};
+use super::{address, score};
+use crate::shell::files;
 use libp2p::{Multiaddr, PeerId};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -43,12 +44,12 @@ pub struct Record {
 }
 /// The book.
 #[derive(Debug)]
-pub struct Book {
+pub struct AddressBook {
     path: PathBuf,
     records: HashMap<PeerId, Record>,
     changed: bool,
 }
-impl Book {
+impl AddressBook {
     /// Reads the book back.
     pub fn load(datadir: &Path) -> io::Result<Self> {
         let path = datadir.join(FILE_NAME);
@@ -175,13 +176,13 @@ mod tests {
     fn points_and_addresses_survive_a_restart() {
         let dir = tempfile::tempdir().expect("directory");
         let (good, bad) = (PeerId::random(), PeerId::random());
-        let mut book = Book::load(dir.path()).expect("empty");
+        let mut book = AddressBook::load(dir.path()).expect("empty");
         book.heard(good, &[at(1), at(2), at(1)], 100);
         book.connected(good, Some(&at(3)), 100);
         book.heard(bad, &[at(9)], 100);
         assert_eq!(book.add_points(bad, 60.0, 100), 60.0);
         book.save().expect("saved");
-        let book = Book::load(dir.path()).expect("loads");
+        let book = AddressBook::load(dir.path()).expect("loads");
         assert_eq!(book.candidates(200), vec![(good, vec![at(3), at(1), at(2)])], "an offender is not dialled");
         assert_eq!(book.score(&bad, 100), (60.0, 1));
         assert_eq!(book.score(&bad, 700), (30.0, 1));
@@ -190,7 +191,7 @@ mod tests {
     #[test]
     fn the_book_is_bounded_and_keeps_whom_we_have_met() {
         let dir = tempfile::tempdir().expect("directory");
-        let mut book = Book::load(dir.path()).expect("empty");
+        let mut book = AddressBook::load(dir.path()).expect("empty");
         let met = PeerId::random();
         book.connected(met, Some(&at(1)), 1);
         for second in 0..PEERS_MAX as u64 + 50 {
@@ -204,6 +205,6 @@ mod tests {
     fn a_damaged_file_is_an_error_that_is_not_hidden() {
         let dir = tempfile::tempdir().expect("directory");
         std::fs::write(dir.path().join(FILE_NAME), b"{\"x").expect("written");
-        assert!(Book::load(dir.path()).is_err());
+        assert!(AddressBook::load(dir.path()).is_err());
     }
 }
