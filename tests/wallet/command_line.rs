@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::fake_node::FakeNode;
+use super::fake_node::{FakeNode, read_request};
 use super::{demo, local, words};
 
 const BOB: &str = "mghKdQzx6hVVEGJGEFU4AzRBTYsEhLqqa7";
@@ -211,12 +211,102 @@ fn damage_and_foreign_files_are_named() {
     assert_error(&desk.offline(".", &["balance", "--offline"]), 1, &["cannot read ."]);
 }
 
+/// Questions need no lock; changes wait for it, and say so when it does not come.
 #[test]
-fn a_wallet_in_use_is_named() {
+fn a_wallet_in_use_answers_questions_and_makes_changes_wait() {
     let desk = Desk::with_alice();
     let path = desk.directory.path().join("alice");
-    let _held = wallet::Wallet::open(&path, &wallet::Password::None).unwrap();
-    assert_error(&desk.online("alice", &["balance"]), 1, &["alice is in use by another process"]);
+    let held = wallet::Wallet::open(&path, &wallet::Password::None).unwrap();
+    for question in ["balance", "coins", "history", "addresses"] {
+        let answer = desk.online("alice", &[question]);
+        assert_eq!((answer.code, answer.err.as_str()), (0, ""), "{question}");
+    }
+    let now = &["new-address", "--lock-timeout", "0"];
+    assert_error(&desk.online("alice", now), 1, &["alice is in use by another process"]);
+    let waiting = desk.command("alice").arg("new-address").stdout(Stdio::piped()).spawn().unwrap();
+    drop(held);
+    assert!(waiting.wait_with_output().unwrap().status.success());
+}
+
+/// While a payment waits for its confirmations, its wallet can be used.
+#[test]
+fn a_waiting_payment_does_not_hold_the_wallet() {
+    let desk = Desk::with_alice();
+    let mut child = desk
+        .command("alice")
+        .args(["--rpc", &desk.node.url(), "send", BOB, "1", "--wait", "1", "--cookie"])
+        .arg(desk.node.cookie())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    desk.node.await_calls("waitfornewblock", 1);
+    assert_eq!(desk.online("alice", &["send", BOB, "2", "--lock-timeout", "0"]).code, 0);
+    assert_eq!(desk.online("alice", &["new-address", "--lock-timeout", "0"]).code, 0);
+    desk.node.mine(1);
+    assert!(child.wait().unwrap().success());
+    assert_eq!(desk.json("alice", &["history"])["transactions"].as_array().unwrap().len(), 3, "no update was lost");
+}
+
+/// 120 MB of numbers, which as values would be gigabytes, under 1 GB of address space.
+#[test]
+fn a_huge_answer_is_refused_within_bounded_memory() {
+    use std::io::Write;
+    let desk = Desk::with_alice();
+    for (text, parts) in [("1,", 60 << 20), ("1,", 8 << 20), ("[{},", 1 << 20)] {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            read_request(&mut std::io::BufReader::new(stream.try_clone().unwrap()));
+            let piece = text.repeat(1 << 20);
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n[", 1 + text.len() * parts);
+            let _ = stream.write_all(head.as_bytes());
+            for _ in 0..parts >> 20 {
+                if stream.write_all(piece.as_bytes()).is_err() {
+                    break;
+                }
+            }
+        });
+        let mut command = Command::new("sh");
+        let line = "ulimit -v 1000000 && exec \"$0\" --wallet alice --rpc \"$1\" --cookie \"$2\" balance";
+        command.env_clear().stdin(Stdio::null()).current_dir(desk.directory.path()).args(["-c", line]);
+        command.arg(env!("CARGO_BIN_EXE_testoon-wallet")).arg(&url).arg(desk.node.cookie());
+        assert_error(&run(&mut command), 1, &["answers getblockhash with more than fits", &url]);
+        server.join().unwrap();
+    }
+}
+
+#[test]
+fn abandon_asks_the_node_first() {
+    let desk = Desk::with_alice();
+    let sent = desk.json("alice", &["send", BOB, "1"]);
+    let txid = sent["txid"].as_str().unwrap();
+    assert_error(&desk.online("alice", &["abandon", txid]), 1, &["still holds", "cancel"]);
+    assert_error(&desk.offline("alice", &["abandon", txid, "--offline"]), 1, &["still holds"]);
+    desk.node.chain().mempool.clear();
+    assert_eq!(desk.json("alice", &["abandon", txid])["state"].as_str(), Some("abandoned"));
+}
+
+#[test]
+fn a_reversed_payment_is_shown_loudly() {
+    let desk = Desk::with_alice();
+    let sent = desk.json("alice", &["send", BOB, "1"]);
+    desk.node.mine(1);
+    assert_eq!(desk.online("alice", &["balance"]).err, "");
+    desk.node.chain().disconnect(1);
+    desk.node.mine(2);
+    let told = desk.online("alice", &["balance"]).err;
+    assert!(told.contains("was REVERSED") && told.contains(sent["txid"].as_str().unwrap()), "{told}");
+}
+
+/// What a node says is shown without what would steer a terminal.
+#[test]
+fn control_characters_of_a_node_do_not_reach_the_terminal() {
+    let desk = Desk::with_alice();
+    desk.node.chain().failures.insert("sendrawtransaction".into(), (-26, "\u{1b}]0;own\u{7}\u{202e}evil\r\n".into()));
+    let answer = desk.online("alice", &["send", BOB, "1"]);
+    assert_error(&answer, 1, &["refuses the payment"]);
+    assert!(!answer.err.trim_end().chars().any(|c| c.is_control() || c == '\u{202e}'), "{:?}", answer.err);
 }
 
 #[test]
@@ -300,6 +390,10 @@ fn the_rest_of_the_commands() {
     let txid = sent["txid"].as_str().unwrap();
     assert_eq!(desk.json("alice", &["abandon", txid])["state"].as_str(), Some("abandoned"));
     assert_eq!(desk.json("alice", &["balance"])["pending"].as_f64(), Some(0.0));
+    let dear = ["sweep", &key.to_wif(&local()), "--fee-rate", "60000"];
+    desk.node.mine_to_address(1, &key.public_key().address(&local()));
+    desk.node.mine(1);
+    assert_error(&desk.online("alice", &dear), 1, &["looks like a mistake", "--allow-high-fee"]);
     let help = desk.offline("alice", &["send", "--help"]);
     assert!(help.out.contains("TESTOON_FEE_RATE") && help.out.contains("units (10⁻⁸ coin) per byte"), "{}", help.out);
     assert!(demo("bob").address().unwrap().to_string() == BOB);

@@ -1,8 +1,8 @@
-//! A scripted node for the wallet's tests: JSON-RPC over a real socket, a chain in memory, no proof of work.
+//! A scripted node for the wallet's tests: JSON-RPC over a real socket, a chain in memory with the easiest proof of work.
 //!
 //! It checks transactions by the consensus rules, signatures included, so that what the wallet sends is judged.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -19,6 +19,8 @@ use chain_spec::{
 };
 use serde_json::{Value, json};
 
+/// Unconfirmed transactions in a row that the mempool takes, as Core does.
+const ANCESTORS_MAX: usize = 25;
 const COOKIE: &str = "__cookie__:0123456789abcdef";
 
 /// Called before each answer, with the method's name: lets a test change the chain under the wallet's hands.
@@ -34,6 +36,8 @@ pub struct Chain {
     /// Methods called so far, each with its count.
     pub calls: BTreeMap<String, usize>,
     hook: Option<Hook>,
+    /// Methods that answer with an error whatever they are asked: code and message.
+    pub failures: BTreeMap<String, (i64, String)>,
     /// Coinbases made so far: keeps those of rival branches apart.
     coinbases: u64,
 }
@@ -101,14 +105,17 @@ impl Chain {
     pub fn mine_exactly(&mut self, transactions: Vec<Transaction>) {
         let tip = self.blocks.last().unwrap();
         let txids: Vec<Txid> = transactions.iter().map(Transaction::txid).collect();
-        let header = Header {
+        let mut header = Header {
             version: 4,
             previous: tip.hash(),
             merkle_root: chain_spec::merkle::merkle_root(&txids).0,
             time: tip.header.time + 2,
-            bits: self.spec.initial_target,
+            bits: self.spec.target_limit.to_compact(),
             nonce: 0,
         };
+        while !self.spec.target_limit.is_met_by(&header.hash()) {
+            header.nonce += 1;
+        }
         self.heights.insert(header.hash(), self.blocks.len());
         self.blocks.push(Block { header, transactions });
     }
@@ -118,6 +125,16 @@ impl Chain {
         let undone = self.blocks.split_off(self.blocks.len() - depth);
         self.heights.retain(|_, height| *height < self.blocks.len());
         undone
+    }
+
+    /// Gives the tip a nonce under which its hash misses the target.
+    pub fn forge_tip(&mut self) {
+        let height = self.blocks.len() - 1;
+        let tip = self.blocks.last_mut().unwrap();
+        while self.spec.target_limit.is_met_by(&tip.header.hash()) {
+            tip.header.nonce += 1;
+        }
+        self.heights.insert(tip.hash(), height);
     }
 
     /// Puts a transaction into the mempool without judging it.
@@ -141,8 +158,23 @@ impl Chain {
         if transaction.outputs.iter().any(|output| output.value < Amount::from_units(546)) {
             return Err(refuse("dust".into()));
         }
+        if self.ancestors(&transaction) > ANCESTORS_MAX {
+            return Err(refuse("too-long-mempool-chain".into()));
+        }
         self.mempool.insert(txid, transaction);
         Ok(txid)
+    }
+
+    /// Unconfirmed transactions a transaction depends on, and itself.
+    fn ancestors(&self, transaction: &Transaction) -> usize {
+        let mut found = BTreeSet::new();
+        let mut waiting = vec![transaction];
+        while let Some(next) = waiting.pop() {
+            if found.insert(next.txid()) {
+                waiting.extend(next.inputs.iter().filter_map(|input| self.mempool.get(&input.outpoint.txid)));
+            }
+        }
+        found.len()
     }
 
     fn answer(&mut self, method: &str, params: &Value) -> Result<Value, (i64, String)> {
@@ -150,6 +182,9 @@ impl Chain {
         if let Some(mut hook) = self.hook.take() {
             hook(method, self);
             self.hook.get_or_insert(hook);
+        }
+        if let Some(failure) = self.failures.get(method) {
+            return Err(failure.clone());
         }
         let text = |index: usize| params[index].as_str().unwrap_or_default().to_owned();
         match method {
@@ -205,6 +240,7 @@ impl FakeNode {
             mempool: BTreeMap::new(),
             calls: BTreeMap::new(),
             hook: None,
+            failures: BTreeMap::new(),
             coinbases: 0,
         };
         let shared = Arc::new(Shared {
@@ -315,7 +351,8 @@ fn serve(mut stream: TcpStream, shared: &Shared) {
     }
 }
 
-fn read_request(reader: &mut BufReader<TcpStream>) -> Option<(String, Vec<u8>)> {
+/// One HTTP request's authorization and body.
+pub fn read_request(reader: &mut BufReader<TcpStream>) -> Option<(String, Vec<u8>)> {
     let (mut authorization, mut length) = (String::new(), 0);
     loop {
         let mut line = String::new();

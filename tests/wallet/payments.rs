@@ -84,6 +84,149 @@ fn what_the_node_refuses_is_forgotten() {
     assert_eq!(bob.state(&paid.txid()), None);
 }
 
+/// Only a verification error says that the node has not got the payment; any other leaves it open.
+#[test]
+fn an_error_that_is_no_refusal_keeps_the_payment() {
+    for code in [-1, -9, -10, -28, -32603, -32601] {
+        let (node, mut bob) = (FakeNode::local(), demo("bob"));
+        let client = node.client();
+        bob.sync(&client).unwrap();
+        node.chain().failures.insert("sendrawtransaction".into(), (code, "not \u{1b}[2Jnow".into()));
+        let paid = payment(&bob, &external(&bob, 3), "1");
+        let error = bob.send(&client, &paid).unwrap_err();
+        assert!(matches!(&error, WalletError::Unsent { txid, .. } if *txid == paid.txid()), "{code}: {error}");
+        assert!(error.to_string().contains("do not pay twice") && !error.to_string().contains('\u{1b}'), "{error}");
+        assert_eq!(bob.state(&paid.txid()), Some(State::Unconfirmed { in_mempool: false }), "{code}");
+        let reused = bob.coins().iter().any(|coin| paid.outpoints().contains(&coin.outpoint));
+        assert!(!reused, "{code}: its coins are not free");
+        node.chain().failures.clear();
+        assert_eq!(bob.sync(&client).unwrap().rebroadcast, [paid.txid()], "{code}");
+    }
+    for code in [-22, -25, -26] {
+        let (node, mut bob) = (FakeNode::local(), demo("bob"));
+        let client = node.client();
+        bob.sync(&client).unwrap();
+        node.chain().failures.insert("sendrawtransaction".into(), (code, "no".into()));
+        let paid = payment(&bob, &external(&bob, 3), "1");
+        assert!(matches!(bob.send(&client, &paid), Err(WalletError::Refused(_))), "{code}");
+        assert_eq!(bob.state(&paid.txid()), None, "{code}");
+    }
+    // "Already in the chain" is a success.
+    let (node, mut bob) = (FakeNode::local(), demo("bob"));
+    bob.sync(&node.client()).unwrap();
+    node.chain().failures.insert("sendrawtransaction".into(), (-27, "already known".into()));
+    let paid = payment(&bob, &external(&bob, 3), "1");
+    assert_eq!(bob.send(&node.client(), &paid).unwrap(), paid.txid());
+}
+
+/// Nodes take 25 unconfirmed transactions in a row. A wallet with seven coins can pay far more often between two blocks.
+#[test]
+fn many_payments_between_two_blocks_use_all_coins() {
+    let (node, mut alice, shop) = (FakeNode::local(), demo("alice"), demo("shop"));
+    let client = node.client();
+    alice.sync(&client).unwrap();
+    for number in 0..100 {
+        let paid = payment(&alice, &shop.address().unwrap(), "0.01");
+        let result = alice.send(&client, &paid);
+        assert!(result.is_ok(), "payment {number}: {result:?}");
+    }
+    node.mine(1);
+    assert_eq!(node.chain().blocks[1].transactions.len(), 101);
+}
+
+#[test]
+fn a_full_chain_is_named_and_a_block_ends_it() {
+    let (node, mut bob, shop) = (FakeNode::local(), demo("bob"), demo("shop"));
+    let client = node.client();
+    bob.sync(&client).unwrap();
+    let to = shop.address().unwrap();
+    // All coins become one.
+    let rest = PaymentOptions { subtract_fee: true, ..PaymentOptions::default() };
+    let whole = bob.build_payment(&bob.address().unwrap(), bob.balance().spendable, &rest).unwrap();
+    bob.send(&client, &whole).unwrap();
+    for _ in 1..25 {
+        let paid = payment(&bob, &to, "0.01");
+        bob.send(&client, &paid).unwrap();
+    }
+    let error = bob.build_payment(&to, coins("0.01"), &PaymentOptions::default()).unwrap_err().to_string();
+    assert!(error.contains("wait for a block"), "{error}");
+    node.mine(1);
+    bob.sync(&client).unwrap();
+    let paid = payment(&bob, &to, "0.01");
+    bob.send(&client, &paid).unwrap();
+}
+
+/// Legacy signatures do not commit to amounts: whoever lies about a coin's value makes the wallet sign away the rest.
+#[test]
+fn a_block_with_changed_values_is_refused() {
+    let (node, mut bob) = (FakeNode::local(), demo("bob"));
+    node.mine_to_address(1, &bob.address().unwrap());
+    node.chain().blocks[1].transactions[0].outputs[0].value = coins("1");
+    let error = bob.sync(&node.client()).unwrap_err().to_string();
+    assert!(error.contains("is invalid") && error.contains("Merkle root"), "{error}");
+    assert_eq!(bob.balance().immature, Amount::ZERO);
+    // Nor is a block believed that nobody worked for.
+    let node = FakeNode::local();
+    node.mine_to_address(1, &bob.address().unwrap());
+    node.chain().forge_tip();
+    let error = demo("bob").sync(&node.client()).unwrap_err().to_string();
+    assert!(error.contains("is invalid") && error.contains("target"), "{error}");
+}
+
+/// A mempool transaction under another's id.
+#[test]
+fn a_mempool_answer_must_be_the_one_asked_for() {
+    let (node, mut bob) = (FakeNode::local(), demo("bob"));
+    bob.sync(&node.client()).unwrap();
+    let paid = payment(&bob, &external(&bob, 3), "1");
+    node.chain().mempool.insert(chain_spec::Txid::ZERO, (*paid.transaction).clone());
+    let error = bob.sync(&node.client()).unwrap_err().to_string();
+    assert!(error.contains("not the transaction 0000"), "{error}");
+}
+
+#[test]
+fn a_refusal_names_what_the_chosen_coins_hold() {
+    let (node, mut alice) = (FakeNode::local(), demo("alice"));
+    alice.sync(&node.client()).unwrap();
+    let coin = alice.coins().into_iter().find(|coin| coin.value == coins("4.4")).unwrap();
+    let options = PaymentOptions { coins: vec![coin.outpoint], ..PaymentOptions::default() };
+    let error = alice.build_payment(&external(&alice, 2), coins("5"), &options).unwrap_err().to_string();
+    assert!(error.contains("4.40000000 available") && !error.contains("395"), "{error}");
+}
+
+#[test]
+fn what_the_node_holds_is_not_abandoned() {
+    let (node, mut bob) = (FakeNode::local(), demo("bob"));
+    let client = node.client();
+    bob.sync(&client).unwrap();
+    let paid = payment(&bob, &external(&bob, 3), "1");
+    bob.send(&client, &paid).unwrap();
+    assert!(matches!(bob.abandon(&paid.txid()), Err(WalletError::InMempool(_))));
+    node.chain().mempool.clear();
+    assert_eq!(bob.look(&client).unwrap().rebroadcast, [], "looking sends nothing");
+    bob.abandon(&paid.txid()).unwrap();
+    assert_eq!(bob.state(&paid.txid()), Some(State::Abandoned));
+}
+
+/// A reorganisation that takes a payment back is told by the sync that sees it, with what took its coins.
+#[test]
+fn a_reversed_payment_is_reported() {
+    let (node, mut mallory, mut shop) = (FakeNode::local(), demo("mallory"), demo("shop"));
+    let client = node.client();
+    mallory.sync(&client).unwrap();
+    let paid = payment(&mallory, &shop.address().unwrap(), "100");
+    mallory.send(&client, &paid).unwrap();
+    let theft = mallory.build_conflict(&paid, FeeRate::from_units_per_byte(2).unwrap()).unwrap();
+    node.mine(2);
+    assert_eq!(shop.sync(&client).unwrap().reversed, []);
+    node.chain().disconnect(2);
+    node.chain().pool(&theft.transaction);
+    node.mine(3);
+    let expected = [wallet::sync::Reversal { txid: paid.txid(), by: Some(theft.txid()) }];
+    assert_eq!(shop.sync(&client).unwrap().reversed, expected);
+    assert_eq!(shop.sync(&client).unwrap().reversed, [], "told once");
+}
+
 #[test]
 fn a_payment_outlives_a_node_that_dies_while_it_is_sent() {
     let directory = tempfile::tempdir().unwrap();
@@ -97,7 +240,7 @@ fn a_payment_outlives_a_node_that_dies_while_it_is_sent() {
     drop(node);
     let error = bob.send(&client, &paid).unwrap_err();
     assert!(matches!(error, WalletError::Unsent { .. }), "{error}");
-    assert!(error.to_string().contains(&format!("payment {} is kept", paid.txid())), "{error}");
+    assert!(error.to_string().contains(&format!("payment {} is unknown: it is kept", paid.txid())), "{error}");
     drop(bob);
     let mut bob = Wallet::open(&path, &Password::None).unwrap();
     assert_eq!(bob.state(&paid.txid()), Some(State::Unconfirmed { in_mempool: false }));
@@ -159,13 +302,17 @@ fn a_foreign_key_is_swept_whole() {
         bob.sync(&client).unwrap();
         let before = bob.balance().confirmed;
         let key = PrivateKey::from_wif(&wif, &local()).unwrap();
-        let swept = sweep::build(&bob, &client, &key, FeeRate::DEFAULT, &mut |_| {}).unwrap();
+        let dear = FeeRate::from_units_per_byte(60_000).unwrap();
+        let error = sweep::build(&bob, &client, &key, dear, false, &mut |_| {}).unwrap_err().to_string();
+        assert!(error.contains("looks like a mistake"), "{error}");
+        sweep::build(&bob, &client, &key, dear, true, &mut |_| {}).unwrap();
+        let swept = sweep::build(&bob, &client, &key, FeeRate::DEFAULT, false, &mut |_| {}).unwrap();
         bob.send(&client, &swept).unwrap();
         node.mine(1);
         bob.sync(&client).unwrap();
         let gained = bob.balance().confirmed.checked_sub(before).unwrap();
         assert_eq!(gained.checked_add(swept.fee), Some(coins("100")));
-        let again = sweep::build(&bob, &client, &key, FeeRate::DEFAULT, &mut |_| {}).unwrap_err();
+        let again = sweep::build(&bob, &client, &key, FeeRate::DEFAULT, false, &mut |_| {}).unwrap_err();
         assert!(again.to_string().starts_with("not enough funds"), "{again}");
     }
 }

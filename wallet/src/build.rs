@@ -38,6 +38,9 @@ pub enum BuildError {
     /// They suffice, but in too many pieces.
     #[error("this payment needs more coins than fit one transaction: pay less, or first send yourself the small ones")]
     TooManyInputs,
+    /// What is left is change of payments that nobody has mined yet, and nodes take no longer chain of them.
+    #[error("25 unconfirmed payments in a row are the most that nodes take: wait for a block, then pay again")]
+    ChainTooLong,
     /// Nodes would not relay such an output.
     #[error("{0} is dust: nodes relay no output below {DUST_LIMIT}")]
     Dust(Amount),
@@ -115,6 +118,11 @@ impl SignedPayment {
         self.transaction.txid()
     }
 
+    /// The names of the coins it spends.
+    pub fn outpoints(&self) -> Vec<Outpoint> {
+        self.inputs.iter().map(|coin| coin.outpoint).collect()
+    }
+
     /// The transaction's bytes.
     pub fn size(&self) -> usize {
         self.transaction.encoded_len()
@@ -188,7 +196,8 @@ pub fn spend(
     }
 }
 
-fn check_fee(fee: Amount, amount: Amount, allowed: bool) -> Result<(), BuildError> {
+/// Refuses a fee that looks like a mistake: above 0.1 coins, or above a tenth of the payment and 0.001 coins.
+pub fn check_fee(fee: Amount, amount: Amount, allowed: bool) -> Result<(), BuildError> {
     let tenth = Amount::from_units(amount.units() / 10);
     let absurd = fee > FEE_SANE_MAX || (fee > tenth && fee > FEE_NEGLIGIBLE);
     if absurd && !allowed { Err(BuildError::HighFee { fee, amount }) } else { Ok(()) }

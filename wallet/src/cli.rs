@@ -60,6 +60,9 @@ struct Options {
     /// Do not ask the node: answer from what the last sync found
     #[arg(long, global = true, env = "TESTOON_WALLET_OFFLINE", value_parser = BoolishValueParser::new())]
     offline: bool,
+    /// Seconds to wait for another process that is changing the wallet
+    #[arg(long, global = true, value_name = "SECONDS", env = "TESTOON_WALLET_LOCK_TIMEOUT", default_value_t = 10)]
+    lock_timeout: u64,
     /// Print JSON
     #[arg(long, global = true, env = "TESTOON_JSON", value_parser = BoolishValueParser::new())]
     json: bool,
@@ -116,17 +119,7 @@ enum Command {
     /// Pay AMOUNT coins to ADDRESS
     Send(Send),
     /// Bring all coins of a private key (wallet import format) into this wallet
-    Sweep {
-        /// The key [default: read from standard input]
-        #[arg(value_name = "WIF", env = "TESTOON_WALLET_WIF", hide_env_values = true)]
-        key: Option<String>,
-        /// Fee in units (10⁻⁸ coin) per byte
-        #[arg(long, value_name = "N", env = "TESTOON_FEE_RATE", default_value = "1")]
-        fee_rate: FeeRate,
-        /// Build and show the transaction, but do not send it
-        #[arg(long, env = "TESTOON_WALLET_DRY_RUN", value_parser = BoolishValueParser::new())]
-        dry_run: bool,
-    },
+    Sweep(Sweep),
     /// Give up an unconfirmed payment, so that its coins can be spent otherwise
     Abandon {
         /// The payment
@@ -170,6 +163,22 @@ struct Send {
     /// Seconds after which waiting is given up [default: never]
     #[arg(long, value_name = "SECONDS", env = "TESTOON_WALLET_WAIT_TIMEOUT", requires = "wait")]
     wait_timeout: Option<u64>,
+}
+
+#[derive(Args)]
+struct Sweep {
+    /// The key [default: read from standard input]
+    #[arg(value_name = "WIF", env = "TESTOON_WALLET_WIF", hide_env_values = true)]
+    key: Option<String>,
+    /// Fee in units (10⁻⁸ coin) per byte
+    #[arg(long, value_name = "N", env = "TESTOON_FEE_RATE", default_value = "1")]
+    fee_rate: FeeRate,
+    /// Accept a fee above 0.1 coin or a tenth of the amount
+    #[arg(long, env = "TESTOON_WALLET_ALLOW_HIGH_FEE", value_parser = BoolishValueParser::new())]
+    allow_high_fee: bool,
+    /// Build and show the transaction, but do not send it
+    #[arg(long, env = "TESTOON_WALLET_DRY_RUN", value_parser = BoolishValueParser::new())]
+    dry_run: bool,
 }
 
 fn parse_outpoint(text: &str) -> Result<Outpoint, String> {

@@ -1,7 +1,10 @@
 //! A JSON-RPC client for a node (Bitcoin Core's methods) over HTTP, with cookie or user/password authentication.
 //!
 //! Blocking and cheap to share: [`Client`] takes `&self`. Neighbours: [`crate::sync`] and
-//! [`Wallet::send`](crate::wallet::Wallet::send). Absent: TLS (a node's RPC is for loopback) and retries.
+//! [`Wallet::send`](crate::wallet::Wallet::send). `answer` bounds what an answer may cost. Absent: TLS (a node's RPC is for
+//! loopback) and retries.
+
+mod answer;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,11 +16,17 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
+use crate::text::printable;
+use answer::{ANSWER_BYTES_MAX, Answer, has_too_many_values};
+
 /// A call may take this long unless it is given its own limit.
 pub const TIMEOUT_MS: u64 = 60_000;
 const CONNECT_TIMEOUT_MS: u64 = 5_000;
-/// The largest answer read.
-const ANSWER_BYTES_MAX: u64 = 256 << 20;
+/// Core's codes for "this transaction is not valid, or against policy": `RPC_DESERIALIZATION_ERROR`, `RPC_VERIFY_ERROR`,
+/// `RPC_VERIFY_REJECTED`. Any other error says nothing about whether the node has it now.
+const REFUSALS: [i64; 3] = [-22, -25, -26];
+/// Core's `RPC_VERIFY_ALREADY_IN_UTXO_SET`: the transaction is in the chain.
+const ALREADY_IN_CHAIN: i64 = -27;
 
 /// How the client proves who it is.
 #[derive(Clone)]
@@ -39,8 +48,17 @@ pub enum Auth {
 pub struct RpcError {
     /// Core's code, such as -5 "not found", -8 "invalid parameter", -26 "rejected by policy or rules".
     pub code: i64,
-    /// The node's words.
+    /// The node's words, made safe to show.
+    #[serde(deserialize_with = "answer::shown")]
     pub message: String,
+}
+
+impl RpcError {
+    /// Whether it says that a submitted transaction is invalid or against policy. Other errors (warming up, an internal
+    /// error, a full queue) leave open whether the node has taken it.
+    pub fn is_refusal(&self) -> bool {
+        REFUSALS.contains(&self.code)
+    }
 }
 
 /// Why a call brought no result.
@@ -95,6 +113,16 @@ pub enum ClientError {
         /// What is wrong with it.
         reason: String,
     },
+    /// An answer larger than any that makes sense.
+    #[error("the node at {url} answers {method} with more than fits ({reason}): is it the right node?")]
+    TooLarge {
+        /// The node's address.
+        url: String,
+        /// The method called.
+        method: String,
+        /// Which bound it exceeds.
+        reason: String,
+    },
 }
 
 impl ClientError {
@@ -105,16 +133,6 @@ impl ClientError {
             _ => None,
         }
     }
-}
-
-#[derive(Deserialize)]
-struct Answer {
-    #[serde(default)]
-    id: Value,
-    #[serde(default)]
-    result: Value,
-    #[serde(default)]
-    error: Option<RpcError>,
 }
 
 /// A connection to one node's JSON-RPC.
@@ -162,10 +180,11 @@ impl Client {
     /// One call, given up after `timeout_ms`.
     pub fn call_within(&self, method: &str, params: Value, timeout_ms: u64) -> Result<Value, ClientError> {
         let request = json!({ "jsonrpc": "1.0", "id": 0, "method": method, "params": params });
-        let answer: Answer = self.post(method, &request, timeout_ms)?;
+        let text = self.post(method, &request, timeout_ms)?;
+        let answer: Answer = self.parse(method, &text)?;
         match answer.error {
             Some(error) => Err(ClientError::Rpc { method: method.to_owned(), error }),
-            None => Ok(answer.result),
+            None => self.parse(method, answer.result_text().as_bytes()),
         }
     }
 
@@ -180,12 +199,15 @@ impl Client {
             .enumerate()
             .map(|(id, params)| json!({ "jsonrpc": "1.0", "id": id, "method": method, "params": params }))
             .collect();
-        let answers: Vec<Answer> = self.post(method, &requests, self.timeout_ms)?;
+        let text = self.post(method, &requests, self.timeout_ms)?;
+        let answers: Vec<Answer> = self.parse(method, &text)?;
         let mut ordered: Vec<Option<Result<Value, RpcError>>> = vec![None; count];
         for answer in answers {
-            let slot = answer.id.as_u64().and_then(|id| ordered.get_mut(usize::try_from(id).ok()?));
-            if let Some(slot) = slot {
-                *slot = Some(answer.error.map_or(Ok(answer.result), Err));
+            if let Some(slot) = answer.index().and_then(|index| ordered.get_mut(index)) {
+                *slot = Some(match answer.error {
+                    Some(error) => Err(error),
+                    None => Ok(self.parse(method, answer.result_text().as_bytes())?),
+                });
             }
         }
         let complete: Option<Vec<_>> = ordered.into_iter().collect();
@@ -218,9 +240,13 @@ impl Client {
         parsed.collect()
     }
 
-    /// `sendrawtransaction`, with the node's own limit on fees switched off: the wallet has checked the fee.
+    /// `sendrawtransaction`, with the node's own limit on fees switched off: the wallet has checked the fee. A transaction
+    /// that is in the chain already was sent.
     pub fn send_transaction(&self, transaction: &Transaction) -> Result<(), ClientError> {
-        self.call("sendrawtransaction", json!([hex::encode(transaction.to_bytes()), 0])).map(|_| ())
+        match self.call("sendrawtransaction", json!([hex::encode(transaction.to_bytes()), 0])) {
+            Err(error) if error.rpc_code() == Some(ALREADY_IN_CHAIN) => Ok(()),
+            other => other.map(|_| ()),
+        }
     }
 
     /// `waitfornewblock`: returns when the node's tip changes, or after `timeout_ms`. A node that has no such method
@@ -241,8 +267,17 @@ impl Client {
     }
 
     /// Describes an answer that cannot be used.
-    pub fn bad_answer(&self, method: &str, reason: impl Into<String>) -> ClientError {
-        ClientError::BadAnswer { url: self.url.clone(), method: method.to_owned(), reason: reason.into() }
+    pub fn bad_answer(&self, method: &str, reason: impl AsRef<str>) -> ClientError {
+        let reason = printable(reason.as_ref());
+        ClientError::BadAnswer { url: self.url.clone(), method: method.to_owned(), reason }
+    }
+
+    fn too_large(&self, method: &str, reason: &str) -> ClientError {
+        ClientError::TooLarge { url: self.url.clone(), method: method.to_owned(), reason: reason.to_owned() }
+    }
+
+    fn parse<'a, T: Deserialize<'a>>(&self, method: &str, text: &'a [u8]) -> Result<T, ClientError> {
+        serde_json::from_slice(text).map_err(|_| self.bad_answer(method, "not JSON-RPC"))
     }
 
     fn credentials(&self) -> Result<Zeroizing<String>, ClientError> {
@@ -258,15 +293,11 @@ impl Client {
         Ok(Zeroizing::new(format!("Basic {}", STANDARD.encode(plain.as_bytes()))))
     }
 
-    fn post<T: serde::de::DeserializeOwned>(
-        &self,
-        method: &str,
-        request: &impl serde::Serialize,
-        timeout_ms: u64,
-    ) -> Result<T, ClientError> {
+    /// Sends a request and gives the answer's text, which is JSON of a bearable size if the node is a node.
+    fn post(&self, method: &str, request: &impl serde::Serialize, timeout_ms: u64) -> Result<Vec<u8>, ClientError> {
         let body = serde_json::to_vec(request).map_err(|error| self.bad_answer(method, error.to_string()))?;
         let unreachable =
-            |error: ureq::Error| ClientError::Unreachable { url: self.url.clone(), reason: plain(&error) };
+            |error: ureq::Error| ClientError::Unreachable { url: self.url.clone(), reason: printable(&plain(&error)) };
         let mut response = self
             .agent
             .post(&self.url)
@@ -281,9 +312,20 @@ impl Client {
         if status == 401 || status == 403 {
             return Err(ClientError::Unauthorized { url: self.url.clone() });
         }
-        let text = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec().map_err(unreachable)?;
-        serde_json::from_slice(&text)
-            .map_err(|_| self.bad_answer(method, format!("HTTP status {status}, not JSON-RPC")))
+        let text = match response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec() {
+            Ok(text) => text,
+            Err(ureq::Error::BodyExceedsLimit(_)) => {
+                return Err(self.too_large(method, &format!("over {} MiB", ANSWER_BYTES_MAX >> 20)));
+            }
+            Err(error) => return Err(unreachable(error)),
+        };
+        if has_too_many_values(&text) {
+            return Err(self.too_large(method, "too many values"));
+        }
+        if !text.first().is_some_and(|first| b"{[ \n\r\t".contains(first)) {
+            return Err(self.bad_answer(method, format!("HTTP status {status}, not JSON-RPC")));
+        }
+        Ok(text)
     }
 }
 

@@ -18,16 +18,23 @@
 //! Neighbours: [`crate::wallet`] decides what the payload holds. Absent: backups (copy the file at any time: every version
 //! on disk is whole) and recovery of a lost password (restore from the words).
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+mod lock;
+mod replace;
+
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{Key, KeyInit, XChaCha20Poly1305, XNonce};
 use chain_spec::hash::sha256d;
+use lock::{Lock, LockError};
+pub use replace::{ReplaceError, replace};
 use zeroize::Zeroizing;
+
+/// How long a command waits for another process that is changing the same wallet, milliseconds.
+pub const LOCK_WAIT_MS: u64 = 10_000;
 
 const MAGIC: &[u8; 8] = b"testoonW";
 const VERSION: u16 = 1;
@@ -48,8 +55,8 @@ pub enum FileError {
     /// Something there already.
     #[error("{} exists already: choose another --wallet file, or move it away first", .0.display())]
     Exists(PathBuf),
-    /// Another process works on it.
-    #[error("wallet {} is in use by another process: wait for it to end", .0.display())]
+    /// Another process has it locked.
+    #[error("wallet {} is in use by another process: wait until that one has ended", .0.display())]
     Locked(PathBuf),
     /// Not written by this program.
     #[error("{} is not a Testoon wallet file", .0.display())]
@@ -83,6 +90,9 @@ pub enum FileError {
         /// Its answer.
         source: io::Error,
     },
+    /// The file could not be replaced; the old one is still there.
+    #[error(transparent)]
+    Replace(#[from] ReplaceError),
     /// No randomness, or the key derivation failed for lack of memory.
     #[error("cannot encrypt wallet {}: {reason}", .path.display())]
     Encrypt {
@@ -140,13 +150,14 @@ pub struct WalletFile {
     path: PathBuf,
     header: Header,
     key: Zeroizing<[u8; 32]>,
-    _lock: Lock,
+    /// None: opened for reading only.
+    lock: Option<Lock>,
 }
 
 impl WalletFile {
     /// Locks a path where no file is yet. Nothing is written before the first [`WalletFile::save`].
     pub fn create(path: &Path, password: &Password, cost: Cost) -> Result<WalletFile, FileError> {
-        let lock = Lock::take(path)?;
+        let lock = take_lock(path, LOCK_WAIT_MS)?;
         if fs::symlink_metadata(path).is_ok() {
             return Err(FileError::Exists(path.to_owned()));
         }
@@ -154,17 +165,29 @@ impl WalletFile {
         random(&mut salt, path)?;
         let header = Header { no_password: matches!(password, Password::None), cost, salt, nonce: [0; 24] };
         let key = header.derive_key(password, path)?;
-        Ok(WalletFile { path: path.to_owned(), header, key, _lock: lock })
+        Ok(WalletFile { path: path.to_owned(), header, key, lock: Some(lock) })
     }
 
-    /// Locks, reads and decrypts a file.
-    pub fn open(path: &Path, password: &Password) -> Result<(WalletFile, Zeroizing<Vec<u8>>), FileError> {
-        // A save renames over the path, so a symbolic link is followed once, here.
-        let path = &fs::canonicalize(path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => FileError::NotFound(path.to_owned()),
-            _ => io_error("open", path, error),
-        })?;
-        let lock = Lock::take(path)?;
+    /// Locks, reads and decrypts a file, waiting up to `wait_ms` milliseconds for another process that has it locked.
+    pub fn open(path: &Path, password: &Password, wait_ms: u64) -> Result<(WalletFile, Zeroizing<Vec<u8>>), FileError> {
+        let path = &real_path(path)?;
+        let lock = take_lock(path, wait_ms)?;
+        WalletFile::read(path, password, Some(lock))
+    }
+
+    /// Reads and decrypts a file that another process may be changing: what it saved last. It can be saved only if nobody
+    /// else has it locked, see [`WalletFile::is_read_only`].
+    pub fn open_to_read(path: &Path, password: &Password) -> Result<(WalletFile, Zeroizing<Vec<u8>>), FileError> {
+        let path = &real_path(path)?;
+        // A lock that cannot be had, as in a directory of others, only means that nothing can be saved.
+        WalletFile::read(path, password, Lock::take(path, 0).ok())
+    }
+
+    fn read(
+        path: &Path,
+        password: &Password,
+        lock: Option<Lock>,
+    ) -> Result<(WalletFile, Zeroizing<Vec<u8>>), FileError> {
         let bytes = read_checked(path)?;
         let header = Header::parse(&bytes, path)?;
         let key = header.derive_key(password, path)?;
@@ -172,7 +195,7 @@ impl WalletFile {
         let payload = XChaCha20Poly1305::new(&Key::from(*key))
             .decrypt(&XNonce::from(header.nonce), sealed)
             .map_err(|_| FileError::WrongPassword(path.to_owned()))?;
-        Ok((WalletFile { path: path.to_owned(), header, key, _lock: lock }, Zeroizing::new(payload)))
+        Ok((WalletFile { path: path.to_owned(), header, key, lock }, Zeroizing::new(payload)))
     }
 
     /// Whether the file was made without a password, so that nobody need be asked for one.
@@ -185,8 +208,21 @@ impl WalletFile {
         &self.path
     }
 
+    /// Whether it was opened while another process had it locked, or was released: saving is then an error.
+    pub fn is_read_only(&self) -> bool {
+        self.lock.is_none()
+    }
+
+    /// Gives up the lock, so that others may change the file. What this process does from now on cannot be saved.
+    pub fn release(&mut self) {
+        self.lock = None;
+    }
+
     /// Replaces the contents. After a crash at any moment the path holds the old or the new contents, whole.
     pub fn save(&mut self, payload: &[u8]) -> Result<(), FileError> {
+        if self.is_read_only() {
+            return Err(FileError::Locked(self.path.clone()));
+        }
         random(&mut self.header.nonce, &self.path)?;
         let mut bytes = self.header.to_bytes().to_vec();
         let sealed = XChaCha20Poly1305::new(&Key::from(*self.key))
@@ -195,7 +231,7 @@ impl WalletFile {
         bytes.extend_from_slice(&sealed);
         let checksum = sha256d(&bytes);
         bytes.extend_from_slice(&checksum[..CHECKSUM_LEN]);
-        replace(&self.path, &bytes)
+        Ok(replace(&self.path, &bytes)?)
     }
 }
 
@@ -272,85 +308,23 @@ fn read_checked(path: &Path) -> Result<Vec<u8>, FileError> {
     }
 }
 
-/// Writes `bytes` beside `path`, makes them durable, and renames them into place.
-fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    let temporary = sibling(path, ".new");
-    // Left by a crash: never yet the wallet, and only the lock's holder comes here.
-    let _ = fs::remove_file(&temporary);
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&temporary)
-        .map_err(|error| io_error("create", &temporary, error))?;
-    let written = file
-        .set_permissions(fs::Permissions::from_mode(0o600))
-        .and_then(|()| file.write_all(bytes))
-        .and_then(|()| file.sync_all())
-        .and_then(|()| fs::rename(&temporary, path));
-    if let Err(error) = written {
-        let _ = fs::remove_file(&temporary);
-        return Err(io_error("write", path, error));
-    }
-    // The rename itself is durable once the directory is.
-    let directory = parent(path);
-    File::open(directory).and_then(|d| d.sync_all()).map_err(|error| io_error("sync", directory, error))
+/// A save renames over the path, so a symbolic link is followed once, when the file is opened.
+fn real_path(path: &Path) -> Result<PathBuf, FileError> {
+    fs::canonicalize(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => FileError::NotFound(path.to_owned()),
+        _ => io_error("open", path, error),
+    })
 }
 
-/// An advisory lock on `<wallet>.lock`, held by one process at a time and freed by the system if that process dies.
-struct Lock {
-    path: PathBuf,
-    file: File,
-}
-
-impl Lock {
-    fn take(wallet: &Path) -> Result<Lock, FileError> {
-        let path = sibling(wallet, ".lock");
-        loop {
-            let file = OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .mode(0o600)
-                .open(&path)
-                .map_err(|error| io_error("create", &path, error))?;
-            match file.try_lock() {
-                Ok(()) => {}
-                Err(fs::TryLockError::WouldBlock) => return Err(FileError::Locked(wallet.to_owned())),
-                Err(fs::TryLockError::Error(error)) => return Err(io_error("lock", &path, error)),
-            }
-            // The previous holder removes the file when it ends; a lock on a removed file guards nothing.
-            let ours = file.metadata().map_err(|error| io_error("lock", &path, error))?;
-            match fs::metadata(&path) {
-                Ok(there) if there.ino() == ours.ino() && there.dev() == ours.dev() => return Ok(Lock { path, file }),
-                _ => continue,
-            }
-        }
-    }
-}
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
-        let _ = self.file.unlock();
-    }
+fn take_lock(wallet: &Path, wait_ms: u64) -> Result<Lock, FileError> {
+    Lock::take(wallet, wait_ms).map_err(|error| match error {
+        LockError::Held => FileError::Locked(wallet.to_owned()),
+        LockError::Io(path, error) => io_error("lock", &path, error),
+    })
 }
 
 fn random(bytes: &mut [u8], path: &Path) -> Result<(), FileError> {
     getrandom::fill(bytes).map_err(|error| FileError::Encrypt { path: path.to_owned(), reason: error.to_string() })
-}
-
-fn sibling(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
-}
-
-fn parent(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
 }
 
 fn io_error(action: &'static str, path: &Path, source: io::Error) -> FileError {

@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use chain_spec::{Amount, Block, BlockHash, Outpoint, Transaction, Txid};
+use chain_spec::{Amount, BlockHash, CheckedBlock, Outpoint, Transaction, Txid};
 
 use crate::keystore::KeyError;
 
@@ -115,11 +115,12 @@ impl Ledger {
 
     /// Adds the next block of the active chain. May be called again with the same block after `owns` learned new keys.
     /// The caller has checked that its parent is the tip.
-    pub fn connect(&mut self, height: u32, block: &Block, owns: &mut Owns) -> Result<(), KeyError> {
-        for (index, transaction) in (0..).zip(&block.transactions) {
+    pub fn connect(&mut self, height: u32, block: &CheckedBlock, owns: &mut Owns) -> Result<(), KeyError> {
+        let transactions = block.block().transactions.iter().zip(block.txids());
+        for (index, (transaction, txid)) in (0..).zip(transactions) {
             if let Some(own) = self.concerns(transaction, owns)? {
                 let position = Some(Position { height, index });
-                self.insert(Arc::new(transaction.clone()), position, block.header.time, own);
+                self.insert(*txid, Arc::new(transaction.clone()), position, block.header().time, own);
             }
         }
         self.checkpoints.insert(height, block.hash());
@@ -131,22 +132,25 @@ impl Ledger {
         Ok(())
     }
 
-    /// Forgets every block above `height` (all of them for `None`). Their transactions become unconfirmed.
-    pub fn roll_back(&mut self, height: Option<u32>) {
+    /// Forgets every block above `height` (all of them for `None`). Their transactions become unconfirmed; gives them.
+    pub fn roll_back(&mut self, height: Option<u32>) -> Vec<Txid> {
+        let mut unconfirmed = Vec::new();
         let above = |at: u32| height.is_none_or(|height| at > height);
         self.checkpoints.retain(|&at, _| !above(at));
-        for entry in self.entries.values_mut() {
+        for (txid, entry) in &mut self.entries {
             if entry.position.is_some_and(|position| above(position.height)) {
                 entry.position = None;
                 entry.in_mempool = false;
+                unconfirmed.push(*txid);
             }
         }
+        unconfirmed
     }
 
     /// Adds a transaction seen in the mempool at `time_s`, if it concerns us. Returns whether it does.
     pub fn observe(&mut self, transaction: &Arc<Transaction>, time_s: u32, owns: &mut Owns) -> Result<bool, KeyError> {
         let Some(own) = self.concerns(transaction, owns)? else { return Ok(false) };
-        let entry = self.insert(transaction.clone(), None, time_s, own);
+        let entry = self.insert(transaction.txid(), transaction.clone(), None, time_s, own);
         (entry.in_mempool, entry.abandoned) = (true, false);
         Ok(true)
     }
@@ -159,7 +163,7 @@ impl Ledger {
         owns: &mut Owns,
     ) -> Result<(), KeyError> {
         let own = self.concerns(transaction, owns)?.unwrap_or_default();
-        let entry = self.insert(transaction.clone(), None, time_s, own);
+        let entry = self.insert(transaction.txid(), transaction.clone(), None, time_s, own);
         (entry.sent, entry.abandoned) = (true, false);
         Ok(())
     }
@@ -207,7 +211,8 @@ impl Ledger {
     /// Puts back what was stored. The entry's own outputs are found again through `owns`.
     pub fn restore_entry(&mut self, entry: Entry, owns: &mut Owns) -> Result<(), KeyError> {
         let own = self.own_outputs_of(&entry.transaction, owns)?;
-        let restored = self.insert(entry.transaction.clone(), entry.position, entry.time_s, own);
+        let restored =
+            self.insert(entry.transaction.txid(), entry.transaction.clone(), entry.position, entry.time_s, own);
         *restored = Entry { sequence: restored.sequence, ..entry };
         Ok(())
     }
@@ -238,12 +243,12 @@ impl Ledger {
 
     fn insert(
         &mut self,
+        txid: Txid,
         transaction: Arc<Transaction>,
         position: Option<Position>,
         time_s: u32,
         own: Vec<(u32, OwnOutput)>,
     ) -> &mut Entry {
-        let txid = transaction.txid();
         for (index, output) in own {
             self.own.insert(Outpoint { txid, index }, output);
         }

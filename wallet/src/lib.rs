@@ -15,6 +15,7 @@ pub mod keystore;
 pub mod ledger;
 pub mod record;
 pub mod sync;
+pub mod text;
 pub mod view;
 pub mod wallet;
 

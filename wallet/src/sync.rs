@@ -3,12 +3,17 @@
 //! Blocks are asked for by height in batches and must link to the last one seen; where they do not, the node has
 //! reorganised, and the ledger is rolled back to the highest remembered block that is still active. Transactions of ours
 //! that the mempool has lost are sent again. Neighbours: [`crate::client`] asks, [`crate::ledger`] remembers.
-//! Absent: validation of blocks. The node is ours; what is checked is that it answers the question.
+//!
+//! The node is not trusted with values: a block must have the proof of work it states, within the chain's limit, and
+//! exactly the transactions that its header commits to; a mempool transaction must have the id that was asked for.
+//! Absent: the rules that need the whole chain (signatures of others, who may spend what), which the node has checked.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use chain_spec::{Block, ChainSpec, Decode, Transaction, Txid};
+use chain_spec::rules::block::check_block;
+use chain_spec::rules::header::check_proof_of_work;
+use chain_spec::{Block, ChainSpec, CheckedBlock, Decode, Transaction, Txid};
 use serde_json::{Value, json};
 
 use crate::client::{Client, ClientError};
@@ -67,6 +72,32 @@ pub struct SyncReport {
     pub rebroadcast: Vec<Txid>,
     /// Own transactions the node did not take again, and why.
     pub refused: Vec<(Txid, String)>,
+    /// Payments this file made or received that were confirmed before this sync and are not any more.
+    pub reversed: Vec<Reversal>,
+}
+
+/// A payment that a reorganisation took out of the chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reversal {
+    /// The payment.
+    pub txid: Txid,
+    /// The transaction that spends the same coins now, if one does: the payment will not confirm again.
+    pub by: Option<Txid>,
+}
+
+impl Reversal {
+    fn of(txid: Txid) -> Reversal {
+        Reversal { txid, by: None }
+    }
+}
+
+/// What to do about own payments that the node's mempool lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// Send them again.
+    Resend,
+    /// Leave them.
+    Leave,
 }
 
 /// How far a long sync is.
@@ -116,11 +147,18 @@ impl Scan<'_> {
         let mut report = SyncReport::default();
         let mut batch = BATCH_FIRST;
         for _ in 0..REORGS_MAX {
-            report.rolled_back += self.roll_back_to_fork()?;
+            report.rolled_back += self.roll_back_to_fork(&mut report.reversed)?;
             let target = self.client.block_count()?;
             while let Some(from) = self.next_height().filter(|from| *from <= target) {
                 let count = batch.min((target - from) as usize + 1) as u32;
-                let (blocks, bytes) = self.fetch(from, count)?;
+                let (blocks, bytes) = match self.fetch(from, count) {
+                    // Blocks have become larger than those before them.
+                    Err(SyncError::Client(ClientError::TooLarge { .. })) if batch > 1 => {
+                        batch = (batch / 8).max(1);
+                        continue;
+                    }
+                    other => other?,
+                };
                 let complete = blocks.len() == count as usize;
                 for block in blocks {
                     if !self.connect(&block)? {
@@ -166,21 +204,21 @@ impl Scan<'_> {
     }
 
     /// Forgets what is no longer in the active chain. Returns how many blocks that were.
-    fn roll_back_to_fork(&mut self) -> Result<u32, SyncError> {
+    fn roll_back_to_fork(&mut self, reversed: &mut Vec<Reversal>) -> Result<u32, SyncError> {
         let Some((tip, _)) = self.ledger.tip() else { return Ok(0) };
         let known: Vec<_> = self.ledger.checkpoints().collect();
         for (height, hash) in known {
             if self.client.block_hash(height)? == Some(hash) {
-                self.ledger.roll_back(Some(height));
+                reversed.extend(self.ledger.roll_back(Some(height)).into_iter().map(Reversal::of));
                 return Ok(tip - height);
             }
         }
-        self.ledger.roll_back(None);
+        reversed.extend(self.ledger.roll_back(None).into_iter().map(Reversal::of));
         Ok(tip + 1)
     }
 
     /// The active blocks from `from` on and their size, fewer than `count` if the chain became shorter meanwhile.
-    fn fetch(&self, from: u32, count: u32) -> Result<(Vec<Block>, usize), SyncError> {
+    fn fetch(&self, from: u32, count: u32) -> Result<(Vec<CheckedBlock>, usize), SyncError> {
         let heights = (from..from + count).map(|height| json!([height])).collect();
         let mut hashes = Vec::new();
         for answer in self.client.batch("getblockhash", heights)? {
@@ -203,9 +241,22 @@ impl Scan<'_> {
             if block.hash() != *hash {
                 return Err(self.client.bad_answer("getblock", format!("not the block {hash}")).into());
             }
-            blocks.push(block);
+            blocks.push(self.check(block)?);
         }
         Ok((blocks, bytes))
+    }
+
+    /// Refuses a block that nobody can have mined, or whose transactions are not its own: a node that lies about a coin's
+    /// value would make us sign away the difference as a fee.
+    fn check(&self, block: Block) -> Result<CheckedBlock, SyncError> {
+        let hash = block.hash();
+        if hash == self.spec.genesis_hash() {
+            // Right by definition, and no node's word is needed for it.
+            return Ok(CheckedBlock::from_store(Arc::new(self.spec.genesis.clone())));
+        }
+        let invalid = |error: String| self.client.bad_answer("getblock", format!("block {hash} is invalid: {error}"));
+        check_proof_of_work(&block.header, self.spec).map_err(|error| invalid(error.to_string()))?;
+        Ok(check_block(Arc::new(block), self.spec).map_err(|error| invalid(error.to_string()))?)
     }
 
     fn decode<T: Decode>(&self, method: &str, value: &Value) -> Result<T, ClientError> {
@@ -216,9 +267,9 @@ impl Scan<'_> {
 
     /// Connects a block if it follows the tip. Repeats it while it makes the look-ahead grow: a later output of the same
     /// block may pay a key that an earlier one brought into view.
-    fn connect(&mut self, block: &Block) -> Result<bool, KeyError> {
+    fn connect(&mut self, block: &CheckedBlock) -> Result<bool, KeyError> {
         let height = match self.ledger.tip() {
-            Some((height, hash)) if block.header.previous == hash => height + 1,
+            Some((height, hash)) if block.header().previous == hash => height + 1,
             None => 0,
             Some(_) => return Ok(false),
         };
@@ -234,8 +285,8 @@ impl Scan<'_> {
         }
     }
 
-    /// Looks at the node's mempool, and sends own transactions again that it lacks.
-    pub fn mempool(&mut self, now_s: u32, report: &mut SyncReport) -> Result<(), SyncError> {
+    /// Looks at the node's mempool, and sends own transactions again that it lacks if `lost` says so.
+    pub fn mempool(&mut self, now_s: u32, lost: Lost, report: &mut SyncReport) -> Result<(), SyncError> {
         let present: HashSet<Txid> = self.client.mempool()?.into_iter().take(MEMPOOL_MAX).collect();
         self.ledger.set_mempool(|txid| present.contains(txid));
         let unknown: Vec<Txid> = present.iter().filter(|txid| self.ledger.entry(txid).is_none()).copied().collect();
@@ -243,8 +294,14 @@ impl Scan<'_> {
         for txids in unknown.chunks(BATCH_MAX) {
             let queries = txids.iter().map(|txid| json!([txid.to_string()])).collect();
             // One that left the mempool since brings an error, and is not asked about again.
-            for value in self.client.batch("getrawtransaction", queries)?.into_iter().flatten() {
-                transactions.push(Arc::new(self.decode("getrawtransaction", &value)?));
+            for (value, txid) in self.client.batch("getrawtransaction", queries)?.into_iter().zip(txids) {
+                let Ok(value) = value else { continue };
+                let transaction: Transaction = self.decode("getrawtransaction", &value)?;
+                if transaction.txid() != *txid {
+                    let reason = format!("not the transaction {txid}");
+                    return Err(self.client.bad_answer("getrawtransaction", reason).into());
+                }
+                transactions.push(Arc::new(transaction));
             }
         }
         // A child may come before its parent, which makes it ours; so go round until nothing new concerns us.
@@ -261,7 +318,32 @@ impl Scan<'_> {
                 break;
             }
         }
-        self.rebroadcast(report)
+        if lost == Lost::Resend {
+            self.rebroadcast(report)?;
+        }
+        self.settle_reversals(&mut report.reversed);
+        Ok(())
+    }
+
+    /// Keeps what is still unconfirmed of what a reorganisation undid, each with the transaction that took its coins.
+    fn settle_reversals(&self, reversed: &mut Vec<Reversal>) {
+        reversed.sort_by_key(|reversal| reversal.txid);
+        reversed.dedup();
+        reversed.retain(|reversal| {
+            self.ledger.entry(&reversal.txid).is_some_and(|entry| {
+                let is_payment = !entry.transaction.is_coinbase() && self.ledger.involves_us(&reversal.txid, entry);
+                entry.position.is_none() && is_payment
+            })
+        });
+        if reversed.is_empty() {
+            return;
+        }
+        let view = View::new(self.ledger, 0);
+        for reversal in reversed {
+            if let Some(State::Conflicted { by }) = view.state(&reversal.txid) {
+                reversal.by = Some(by);
+            }
+        }
     }
 
     /// Sends again what the mempool lacks: our payments, and those to us, which a reorganisation may have put out and

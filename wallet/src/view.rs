@@ -2,11 +2,14 @@
 //!
 //! Everything is derived afresh for one moment; nothing here is stored.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use chain_spec::{Amount, Outpoint, Txid};
 
 use crate::ledger::{Entry, Ledger, OwnOutput};
+
+/// Unconfirmed chains are counted up to this length, which is one more than nodes accept (Core: `-limitancestorcount`).
+pub const CHAIN_COUNTED_MAX: u32 = 26;
 
 /// What became of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +89,9 @@ pub struct WalletCoin {
     pub confirmations: u32,
     /// Whether and when it can be spent.
     pub state: CoinState,
+    /// Unconfirmed transactions in the longest chain that spending it would join: its ancestors, or the descendants of one
+    /// of them, whichever are more. 0 for a confirmed coin, at most [`CHAIN_COUNTED_MAX`].
+    pub chain: u32,
 }
 
 impl WalletCoin {
@@ -109,6 +115,19 @@ pub struct Balance {
 }
 
 impl Balance {
+    /// The sums over some coins.
+    pub fn of_coins(coins: &[WalletCoin]) -> Balance {
+        let of = |wanted: fn(&WalletCoin) -> bool| sum(coins.iter().filter(|c| wanted(c)).map(|coin| coin.value));
+        Balance {
+            confirmed: of(|coin| coin.state == CoinState::Confirmed),
+            pending: of(|coin| {
+                matches!(coin.state, CoinState::OwnUnconfirmed | CoinState::Unsent | CoinState::Incoming)
+            }),
+            immature: of(|coin| matches!(coin.state, CoinState::Immature { .. })),
+            spendable: of(WalletCoin::is_spendable),
+        }
+    }
+
     /// Everything together.
     pub fn total(&self) -> Amount {
         sum([self.confirmed, self.pending, self.immature])
@@ -269,7 +288,57 @@ impl<'a> View<'a> {
             _ => return None,
         };
         let OwnOutput { value, public_key_hash } = *output;
-        Some(WalletCoin { outpoint: *outpoint, value, public_key_hash, confirmations, state })
+        let chain = if state == CoinState::OwnUnconfirmed { self.chain_joined(&outpoint.txid) } else { 0 };
+        Some(WalletCoin { outpoint: *outpoint, value, public_key_hash, confirmations, state, chain })
+    }
+
+    /// Unconfirmed ancestors that a transaction spending these coins would have.
+    pub fn chain_of(&self, coins: &[Outpoint]) -> u32 {
+        let mut found = BTreeSet::new();
+        coins.iter().for_each(|coin| self.collect_ancestors(&coin.txid, &mut found));
+        found.len() as u32
+    }
+
+    fn chain_joined(&self, txid: &Txid) -> u32 {
+        let mut ancestors = BTreeSet::new();
+        self.collect_ancestors(txid, &mut ancestors);
+        let families = ancestors.iter().map(|ancestor| {
+            let mut descendants = BTreeSet::new();
+            self.collect_descendants(ancestor, &mut descendants);
+            descendants.len()
+        });
+        let longest = families.max().unwrap_or(0).max(ancestors.len());
+        u32::try_from(longest).unwrap_or(CHAIN_COUNTED_MAX).min(CHAIN_COUNTED_MAX)
+    }
+
+    fn is_pending(&self, txid: &Txid) -> bool {
+        matches!(self.state(txid), Some(State::Unconfirmed { .. }))
+    }
+
+    /// The transaction itself, if unconfirmed, and what it descends from, until [`CHAIN_COUNTED_MAX`] are found.
+    fn collect_ancestors(&self, txid: &Txid, found: &mut BTreeSet<Txid>) {
+        let mut waiting = vec![*txid];
+        while let Some(txid) = waiting.pop() {
+            if found.len() >= CHAIN_COUNTED_MAX as usize || !self.is_pending(&txid) || !found.insert(txid) {
+                continue;
+            }
+            let inputs = self.ledger.entry(&txid).map_or(&[][..], |entry| &entry.transaction.inputs);
+            waiting.extend(inputs.iter().map(|input| input.outpoint.txid));
+        }
+    }
+
+    /// The transaction itself, if unconfirmed, and what descends from it, until [`CHAIN_COUNTED_MAX`] are found.
+    fn collect_descendants(&self, txid: &Txid, found: &mut BTreeSet<Txid>) {
+        let mut waiting = vec![*txid];
+        while let Some(txid) = waiting.pop() {
+            if found.len() >= CHAIN_COUNTED_MAX as usize || !self.is_pending(&txid) || !found.insert(txid) {
+                continue;
+            }
+            let outputs = self.ledger.entry(&txid).map_or(0, |entry| entry.transaction.outputs.len() as u32);
+            for index in 0..outputs {
+                waiting.extend(self.ledger.spenders(&Outpoint { txid, index }));
+            }
+        }
     }
 
     fn is_from_us(&self, entry: &Entry) -> bool {
@@ -278,16 +347,7 @@ impl<'a> View<'a> {
 
     /// The sums.
     pub fn balance(&self) -> Balance {
-        let coins = self.coins();
-        let of = |wanted: fn(&WalletCoin) -> bool| sum(coins.iter().filter(|c| wanted(c)).map(|coin| coin.value));
-        Balance {
-            confirmed: of(|coin| coin.state == CoinState::Confirmed),
-            pending: of(|coin| {
-                matches!(coin.state, CoinState::OwnUnconfirmed | CoinState::Unsent | CoinState::Incoming)
-            }),
-            immature: of(|coin| matches!(coin.state, CoinState::Immature { .. })),
-            spendable: of(WalletCoin::is_spendable),
-        }
+        Balance::of_coins(&self.coins())
     }
 
     /// Every transaction that paid us or spent ours, oldest first, the unconfirmed last.

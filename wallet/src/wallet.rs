@@ -13,6 +13,8 @@
 //! # Ok(()) }
 //! ```
 
+pub mod sweep;
+
 use std::path::Path;
 
 use chain_spec::address::AddressError;
@@ -23,11 +25,11 @@ use crate::build::{self, BuildError, PaymentOptions, SignedPayment};
 use crate::client::{Client, ClientError};
 use crate::clock;
 use crate::fee::{FeeRate, INPUT_SIZE};
-use crate::file::{Cost, FileError, Password, WalletFile};
+use crate::file::{Cost, FileError, LOCK_WAIT_MS, Password, WalletFile};
 use crate::keystore::{self, Branch, GAP_LIMIT, KeyError, KeyPath, Keyring, Words};
 use crate::ledger::Ledger;
 use crate::record::{Record, RecordError};
-use crate::sync::{Progress, Scan, SyncError, SyncReport};
+use crate::sync::{Lost, Progress, Scan, SyncError, SyncReport};
 use crate::view::{Balance, HistoryLine, State, View, WalletCoin};
 
 /// Anything that can go wrong; every message is one line that names the thing and the remedy.
@@ -62,11 +64,13 @@ pub enum WalletError {
     /// Following the node's chain.
     #[error(transparent)]
     Sync(#[from] SyncError),
-    /// The node did not take a payment, so the wallet has forgotten it.
+    /// The node found the payment invalid or against its policy, so the wallet has forgotten it.
     #[error("the node refuses the payment ({0}): nothing was sent")]
     Refused(String),
-    /// The node could not be asked, so nobody knows whether it took the payment.
-    #[error("{error}; payment {txid} is kept and sent again by the next command: do not pay twice")]
+    /// The node gave no answer, or another error than a refusal: it may have taken the payment.
+    #[error(
+        "{error}; whether the node has payment {txid} is unknown: it is kept and sent again by the next command, do not pay twice"
+    )]
     Unsent {
         /// The payment.
         txid: Txid,
@@ -76,7 +80,15 @@ pub enum WalletError {
     /// Only an unconfirmed transaction can be given up.
     #[error("{0} is not an unconfirmed transaction of this wallet")]
     NotUnconfirmed(Txid),
+    /// A transaction that the node still holds would be mined all the same.
+    #[error("the node still holds {0} and may mine it: `cancel {0}` replaces it by a payment to yourself")]
+    InMempool(Txid),
 }
+
+/// Unconfirmed transactions in a row that nodes accept, the new one included (Core: `-limitancestorcount`).
+const CHAIN_MAX: u32 = 25;
+/// How long a chain of unconfirmed transactions may become: the shortest that suffices is taken (as Core's wallet does).
+const CHAIN_TIERS: [u32; 5] = [0, 2, 6, 12, CHAIN_MAX - 1];
 
 /// See the module's documentation.
 pub struct Wallet {
@@ -113,10 +125,33 @@ impl Wallet {
         Ok(wallet)
     }
 
-    /// Opens a wallet file and locks it against other processes.
+    /// Opens a wallet file and locks it against other processes, waiting up to [`LOCK_WAIT_MS`] for one that has it.
     pub fn open(path: &Path, password: &Password) -> Result<Wallet, WalletError> {
-        let (file, payload) = WalletFile::open(path, password)?;
-        let record = Record::from_bytes(&payload)?;
+        Wallet::open_waiting(path, password, LOCK_WAIT_MS)
+    }
+
+    /// [`Wallet::open`] with another wait, milliseconds.
+    pub fn open_waiting(path: &Path, password: &Password, wait_ms: u64) -> Result<Wallet, WalletError> {
+        let (file, payload) = WalletFile::open(path, password, wait_ms)?;
+        Wallet::load(file, &payload)
+    }
+
+    /// Opens a wallet file without waiting for a process that has it locked. While one has, nothing is saved: a sync is
+    /// forgotten with the process, and [`Wallet::send`] and what else must be saved fails.
+    pub fn open_to_read(path: &Path, password: &Password) -> Result<Wallet, WalletError> {
+        let (file, payload) = WalletFile::open_to_read(path, password)?;
+        Wallet::load(file, &payload)
+    }
+
+    /// Lets other processes change the file while this one only looks on, for example while it waits for confirmations.
+    pub fn release(&mut self) {
+        if let Some(file) = &mut self.file {
+            file.release();
+        }
+    }
+
+    fn load(file: WalletFile, payload: &[u8]) -> Result<Wallet, WalletError> {
+        let record = Record::from_bytes(payload)?;
         let spec = ChainSpec::from_toml(&record.spec)?;
         let mut wallet = Wallet::in_memory(spec, &Words::from_entropy(&record.entropy)?, &record.passphrase)?;
         wallet.set_gap_limit(record.gap_limit)?;
@@ -214,7 +249,8 @@ impl Wallet {
         Ok(keystore::address(hash, &self.spec))
     }
 
-    /// Follows the node's chain to its tip, looks at its mempool, sends lost own payments again, and saves.
+    /// Follows the node's chain to its tip, looks at its mempool, sends lost own payments again, and saves. A wallet opened
+    /// to read saves if it can.
     pub fn sync(&mut self, client: &Client) -> Result<SyncReport, WalletError> {
         self.sync_with(client, &mut |_| {})
     }
@@ -225,10 +261,26 @@ impl Wallet {
         client: &Client,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<SyncReport, WalletError> {
+        self.follow(client, Lost::Resend, progress)
+    }
+
+    /// [`Wallet::sync`] without sending anything.
+    pub fn look(&mut self, client: &Client) -> Result<SyncReport, WalletError> {
+        self.follow(client, Lost::Leave, &mut |_| {})
+    }
+
+    fn follow(
+        &mut self,
+        client: &Client,
+        lost: Lost,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<SyncReport, WalletError> {
         let mut scan = Scan { client, ledger: &mut self.ledger, keys: &mut self.keys, spec: &self.spec, progress };
         let mut report = scan.blocks()?;
-        scan.mempool(clock::now_s(), &mut report)?;
-        self.save()?;
+        scan.mempool(clock::now_s(), lost, &mut report)?;
+        if !self.file.as_ref().is_some_and(WalletFile::is_read_only) {
+            self.save()?;
+        }
         Ok(report)
     }
 
@@ -253,6 +305,9 @@ impl Wallet {
     }
 
     /// Builds and signs a payment from spendable coins, with change to a fresh own address. Sends nothing.
+    ///
+    /// Confirmed coins are preferred; unconfirmed change is taken only if they do not suffice, and then from short chains
+    /// first, since nodes take no more than 25 unconfirmed transactions in a row.
     pub fn build_payment(
         &self,
         to: &Address,
@@ -268,13 +323,31 @@ impl Wallet {
             }
             coins.push(coin);
         }
+        let mut balance = view.balance();
         if options.coins.is_empty() {
             coins = view.coins().into_iter().filter(WalletCoin::is_spendable).collect();
         }
         coins.sort_by_key(|coin| coin.outpoint);
         coins.dedup_by_key(|coin| coin.outpoint);
-        let balance = view.balance();
-        Ok(build::pay(&coins, &balance, to, amount, self.change_hash()?, options, &|hash| self.key_of(hash))?)
+        if !options.coins.is_empty() {
+            balance = Balance::of_coins(&coins);
+        }
+        let change = self.change_hash()?;
+        let mut failure = None;
+        for chain_max in CHAIN_TIERS {
+            let usable: Vec<WalletCoin> = coins.iter().filter(|coin| coin.chain <= chain_max).copied().collect();
+            match build::pay(&usable, &balance, to, amount, change, options, &|hash| self.key_of(hash)) {
+                Ok(payment) if view.chain_of(&payment.outpoints()) < CHAIN_MAX => return Ok(payment),
+                Ok(_) => failure = Some(BuildError::ChainTooLong),
+                // With longer chains there may be enough; if some are too long for any node, that is the reason.
+                Err(error @ (BuildError::NotEnoughFunds { .. } | BuildError::TooManyInputs)) => {
+                    let are_all = usable.len() == coins.len();
+                    failure = Some(if are_all || chain_max + 1 < CHAIN_MAX { error } else { BuildError::ChainTooLong });
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(failure.unwrap_or(BuildError::TooManyInputs).into())
     }
 
     /// Spends exactly these coins, even if they are spent already, on `outputs`; the rest comes back to a change address.
@@ -299,7 +372,7 @@ impl Wallet {
     }
 
     /// Records a payment, saves, and gives it to the node. If the node refuses it, the wallet forgets it again; if the
-    /// node cannot be asked, the payment is kept and sent again by the next sync.
+    /// node gives no answer, or an error that is no refusal, the payment is kept and sent again by the next sync.
     pub fn send(&mut self, client: &Client, payment: &SignedPayment) -> Result<Txid, WalletError> {
         let txid = payment.txid();
         self.record(payment)?;
@@ -309,7 +382,7 @@ impl Wallet {
                 self.save()?;
                 Ok(txid)
             }
-            Err(ClientError::Rpc { error, .. }) => {
+            Err(ClientError::Rpc { error, .. }) if error.is_refusal() => {
                 self.ledger.forget(&txid);
                 self.save()?;
                 Err(WalletError::Refused(error.message))
@@ -331,9 +404,12 @@ impl Wallet {
         Ok(payment.txid())
     }
 
-    /// Gives up an unconfirmed transaction: it is not sent again, and its coins may be spent. If it is mined after all,
-    /// the wallet counts it.
+    /// Gives up an unconfirmed transaction that no mempool holds: it is not sent again, and its coins may be spent. If it
+    /// is mined after all, the wallet counts it. Ask the node first, with [`Wallet::look`].
     pub fn abandon(&mut self, txid: &Txid) -> Result<(), WalletError> {
+        if self.ledger.entry(txid).is_some_and(|entry| entry.in_mempool) {
+            return Err(WalletError::InMempool(*txid));
+        }
         if !self.ledger.abandon(txid) {
             return Err(WalletError::NotUnconfirmed(*txid));
         }
@@ -348,48 +424,5 @@ impl Wallet {
     fn key_of(&self, hash: &[u8; 20]) -> Result<chain_spec::PrivateKey, KeyError> {
         let path = self.keys.path(hash).ok_or_else(|| KeyError::Derivation("a foreign address".into()))?;
         self.keys.private_key(path)
-    }
-}
-
-/// Finds every coin of a foreign private key and builds the transaction that brings them here.
-pub mod sweep {
-    use super::*;
-    use crate::fee::INPUT_SIZE_UNCOMPRESSED;
-    use crate::sync::Keys;
-    use chain_spec::PrivateKey;
-
-    struct OneKey([u8; 20]);
-
-    impl Keys for OneKey {
-        fn observe(&mut self, hash: &[u8; 20]) -> Result<bool, KeyError> {
-            Ok(*hash == self.0)
-        }
-        fn watched(&self) -> usize {
-            1
-        }
-    }
-
-    /// Reads the whole chain for the key's coins and spends all that can be spent to `wallet`'s address.
-    pub fn build(
-        wallet: &Wallet,
-        client: &Client,
-        key: &PrivateKey,
-        fee_rate: FeeRate,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<SignedPayment, WalletError> {
-        let (mut ledger, mut keys) = (Ledger::default(), OneKey(key.public_key().hash()));
-        let mut scan = Scan { client, ledger: &mut ledger, keys: &mut keys, spec: &wallet.spec, progress };
-        let mut report = scan.blocks()?;
-        scan.mempool(clock::now_s(), &mut report)?;
-        let view = View::new(&ledger, wallet.spec.coinbase_maturity);
-        let coins: Vec<_> = view.coins().into_iter().filter(WalletCoin::is_spendable).collect();
-        let to = wallet.address()?.public_key_hash;
-        let compressed = key.public_key().as_bytes().len() == 33;
-        let input_size = if compressed { INPUT_SIZE } else { INPUT_SIZE_UNCOMPRESSED };
-        if coins.is_empty() {
-            let (needed, fee) = (Amount::from_units(1), Amount::ZERO);
-            return Err(BuildError::NotEnoughFunds { needed, fee, balance: view.balance() }.into());
-        }
-        Ok(build::spend(&coins, Vec::new(), to, fee_rate, input_size, &|_| Ok(key.clone()))?)
     }
 }

@@ -201,7 +201,7 @@ pub fn accounts(common: &Common) -> Result<()> {
     let mut rows = Vec::new();
     for name in accounts::names(cluster.directory())? {
         let node = payment::node_of(&cluster, &name)?;
-        let mut wallet: Wallet = accounts::open(cluster.directory(), &name)?;
+        let mut wallet: Wallet = accounts::open_to_read(cluster.directory(), &name)?;
         wallet.sync(&cluster.client(&node)?).with_context(|| format!("wallet of {name}"))?;
         let balance = wallet.balance();
         rows.push(Account {

@@ -7,7 +7,7 @@ use crate::error::usage;
 use crate::plan::Plan;
 use anyhow::{Context as _, Result};
 use chain_spec::ChainSpec;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use wallet::{Password, Wallet, Words};
 
 /// Accounts that every network has; on a chain with demo accounts these are funded by its genesis block.
@@ -51,12 +51,22 @@ fn create(directory: &Directory, spec: &ChainSpec, account: &str, words: Words) 
 
 /// Opens an account's wallet; the error for an unknown one names those that exist.
 pub fn open(directory: &Directory, account: &str) -> Result<Wallet> {
+    let path = find(directory, account)?;
+    Wallet::open(&path, &Password::None).with_context(|| format!("wallet of {account}"))
+}
+
+/// The same for a question: another command may be using the account.
+pub fn open_to_read(directory: &Directory, account: &str) -> Result<Wallet> {
+    let path = find(directory, account)?;
+    Wallet::open_to_read(&path, &Password::None).with_context(|| format!("wallet of {account}"))
+}
+
+fn find(directory: &Directory, account: &str) -> Result<PathBuf> {
     if !exists(directory, account) {
         let known = names(directory)?.join(", ");
         return Err(usage(format!("no account is called {account:?}; there are {known}")));
     }
-    let path = directory.wallet(account);
-    Wallet::open(&path, &Password::None).with_context(|| format!("wallet of {account}"))
+    Ok(directory.wallet(account))
 }
 
 /// Whether there is a wallet of that name.

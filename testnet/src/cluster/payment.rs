@@ -56,7 +56,7 @@ pub fn pay(cluster: &Cluster, from: &str, to: &str, amount: Amount, confirmation
     let receiver = if to == from {
         wallet.address()?
     } else if accounts::exists(directory, to) {
-        accounts::open(directory, to)?.address()?
+        accounts::open_to_read(directory, to)?.address()?
     } else {
         let known = || accounts::names(directory).map(|names| names.join(", ")).unwrap_or_default();
         wallet
@@ -68,6 +68,8 @@ pub fn pay(cluster: &Cluster, from: &str, to: &str, amount: Amount, confirmation
         .build_payment(&receiver, amount, &PaymentOptions::default())
         .with_context(|| format!("{from} cannot pay"))?;
     let txid = wallet.send(&client, &payment).with_context(|| format!("payment of {from}"))?;
+    // Other commands may use the account while this one waits.
+    wallet.release();
     let reached = wait(&mut wallet, &client, &txid, confirmations).with_context(|| {
         format!("payment {txid} was sent, do not send it again; waiting for its confirmations ended early")
     })?;

@@ -21,6 +21,7 @@ fn coin(tag: u8, value: &str) -> WalletCoin {
         public_key_hash: hash(tag),
         confirmations: 1,
         state: CoinState::Confirmed,
+        chain: 0,
     }
 }
 

@@ -9,11 +9,10 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::output::{self, json_amount, json_line};
-use super::{CliError, Command, Options, Send, prompt};
+use super::{CliError, Command, Options, Send, Sweep, prompt};
 use crate::build::PaymentOptions;
 use crate::client::{Auth, Client, ClientError};
 use crate::clock;
-use crate::fee::FeeRate;
 use crate::keystore::{Branch, GAP_LIMIT, KeyPath, Words};
 use crate::sync::{Progress, SyncReport};
 use crate::view::State;
@@ -52,7 +51,7 @@ pub(super) fn run(options: &Options, command: Command) -> Result<String, CliErro
             Ok(choose(options, || output::history_json(newest, spec), || output::history_text(newest)))
         }
         Command::Send(send) => pay(options, &send),
-        Command::Sweep { key, fee_rate, dry_run } => sweep_key(options, key, fee_rate, dry_run),
+        Command::Sweep(arguments) => sweep_key(options, arguments),
         Command::Abandon { txid } => abandon(options, &txid),
         Command::Rescan => rescan(options),
         Command::Words { yes } => words(options, yes),
@@ -70,12 +69,14 @@ fn wallet_path(options: &Options) -> Result<&Path, CliError> {
 
 fn open(options: &Options) -> Result<Wallet, CliError> {
     let path = wallet_path(options)?;
-    Ok(Wallet::open(path, &prompt::password(options, path)?)?)
+    let wait_ms = options.lock_timeout.saturating_mul(1_000);
+    Ok(Wallet::open_waiting(path, &prompt::password(options, path)?, wait_ms)?)
 }
 
-/// Opens the wallet and follows the chain, unless `--offline`.
+/// Opens the wallet for a question and follows the chain, unless `--offline`. Another process may be using the file.
 fn open_synced(options: &Options) -> Result<Wallet, CliError> {
-    let mut wallet = open(options)?;
+    let path = wallet_path(options)?;
+    let mut wallet = Wallet::open_to_read(path, &prompt::password(options, path)?)?;
     if !options.offline {
         let client = client(options, wallet.spec())?;
         sync(&mut wallet, &client)?;
@@ -121,6 +122,17 @@ fn sync(wallet: &mut Wallet, client: &Client) -> Result<SyncReport, CliError> {
         let _ = writeln!(std::io::stderr());
     }
     let report = report?;
+    for reversal in &report.reversed {
+        let now = match reversal.by {
+            Some(by) => format!("{by} spends its coins now: the payment is lost unless the chain changes again"),
+            None => "it is unconfirmed again".to_owned(),
+        };
+        let _ = writeln!(
+            std::io::stderr(),
+            "WARNING: payment {} was REVERSED: a reorganisation took it out of the chain; {now}",
+            reversal.txid
+        );
+    }
     for (txid, reason) in &report.refused {
         let _ = writeln!(
             std::io::stderr(),
@@ -292,6 +304,8 @@ fn pay(options: &Options, send: &Send) -> Result<String, CliError> {
         let started = clock::instant();
         let txid = wallet.send(&client, &payment)?;
         if let Some(wanted) = send.wait {
+            // Others may use the file meanwhile; what this process sees while it waits, the next command sees as well.
+            wallet.release();
             let limit = send.wait_timeout.map(Duration::from_secs);
             let confirmations = wait(&mut wallet, &client, &txid, wanted, limit)?;
             let seconds = (started.elapsed().as_secs_f64() * 1_000.0).round() / 1_000.0;
@@ -333,7 +347,8 @@ fn wait(
     }
 }
 
-fn sweep_key(options: &Options, key: Option<String>, fee_rate: FeeRate, dry_run: bool) -> Result<String, CliError> {
+fn sweep_key(options: &Options, arguments: Sweep) -> Result<String, CliError> {
+    let Sweep { key, fee_rate, allow_high_fee, dry_run } = arguments;
     let (mut wallet, client) = open_online(options)?;
     let text = match key {
         Some(key) => Zeroizing::new(key),
@@ -341,7 +356,7 @@ fn sweep_key(options: &Options, key: Option<String>, fee_rate: FeeRate, dry_run:
     };
     let key = PrivateKey::from_wif(text.trim(), wallet.spec()).map_err(|error| CliError::Usage(error.to_string()))?;
     sync(&mut wallet, &client)?;
-    let payment = sweep::build(&wallet, &client, &key, fee_rate, &mut |progress| {
+    let payment = sweep::build(&wallet, &client, &key, fee_rate, allow_high_fee, &mut |progress| {
         show_progress(progress);
     })?;
     let to = wallet.address()?;
@@ -357,11 +372,16 @@ fn sweep_key(options: &Options, key: Option<String>, fee_rate: FeeRate, dry_run:
 
 fn abandon(options: &Options, txid: &Txid) -> Result<String, CliError> {
     let mut wallet = open(options)?;
+    if !options.offline {
+        // Without sending it again, which would defeat the purpose.
+        let client = client(options, wallet.spec())?;
+        wallet.look(&client)?;
+    }
     wallet.abandon(txid)?;
     Ok(choose(
         options,
         || json!({ "txid": txid.to_string(), "state": "abandoned" }),
-        || format!("abandoned {txid}: its coins can be spent again; a node that still holds it may mine it\n"),
+        || format!("abandoned {txid}: its coins can be spent again; whoever still holds it may mine it\n"),
     ))
 }
 

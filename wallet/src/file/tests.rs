@@ -1,5 +1,7 @@
+use super::replace::sibling;
 use super::*;
 use proptest::prelude::*;
+use std::os::unix::fs::PermissionsExt;
 
 const QUICK: Cost = Cost { memory_kib: 8, passes: 1, lanes: 1 };
 
@@ -20,13 +22,13 @@ fn what_is_saved_is_read_again_and_only_with_the_password() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("w");
     write(&path, &secret("right"), b"first");
-    let (mut file, payload) = WalletFile::open(&path, &secret("right")).unwrap();
+    let (mut file, payload) = WalletFile::open(&path, &secret("right"), 0).unwrap();
     assert_eq!(*payload, b"first");
     file.save(b"second").unwrap();
     drop(file);
-    assert_eq!(*WalletFile::open(&path, &secret("right")).unwrap().1, b"second");
+    assert_eq!(*WalletFile::open(&path, &secret("right"), 0).unwrap().1, b"second");
     for wrong in [secret("wrong"), Password::None] {
-        let error = reason(WalletFile::open(&path, &wrong));
+        let error = reason(WalletFile::open(&path, &wrong, 0));
         assert!(matches!(error, FileError::WrongPassword(_)), "{error}");
         assert!(error.to_string().starts_with("wrong password for wallet"), "{error}");
     }
@@ -39,7 +41,7 @@ fn a_file_without_password_says_so() {
     let path = directory.path().join("w");
     write(&path, &Password::None, b"open");
     assert!(WalletFile::has_no_password(&path).unwrap());
-    assert_eq!(*WalletFile::open(&path, &Password::None).unwrap().1, b"open");
+    assert_eq!(*WalletFile::open(&path, &Password::None, 0).unwrap().1, b"open");
 }
 
 #[test]
@@ -72,9 +74,30 @@ fn one_process_at_a_time() {
     let path = directory.path().join("w");
     let mut file = WalletFile::create(&path, &secret("x"), QUICK).unwrap();
     file.save(b"").unwrap();
-    assert!(matches!(reason(WalletFile::open(&path, &secret("x"))), FileError::Locked(_)));
+    assert!(matches!(reason(WalletFile::open(&path, &secret("x"), 0)), FileError::Locked(_)));
     drop(file);
-    assert!(WalletFile::open(&path, &secret("x")).is_ok());
+    assert!(WalletFile::open(&path, &secret("x"), 0).is_ok());
+}
+
+#[test]
+fn a_lock_is_waited_for_and_reading_needs_none() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("w");
+    let mut held = WalletFile::create(&path, &secret("x"), QUICK).unwrap();
+    held.save(b"first").unwrap();
+    let (mut reader, payload) = WalletFile::open_to_read(&path, &secret("x")).unwrap();
+    assert_eq!((&payload[..], reader.is_read_only()), (&b"first"[..], true));
+    assert!(matches!(reader.save(b"lost update"), Err(FileError::Locked(_))));
+    let waiting = std::thread::spawn({
+        let path = path.clone();
+        move || WalletFile::open(&path, &secret("x"), 60_000).map(|(_, payload)| payload.to_vec()).unwrap()
+    });
+    held.save(b"second").unwrap();
+    held.release();
+    assert_eq!(waiting.join().unwrap(), b"second", "it reads what the holder saved last");
+    assert!(matches!(held.save(b"third"), Err(FileError::Locked(_))), "what was released cannot be saved");
+    let (free, _) = WalletFile::open_to_read(&path, &secret("x")).unwrap();
+    assert!(!free.is_read_only(), "nobody has it, so what a reader learns is kept");
 }
 
 #[test]
@@ -83,19 +106,19 @@ fn a_lock_file_left_by_a_killed_process_does_not_lock() {
     let path = directory.path().join("w");
     write(&path, &secret("x"), b"");
     fs::write(sibling(&path, ".lock"), b"").unwrap();
-    assert!(WalletFile::open(&path, &secret("x")).is_ok());
+    assert!(WalletFile::open(&path, &secret("x"), 0).is_ok());
 }
 
 #[test]
 fn create_does_not_overwrite_and_open_does_not_create() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("w");
-    assert!(matches!(reason(WalletFile::open(&path, &secret("x"))), FileError::NotFound(_)));
+    assert!(matches!(reason(WalletFile::open(&path, &secret("x"), 0)), FileError::NotFound(_)));
     assert!(!path.exists());
     write(&path, &secret("x"), b"keep");
     let error = WalletFile::create(&path, &secret("x"), QUICK).map(|_| ()).unwrap_err();
     assert!(matches!(error, FileError::Exists(_)));
-    assert_eq!(*WalletFile::open(&path, &secret("x")).unwrap().1, b"keep");
+    assert_eq!(*WalletFile::open(&path, &secret("x"), 0).unwrap().1, b"keep");
 }
 
 /// A crash while saving leaves at most an unfinished `.new` beside the old file.
@@ -105,11 +128,11 @@ fn an_interrupted_save_loses_nothing() {
     let path = directory.path().join("w");
     write(&path, &secret("x"), b"old");
     fs::write(sibling(&path, ".new"), b"half of a").unwrap();
-    let (mut file, payload) = WalletFile::open(&path, &secret("x")).unwrap();
+    let (mut file, payload) = WalletFile::open(&path, &secret("x"), 0).unwrap();
     assert_eq!(*payload, b"old");
     file.save(b"new").unwrap();
     drop(file);
-    assert_eq!(*WalletFile::open(&path, &secret("x")).unwrap().1, b"new");
+    assert_eq!(*WalletFile::open(&path, &secret("x"), 0).unwrap().1, b"new");
     assert!(!sibling(&path, ".new").exists());
 }
 
@@ -118,13 +141,13 @@ fn a_save_that_cannot_be_written_keeps_the_old_file() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("w");
     write(&path, &secret("x"), b"old");
-    let (mut file, _) = WalletFile::open(&path, &secret("x")).unwrap();
+    let (mut file, _) = WalletFile::open(&path, &secret("x"), 0).unwrap();
     // A directory in the way of the temporary file fails the save, for root as well.
     fs::create_dir(sibling(&path, ".new")).unwrap();
     let error = file.save(b"new").unwrap_err();
     assert!(error.to_string().starts_with("cannot create"), "{error}");
     drop(file);
-    assert_eq!(*WalletFile::open(&path, &secret("x")).unwrap().1, b"old");
+    assert_eq!(*WalletFile::open(&path, &secret("x"), 0).unwrap().1, b"old");
 }
 
 #[test]
@@ -133,9 +156,9 @@ fn a_symbolic_link_stays_one() {
     let (path, link) = (directory.path().join("w"), directory.path().join("link"));
     write(&path, &secret("x"), b"old");
     std::os::unix::fs::symlink(&path, &link).unwrap();
-    WalletFile::open(&link, &secret("x")).unwrap().0.save(b"new").unwrap();
+    WalletFile::open(&link, &secret("x"), 0).unwrap().0.save(b"new").unwrap();
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
-    assert_eq!(*WalletFile::open(&path, &secret("x")).unwrap().1, b"new");
+    assert_eq!(*WalletFile::open(&path, &secret("x"), 0).unwrap().1, b"new");
 }
 
 /// Every byte of the file: one flipped bit is noticed, named, and never a panic.
@@ -149,7 +172,7 @@ fn a_flipped_bit_anywhere_is_a_clear_error() {
         let mut bytes = whole.clone();
         bytes[at] ^= 1 << (at % 8);
         fs::write(&path, &bytes).unwrap();
-        match reason(WalletFile::open(&path, &secret("x"))) {
+        match reason(WalletFile::open(&path, &secret("x"), 0)) {
             FileError::NotAWallet(_) => assert!(at < 8, "byte {at}"),
             FileError::Damaged { what, .. } => assert_eq!(what, "checksum", "byte {at}"),
             other => panic!("byte {at}: {other}"),
@@ -172,7 +195,7 @@ fn a_forged_byte_anywhere_is_refused() {
         let checksum = sha256d(&bytes);
         bytes.extend_from_slice(&checksum[..CHECKSUM_LEN]);
         fs::write(&path, &bytes).unwrap();
-        let error = reason(WalletFile::open(&path, &secret("x")));
+        let error = reason(WalletFile::open(&path, &secret("x"), 0));
         let expected = match at {
             8..10 => matches!(error, FileError::Version { .. }),
             10..24 => !matches!(error, FileError::Version { .. } | FileError::Io { .. }),
@@ -195,7 +218,7 @@ fn costs_that_would_exhaust_the_machine_are_refused() {
         bytes.extend_from_slice(&checksum[..CHECKSUM_LEN]);
         let changed = directory.path().join(format!("w{at}"));
         fs::write(&changed, &bytes).unwrap();
-        assert!(matches!(reason(WalletFile::open(&changed, &secret("x"))), FileError::Damaged { .. }));
+        assert!(matches!(reason(WalletFile::open(&changed, &secret("x"), 0)), FileError::Damaged { .. }));
     }
 }
 
@@ -210,7 +233,7 @@ proptest! {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("w");
         write(&path, &secret(&password), &payload);
-        prop_assert_eq!(&*WalletFile::open(&path, &secret(&password)).unwrap().1, &payload);
+        prop_assert_eq!(&*WalletFile::open(&path, &secret(&password), 0).unwrap().1, &payload);
     }
 
     #[test]
@@ -220,6 +243,6 @@ proptest! {
         let mut bytes = if magic { MAGIC.to_vec() } else { Vec::new() };
         bytes.extend(tail);
         fs::write(&path, &bytes).unwrap();
-        prop_assert!(WalletFile::open(&path, &secret("x")).is_err());
+        prop_assert!(WalletFile::open(&path, &secret("x"), 0).is_err());
     }
 }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
-use chain_spec::{Block, BlockHash, CompactTarget, Header, MerkleRoot, Script, Transaction, TxIn, TxOut};
+use chain_spec::{Block, BlockHash, CheckedBlock, CompactTarget, Header, MerkleRoot, Script, Transaction, TxIn, TxOut};
 
 const MATURITY: u32 = 3;
 const US: [u8; 20] = [1; 20];
@@ -31,7 +31,7 @@ impl Chain {
         };
         let block = Block { header, transactions: transactions.iter().map(|t| (*t).clone()).collect() };
         let height = self.ledger.tip().map_or(0, |(height, _)| height + 1);
-        self.ledger.connect(height, &block, &mut |hash| Ok(*hash == US)).unwrap();
+        self.ledger.connect(height, &CheckedBlock::from_store(Arc::new(block)), &mut |hash| Ok(*hash == US)).unwrap();
         self.blocks += 1;
         height
     }
@@ -283,4 +283,30 @@ fn checkpoints_thin_out_but_keep_genesis() {
     assert_eq!(heights.len(), 288 + 3);
     assert_eq!(heights[..2], [2_500, 2_499]);
     assert_eq!(heights[287..], [2_213, 2_000, 1_000, 0]);
+}
+
+/// What a coin would join when spent: what nodes bound at 25 in both directions.
+#[test]
+fn unconfirmed_coins_know_how_long_their_chain_is() {
+    let mut chain = Chain::default();
+    chain.mine(&[&coinbase(0, US, 1_000)]);
+    let funding = chain.view().coins()[0].outpoint;
+    assert_eq!(chain.view().coins()[0].chain, 0);
+    let mut parent = pay(&[funding], &[(US, 500), (US, 490)]);
+    let sibling = output(&parent, 1);
+    chain.sends(&parent);
+    assert_eq!(chain.view().coin(&sibling).unwrap().chain, 1);
+    for value in (100..=130).rev() {
+        parent = pay(&[output(&parent, 0)], &[(US, value)]);
+        chain.sends(&parent);
+    }
+    let view = chain.view();
+    assert_eq!(
+        view.coin(&output(&parent, 0)).unwrap().chain,
+        CHAIN_COUNTED_MAX,
+        "counting stops where no node takes more"
+    );
+    assert_eq!(view.coin(&sibling).unwrap().chain, CHAIN_COUNTED_MAX, "its parent has as many descendants");
+    assert_eq!(view.chain_of(&[funding]), 0);
+    assert_eq!(view.chain_of(&[sibling]), 1);
 }

@@ -1,0 +1,52 @@
+//! Finds every coin of a foreign private key and builds the transaction that brings them here.
+
+use chain_spec::{Amount, PrivateKey};
+
+use super::{Wallet, WalletError};
+use crate::build::{self, BuildError, SignedPayment};
+use crate::client::Client;
+use crate::clock;
+use crate::fee::{FeeRate, INPUT_SIZE, INPUT_SIZE_UNCOMPRESSED};
+use crate::keystore::KeyError;
+use crate::ledger::Ledger;
+use crate::sync::{Keys, Lost, Progress, Scan};
+use crate::view::{View, WalletCoin};
+
+struct OneKey([u8; 20]);
+
+impl Keys for OneKey {
+    fn observe(&mut self, hash: &[u8; 20]) -> Result<bool, KeyError> {
+        Ok(*hash == self.0)
+    }
+    fn watched(&self) -> usize {
+        1
+    }
+}
+
+/// Reads the whole chain for the key's coins and spends all that can be spent to `wallet`'s address. A fee that looks like
+/// a mistake is refused unless `allow_high_fee`.
+pub fn build(
+    wallet: &Wallet,
+    client: &Client,
+    key: &PrivateKey,
+    fee_rate: FeeRate,
+    allow_high_fee: bool,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<SignedPayment, WalletError> {
+    let (mut ledger, mut keys) = (Ledger::default(), OneKey(key.public_key().hash()));
+    let mut scan = Scan { client, ledger: &mut ledger, keys: &mut keys, spec: &wallet.spec, progress };
+    let mut report = scan.blocks()?;
+    scan.mempool(clock::now_s(), Lost::Leave, &mut report)?;
+    let view = View::new(&ledger, wallet.spec.coinbase_maturity);
+    let coins: Vec<_> = view.coins().into_iter().filter(WalletCoin::is_spendable).collect();
+    let to = wallet.address()?.public_key_hash;
+    let compressed = key.public_key().as_bytes().len() == 33;
+    let input_size = if compressed { INPUT_SIZE } else { INPUT_SIZE_UNCOMPRESSED };
+    if coins.is_empty() {
+        let (needed, fee) = (Amount::from_units(1), Amount::ZERO);
+        return Err(BuildError::NotEnoughFunds { needed, fee, balance: view.balance() }.into());
+    }
+    let swept = build::spend(&coins, Vec::new(), to, fee_rate, input_size, &|_| Ok(key.clone()))?;
+    build::check_fee(swept.fee, swept.change.unwrap_or(Amount::ZERO), allow_high_fee)?;
+    Ok(swept)
+}
