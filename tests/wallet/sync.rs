@@ -82,7 +82,7 @@ fn the_look_ahead_grows_within_a_block() {
         [0, 55, 38, 19].map(|index| chain.coinbase(&external(&far, index).script())).into();
     // Only the first may be a coinbase; where the others' coins come from is not the wallet's business.
     for (tag, transaction) in (1..).zip(&mut transactions[1..]) {
-        transaction.inputs[0].outpoint = Outpoint { txid: chain_spec::Txid::from_bytes([tag; 32]), index: 0 };
+        transaction.inputs[0].outpoint = Outpoint { txid: Txid::from_bytes([tag; 32]), index: 0 };
     }
     chain.mine_exactly(transactions);
     drop(chain);
