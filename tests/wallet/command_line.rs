@@ -268,9 +268,9 @@ fn a_huge_answer_is_refused_within_bounded_memory() {
             }
         });
         let mut command = Command::new("sh");
-        let line = "ulimit -v 1000000 && exec \"$0\" --wallet alice --rpc \"$1\" --cookie \"$2\" balance";
+        let line = "ulimit -v 1000000 && exec \"$0\" wallet --wallet alice --rpc \"$1\" --cookie \"$2\" balance";
         command.env_clear().stdin(Stdio::null()).current_dir(desk.directory.path()).args(["-c", line]);
-        command.arg(env!("CARGO_BIN_EXE_testoon-wallet")).arg(&url).arg(desk.node.cookie());
+        command.arg(env!("CARGO_BIN_EXE_testoon-under-test")).arg(&url).arg(desk.node.cookie());
         assert_error(&run(&mut command), 1, &["answers getblockhash with more than fits", &url]);
         server.join().unwrap();
     }
