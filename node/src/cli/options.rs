@@ -25,6 +25,18 @@ pub struct Options {
     /// Password of --rpc-user
     #[arg(long, env = "TESTOON_RPC_PASSWORD", value_name = "TEXT", hide_env_values = true)]
     pub rpc_password: Option<String>,
+    /// User whose password is kept as a salted hash, as Core's rpcauth.py prints it (repeatable)
+    #[arg(long, env = "TESTOON_RPC_AUTH", value_name = "USER:SALT$HASH", value_delimiter = ',')]
+    pub rpc_auth: Vec<String>,
+    /// Methods a user may call; users without an entry may then call none (repeatable)
+    #[arg(long, env = "TESTOON_RPC_WHITELIST", value_name = "USER:METHOD,METHOD", value_delimiter = ';')]
+    pub rpc_whitelist: Vec<String>,
+    /// Whether users without an --rpc-whitelist entry may call nothing [default: true if there is any entry]
+    #[arg(long, env = "TESTOON_RPC_WHITELIST_DEFAULT", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    pub rpc_whitelist_default: Option<bool>,
+    /// Serve Core's read-only REST paths (/rest/…) to whoever can reach the RPC port, without a password
+    #[arg(long, env = "TESTOON_REST", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    pub rest: Option<bool>,
     /// Host names accepted in HTTP requests besides IP addresses and localhost (repeatable)
     #[arg(long, env = "TESTOON_RPC_HOST", value_name = "NAME", value_delimiter = ',')]
     pub rpc_host: Vec<String>,
@@ -101,6 +113,10 @@ impl Options {
             rpc_listen: self.rpc_listen.or(file.rpc_listen),
             rpc_user: self.rpc_user.or(file.rpc_user),
             rpc_password: self.rpc_password.or(file.rpc_password),
+            rpc_auth: list(self.rpc_auth, file.rpc_auth),
+            rpc_whitelist: list(self.rpc_whitelist, file.rpc_whitelist),
+            rpc_whitelist_default: self.rpc_whitelist_default.or(file.rpc_whitelist_default),
+            rest: self.rest.or(file.rest),
             rpc_host: list(self.rpc_host, file.rpc_host),
             p2p_listen: list(self.p2p_listen, file.p2p_listen),
             p2p_external: list(self.p2p_external, file.p2p_external),

@@ -6,6 +6,8 @@ use crate::miner::{MinerConfig, kernel::KernelName};
 use crate::shell::Settings;
 use crate::shell::mining::THREADS_MAX;
 use crate::shell::network::NetworkConfig;
+use crate::shell::rpc::caller::Whitelist;
+use crate::shell::rpc::http::auth::Access;
 use crate::shell::store::StoreConfig;
 use chain_spec::{Address, Amount, ChainSpec};
 use std::path::{Path, PathBuf};
@@ -36,13 +38,14 @@ pub fn read_file(path: &Path) -> Result<Options, UsageError> {
 pub fn settings(options: Options) -> Result<Settings, UsageError> {
     let spec = chain(options.chain.as_deref().unwrap_or("local"))?;
     let datadir = datadir(&options, &spec)?;
-    let rpc_user = rpc_user(&options)?;
+    let rpc_access = rpc_access(&options)?;
     let payout = options.mine.as_deref().map(|text| payout(text, &spec)).transpose()?;
     let network = network(&options, &spec, &datadir);
     let rpc_listen = options.rpc_listen.clone().unwrap_or_else(|| format!("127.0.0.1:{}", spec.default_rpc_port));
     Ok(Settings {
         rpc_listen,
-        rpc_user,
+        rpc_access,
+        rest: options.rest.unwrap_or(false),
         rpc_host_names: options.rpc_host.clone(),
         network,
         payout,
@@ -82,6 +85,17 @@ fn datadir(options: &Options, spec: &ChainSpec) -> Result<PathBuf, UsageError> {
     }
     let home = std::env::home_dir().ok_or_else(|| UsageError("no home directory is known; give --datadir".into()))?;
     Ok(home.join(".testoon").join(format!("node-{}", spec.name)))
+}
+
+/// Everybody who may call besides whoever reads the cookie file.
+fn rpc_access(options: &Options) -> Result<Access, UsageError> {
+    let salted = |text: &String| text.parse().map_err(|error| UsageError(format!("--rpc-auth {text}: {error}")));
+    let whitelist = Whitelist::parse(&options.rpc_whitelist, options.rpc_whitelist_default);
+    Ok(Access {
+        users: rpc_user(options)?.into_iter().collect(),
+        salted: options.rpc_auth.iter().map(salted).collect::<Result<_, _>>()?,
+        whitelist: whitelist.map_err(|error| UsageError(format!("--rpc-whitelist: {error}")))?,
+    })
 }
 
 fn rpc_user(options: &Options) -> Result<Option<(String, String)>, UsageError> {

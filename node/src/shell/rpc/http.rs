@@ -1,42 +1,65 @@
-//! HTTP around [`dialect`]: who may connect, who may call, how large a body may be.
+//! HTTP around [`dialect`]: who may connect, who may call, how much they may take.
 //!
 //! `POST /` is JSON-RPC with Basic authentication and any content type; `GET /health` and `GET /metrics` are open to
-//! whoever can reach the port (loopback unless told otherwise). Absent: TLS, REST, CORS.
+//! whoever can reach the port (loopback unless told otherwise). [`connections`] bounds connections, [`body`] what is read
+//! from them, [`auth`] and [`throttle`] check passwords; [`limits`] has the figures. Absent: TLS, CORS.
 
-use crate::shell::rpc::dialect;
-use crate::shell::rpc::method::context::Context;
-use auth::Credentials;
-use axum::Router;
+use super::caller::Caller;
+use super::dialect;
+use super::method::context::Context;
+use auth::{Credentials, Verdict};
 use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, Response, StatusCode, header};
-use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
+use axum::http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use body::{BodyError, Memory};
+use connections::{ActiveRequest, Connections, Patient, Session};
+use futures::StreamExt;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use limits::{BODY_BYTES_MAX, Limits};
+use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
-use std::task::{Context as TaskContext, Poll};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use std::time::Duration;
+use throttle::Throttle;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tracing::warn;
 
 pub mod auth;
+pub mod body;
+pub mod connections;
+pub mod limits;
 pub mod metrics;
+pub mod throttle;
 
-/// Largest request body, bytes (Core: `MAX_SIZE`).
-pub const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// Most connections open at once; others wait in the listener's queue.
-pub const CONNECTIONS_MAX: usize = 256;
+/// How long to wait after the system refused a connection (no descriptors left, say) before the next is accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The RPC server's state. It serves from the moment the data directory is ours, and says "warming up" until the node is.
 pub struct Server {
     credentials: Credentials,
     host_names: Vec<String>,
     context: OnceLock<Arc<Context>>,
+    limits: Limits,
+    throttle: Throttle,
+    /// Places for requests that are being answered.
+    places: Arc<Semaphore>,
+    memory: Memory,
 }
 
 impl Server {
     /// `host_names` are accepted in `Host:` headers besides IP addresses and `localhost`.
-    pub fn new(credentials: Credentials, host_names: Vec<String>) -> Arc<Server> {
-        Arc::new(Server { credentials, host_names, context: OnceLock::new() })
+    pub fn new(credentials: Credentials, host_names: Vec<String>, limits: Limits) -> Arc<Server> {
+        Arc::new(Server {
+            credentials,
+            host_names,
+            context: OnceLock::new(),
+            throttle: Throttle::new(limits.guess_delay),
+            places: Arc::new(Semaphore::new(limits.requests_max)),
+            memory: Memory::new(limits.request_bytes_max),
+            limits,
+        })
     }
     /// Ends the warm-up.
     pub fn ready(&self, context: Arc<Context>) {
@@ -50,14 +73,58 @@ impl Server {
 
     /// Serves until `stop` turns true and running calls are answered.
     pub async fn serve(self: Arc<Self>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
-        let router = Router::new().fallback(handle).with_state(self);
-        let listener = Limited { listener, free: Arc::new(Semaphore::new(CONNECTIONS_MAX)) };
-        let stopped = async move {
-            // An error means that the shell is gone, which is a stop as well.
-            let _ = stop.wait_for(|stopping| *stopping).await;
+        let connections = Connections::new(&self.limits);
+        let mut tasks = JoinSet::new();
+        loop {
+            let accepted = tokio::select! {
+                // An error means that the shell is gone, which is a stop as well.
+                _ = stop.wait_for(|stopping| *stopping) => break,
+                accepted = listener.accept() => accepted,
+                Some(_) = tasks.join_next() => continue,
+            };
+            match accepted {
+                Ok((stream, address)) => {
+                    let server = Arc::clone(&self);
+                    tasks.spawn(server.converse(stream, address.ip(), connections.clone(), stop.clone()));
+                }
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            }
+        }
+        drop(listener);
+        while tasks.join_next().await.is_some() {}
+    }
+
+    /// Serves one connection to its end.
+    async fn converse(
+        self: Arc<Self>,
+        stream: TcpStream,
+        address: IpAddr,
+        connections: Connections,
+        mut stop: watch::Receiver<bool>,
+    ) {
+        let place = connections.admit(address).await;
+        // Replies are small and awaited: without this each could wait 40 ms for an acknowledgement.
+        let _ = stream.set_nodelay(true);
+        let silence_max = self.limits.silence_max;
+        let answer = |request: Request<Incoming>| {
+            let (server, session) = (Arc::clone(&self), Arc::clone(&place.session));
+            async move { Ok::<_, Infallible>(handle(&server, &session, request.map(Body::new)).await) }
         };
-        // `serve` retries failed accepts itself and has no other error.
-        let _ = axum::serve(listener, router).with_graceful_shutdown(stopped).await;
+        let io = TokioIo::new(Patient::new(stream, silence_max));
+        let served = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(silence_max)
+            .serve_connection(io, hyper::service::service_fn(answer));
+        let mut served = std::pin::pin!(served);
+        // However it ends, there is nobody left to tell.
+        tokio::select! {
+            _ = served.as_mut() => {}
+            () = place.session.evicted() => {}
+            _ = stop.wait_for(|stopping| *stopping) => {
+                served.as_mut().graceful_shutdown();
+                let _ = served.await;
+            }
+        }
     }
 }
 
@@ -73,128 +140,152 @@ pub fn is_own_host(headers: &HeaderMap, names: &[String]) -> bool {
         || names.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
-async fn handle(State(server): State<Arc<Server>>, request: Request) -> Response<Body> {
+async fn handle(server: &Server, session: &Arc<Session>, request: Request<Body>) -> Response<Body> {
+    let active = session.begin_request();
     if !is_own_host(request.headers(), &server.host_names) {
-        return text(StatusCode::FORBIDDEN, "this Host header is not one of the node's names\n".into());
+        let message = "this Host header is not one of the node's names; --rpc-host adds one\n";
+        return refuse(server, request, text(StatusCode::FORBIDDEN, message.into())).await;
     }
+    let loading = || text(StatusCode::SERVICE_UNAVAILABLE, "loading\n".into());
     match (request.method(), request.uri().path()) {
         // Core's clients name a wallet in the path; there is none here to choose.
-        (&Method::POST, path) if path == "/" || path.starts_with("/wallet/") => call(&server, request).await,
+        (&Method::POST, path) if path == "/" || path.starts_with("/wallet/") => {
+            call(server, session, active, request).await
+        }
         (&Method::GET, "/health") => match server.context.get() {
-            Some(context) => text(StatusCode::OK, crate::shell::rpc::util::control::health(context).await),
-            None => text(StatusCode::SERVICE_UNAVAILABLE, "loading\n".into()),
+            Some(context) => text(StatusCode::OK, super::util::control::health(context).await),
+            None => loading(),
         },
         (&Method::GET, "/metrics") => match server.context.get() {
             Some(context) => metrics(context).await,
-            None => text(StatusCode::SERVICE_UNAVAILABLE, "loading\n".into()),
+            None => loading(),
         },
-        (_, "/") => text(StatusCode::METHOD_NOT_ALLOWED, "JSONRPC server handles only POST requests\n".into()),
-        _ => text(StatusCode::NOT_FOUND, "not found; POST JSON-RPC to /, or GET /health or /metrics\n".into()),
+        (_, "/") => {
+            let message = "JSONRPC server handles only POST requests\n";
+            refuse(server, request, text(StatusCode::METHOD_NOT_ALLOWED, message.into())).await
+        }
+        _ => {
+            let message = "not found; POST JSON-RPC to /, or GET /health or /metrics\n";
+            refuse(server, request, text(StatusCode::NOT_FOUND, message.into())).await
+        }
     }
 }
 
-/// Checks the caller before the body is read, so that a stranger cannot make us hold 32 MiB.
-async fn call(server: &Server, request: Request) -> Response<Body> {
-    let authorization = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    if !server.credentials.accepts(authorization) {
+/// Answers a request whose body is not wanted. What there is of the body is read first, if it is little: otherwise the
+/// connection could not be used again.
+async fn refuse(server: &Server, request: Request<Body>, mut response: Response<Body>) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    if !body::drain(body, &parts.headers, &server.limits).await {
+        response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// Who calls, or the answer to somebody who may not.
+async fn authenticate(server: &Server, session: &Session, headers: &HeaderMap) -> Result<Caller, Response<Body>> {
+    let unauthorized = || {
         let mut response = text(StatusCode::UNAUTHORIZED, String::new());
         let realm = header::HeaderValue::from_static("Basic realm=\"jsonrpc\"");
         response.headers_mut().insert(header::WWW_AUTHENTICATE, realm);
-        return response;
+        response
+    };
+    let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let given = match server.credentials.look_at(authorization) {
+        Verdict::Cookie(caller) => return Ok(caller),
+        Verdict::Missing => return Err(unauthorized()),
+        Verdict::User(given) => given,
+    };
+    // Whoever has shown a right password on this connection does not guess.
+    if !session.is_authenticated() && server.throttle.wait(session.address).await.is_err() {
+        let message = "too many password attempts from this address\n";
+        return Err(text(StatusCode::SERVICE_UNAVAILABLE, message.into()));
     }
-    let too_large = || text(StatusCode::PAYLOAD_TOO_LARGE, format!("a body may have {BODY_BYTES_MAX} bytes at most\n"));
-    if announced_bytes(request.headers()).is_some_and(|bytes| bytes > BODY_BYTES_MAX as u64) {
-        return too_large();
+    if let Some(caller) = server.credentials.check_user(&given) {
+        return Ok(caller);
     }
-    // The other error, a connection that broke, has nobody left to read the answer.
-    let Ok(body) = axum::body::to_bytes(request.into_body(), BODY_BYTES_MAX).await else { return too_large() };
-    let target = server.context.get().ok_or("Loading block index…");
-    let (status, reply) = dialect::answer(target, &body).await;
-    let Some(mut reply) = reply else { return respond(status, "application/json", Vec::new()) };
-    reply.push('\n');
-    respond(status, "application/json", reply.into_bytes())
+    server.throttle.failed(session.address);
+    warn!("RPC: incorrect password attempt from {}", session.address);
+    tokio::time::sleep(server.limits.guess_delay).await;
+    Err(unauthorized())
 }
 
-/// What `Content-Length` says.
-fn announced_bytes(headers: &HeaderMap) -> Option<u64> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+/// Checks the caller before the body is read, so that a stranger cannot make the node hold 32 MiB.
+async fn call(
+    server: &Server,
+    session: &Session,
+    active: ActiveRequest,
+    request: Request<Body>,
+) -> Response<Body> {
+    let caller = match authenticate(server, session, request.headers()).await {
+        Ok(caller) => caller,
+        Err(response) => return refuse(server, request, response).await,
+    };
+    session.authenticate();
+    let Ok(place) = Arc::clone(&server.places).try_acquire_owned() else {
+        let message = "Work queue depth exceeded\n";
+        return refuse(server, request, text(StatusCode::SERVICE_UNAVAILABLE, message.into())).await;
+    };
+    let announced = body::announced_bytes(request.headers());
+    let (body, mut reserved) =
+        match body::read(request.into_body(), announced, &server.memory, &server.limits).await {
+            Ok(read) => read,
+            Err(error) => return body_refused(error),
+        };
+    match server.memory.reserve(dialect::parsed_bytes(&body)) {
+        Ok(more) => reserved.and(more),
+        Err(error) => return body_refused(error),
+    }
+    let target = server.context.get().cloned().ok_or("Loading block index…");
+    let answer = dialect::answer(target, caller, body).await;
+    match answer.body {
+        dialect::Body::Empty => respond(answer.status, "application/json", Body::empty()),
+        dialect::Body::Whole(reply) => respond(answer.status, "application/json", Body::from(reply)),
+        dialect::Body::Pieces(pieces) => {
+            // What the request holds is given back when its last piece is sent.
+            let held = (place, reserved, active);
+            let pieces = pieces.map(move |piece| {
+                let _ = &held;
+                Ok::<_, Infallible>(piece)
+            });
+            respond(answer.status, "application/json", Body::from_stream(pieces))
+        }
+    }
+}
+
+fn body_refused(error: BodyError) -> Response<Body> {
+    let (status, message) = match error {
+        BodyError::TooLarge => {
+            (StatusCode::PAYLOAD_TOO_LARGE, format!("a body may have {BODY_BYTES_MAX} bytes at most\n"))
+        }
+        BodyError::TooSlow => (StatusCode::REQUEST_TIMEOUT, "the body did not come in time\n".to_owned()),
+        BodyError::Busy => {
+            (StatusCode::SERVICE_UNAVAILABLE, "Work queue depth exceeded: too much memory in use\n".to_owned())
+        }
+        // Nobody is left to read the answer.
+        BodyError::Broken => (StatusCode::BAD_REQUEST, String::new()),
+    };
+    let mut response = text(status, message);
+    response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+    response
 }
 
 async fn metrics(context: &Context) -> Response<Body> {
     match metrics::page(context).await {
-        Ok(page) => respond(StatusCode::OK, metrics::CONTENT_TYPE, page.into_bytes()),
+        Ok(page) => respond(StatusCode::OK, metrics::CONTENT_TYPE, Body::from(page)),
         Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
     }
 }
 
 fn text(status: StatusCode, body: String) -> Response<Body> {
-    respond(status, "text/plain; charset=utf-8", body.into_bytes())
+    respond(status, "text/plain; charset=utf-8", Body::from(body))
 }
 
-fn respond(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response<Body> {
-    let mut response = Response::new(Body::from(body));
+fn respond(status: StatusCode, content_type: &'static str, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(content_type));
     response
 }
 
-/// A listener that keeps to [`CONNECTIONS_MAX`].
-struct Limited {
-    listener: TcpListener,
-    free: Arc<Semaphore>,
-}
-
-/// A connection and its place among [`CONNECTIONS_MAX`].
-struct Connection {
-    stream: TcpStream,
-    _place: Option<OwnedSemaphorePermit>,
-}
-
-impl axum::serve::Listener for Limited {
-    type Io = Connection;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Connection, SocketAddr) {
-        // The semaphore is never closed, so there is always a permit in the end.
-        let place = Arc::clone(&self.free).acquire_owned().await.ok();
-        let (stream, address) = axum::serve::Listener::accept(&mut self.listener).await;
-        // Replies are small and awaited: without this each could wait 40 ms for an acknowledgement.
-        let _ = stream.set_nodelay(true);
-        (Connection { stream, _place: place }, address)
-    }
-    fn local_addr(&self) -> std::io::Result<SocketAddr> {
-        self.listener.local_addr()
-    }
-}
-
-impl AsyncRead for Connection {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        task: &mut TaskContext<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(task, buffer)
-    }
-}
-
-impl AsyncWrite for Connection {
-    fn poll_write(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>, buffer: &[u8]) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(task, buffer)
-    }
-    fn poll_flush(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(task)
-    }
-    fn poll_shutdown(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(task)
-    }
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        task: &mut TaskContext<'_>,
-        buffers: &[std::io::IoSlice<'_>],
-    ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(task, buffers)
-    }
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-}
+#[cfg(test)]
+mod tests;
