@@ -36,7 +36,8 @@ use mining::Mining;
 use network::{NetworkConfig, NetworkError, NetworkHandle};
 use progress::Progress;
 use rpc::http::Server;
-use rpc::http::auth::Credentials;
+use rpc::http::auth::{Access, Credentials};
+use rpc::http::limits::Limits;
 use rpc::method::context::{Context, RunningCalls};
 use serde::Serialize;
 use std::net::SocketAddr;
@@ -67,8 +68,10 @@ pub struct Settings {
     pub datadir: PathBuf,
     /// `HOST:PORT` of JSON-RPC; port 0 picks a free one.
     pub rpc_listen: String,
-    /// A user and password accepted besides the cookie.
-    pub rpc_user: Option<(String, String)>,
+    /// Who may call besides whoever reads the cookie file.
+    pub rpc_access: Access,
+    /// Whether Core's REST paths are served.
+    pub rest: bool,
     /// Accepted in `Host:` headers besides addresses and `localhost`.
     pub rpc_host_names: Vec<String>,
     /// The network's settings.
@@ -166,13 +169,12 @@ impl Node {
         let txindex = settings.store.txindex;
         let opened = open_store(&datadir, &spec, settings.store).await?;
         // This process holds the directory's lock from here on, so cookie and ready file are its own.
-        let user = settings.rpc_user.as_ref().map(|(name, password)| (name.as_str(), password.as_str()));
         let cookie_error = |error| NodeError::File { path: datadir.join(rpc::http::auth::COOKIE_FILE), error };
         let running_files = RunningFiles(datadir.clone());
         running_files.remove();
-        let credentials = Credentials::create(&datadir, user).map_err(cookie_error)?;
+        let credentials = Credentials::create(&datadir, settings.rpc_access).map_err(cookie_error)?;
         let stop = watch::Sender::new(false);
-        let server = Server::new(credentials, settings.rpc_host_names);
+        let server = Server::new(credentials, settings.rpc_host_names, Limits::default());
         let serving = tokio::spawn(Arc::clone(&server).serve(listener, stop.subscribe()));
 
         let counters = Arc::new(Counters::default());

@@ -117,13 +117,14 @@ impl Server {
             .serve_connection(io, hyper::service::service_fn(answer));
         let mut served = std::pin::pin!(served);
         // However it ends, there is nobody left to tell.
-        tokio::select! {
-            _ = served.as_mut() => {}
-            () = place.session.evicted() => {}
-            _ = stop.wait_for(|stopping| *stopping) => {
-                served.as_mut().graceful_shutdown();
-                let _ = served.await;
-            }
+        let stops = tokio::select! {
+            _ = served.as_mut() => false,
+            () = place.session.evicted() => false,
+            _ = stop.wait_for(|stopping| *stopping) => true,
+        };
+        if stops {
+            served.as_mut().graceful_shutdown();
+            let _ = served.await;
         }
     }
 }
@@ -210,12 +211,7 @@ async fn authenticate(server: &Server, session: &Session, headers: &HeaderMap) -
 }
 
 /// Checks the caller before the body is read, so that a stranger cannot make the node hold 32 MiB.
-async fn call(
-    server: &Server,
-    session: &Session,
-    active: ActiveRequest,
-    request: Request<Body>,
-) -> Response<Body> {
+async fn call(server: &Server, session: &Session, active: ActiveRequest, request: Request<Body>) -> Response<Body> {
     let caller = match authenticate(server, session, request.headers()).await {
         Ok(caller) => caller,
         Err(response) => return refuse(server, request, response).await,
@@ -226,11 +222,10 @@ async fn call(
         return refuse(server, request, text(StatusCode::SERVICE_UNAVAILABLE, message.into())).await;
     };
     let announced = body::announced_bytes(request.headers());
-    let (body, mut reserved) =
-        match body::read(request.into_body(), announced, &server.memory, &server.limits).await {
-            Ok(read) => read,
-            Err(error) => return body_refused(error),
-        };
+    let (body, mut reserved) = match body::read(request.into_body(), announced, &server.memory, &server.limits).await {
+        Ok(read) => read,
+        Err(error) => return body_refused(error),
+    };
     match server.memory.reserve(dialect::parsed_bytes(&body)) {
         Ok(more) => reserved.and(more),
         Err(error) => return body_refused(error),

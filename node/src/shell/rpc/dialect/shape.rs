@@ -32,10 +32,8 @@ struct Counts {
 
 /// Counts what is between commas and brackets, outside of strings. Whether the body is JSON at all is the parser's to say.
 fn count(body: &[u8]) -> Counts {
-    let mut counts = Counts {
-        is_batch: body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'['),
-        ..Counts::default()
-    };
+    let mut counts =
+        Counts { is_batch: body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'['), ..Counts::default() };
     let outermost = usize::from(counts.is_batch);
     let (mut depth, mut values) = (0usize, 1);
     let (mut is_string, mut is_escaped) = (false, false);

@@ -1,12 +1,25 @@
 //! The protocol without a node: what is answered before any method runs. Whole calls are in `node/tests/rpc.rs`.
 
+use super::shape::REQUESTS_MAX;
 use super::*;
+use futures::StreamExt;
 use proptest::prelude::*;
+
+/// Status and text of a node's answer that is still loading.
+async fn whole(body: &[u8]) -> (StatusCode, String) {
+    let answer = answer(Err("loading"), Caller::unrestricted("ann"), Bytes::copy_from_slice(body)).await;
+    let text = match answer.body {
+        Body::Empty => String::new(),
+        Body::Whole(text) => text,
+        Body::Pieces(pieces) => pieces.collect::<Vec<_>>().await.concat(),
+    };
+    (answer.status, text)
+}
 
 /// The answer of a node that is still loading.
 fn ask(body: &[u8]) -> (StatusCode, Value) {
-    let (status, body) = futures::executor::block_on(answer(Err("loading"), body));
-    (status, body.map_or(Value::Null, |body| serde_json::from_str(&body).expect("replies are JSON")))
+    let (status, text) = futures::executor::block_on(whole(body));
+    (status, if text.is_empty() { Value::Null } else { serde_json::from_str(&text).expect("replies are JSON") })
 }
 
 fn code(reply: &Value) -> i64 {
@@ -59,6 +72,42 @@ fn a_batch_is_answered_in_order_with_status_200() {
     assert_eq!(code(&reply[2]), i64::from(INVALID_REQUEST));
     assert_eq!(code(&reply[3]), i64::from(INVALID_REQUEST));
     assert_eq!(ask(b"[]"), (StatusCode::OK, json!([])));
+}
+
+#[test]
+fn a_request_without_an_id_is_answered_without_one_unless_it_is_a_notification() {
+    let (_, reply) = ask(br#"{"method":"getblockcount"}"#);
+    assert_eq!((code(&reply), reply.get("id")), (-28, None));
+    let (_, reply) = ask(br#"{"method":"getblockcount","id":null}"#);
+    assert_eq!((code(&reply), reply.get("id")), (-28, Some(&Value::Null)));
+}
+
+#[test]
+fn a_long_batch_is_answered_in_pieces_that_are_one_list() {
+    let requests = 20_000;
+    let body = format!("[{}1]", "1,".repeat(requests - 1));
+    let text = futures::executor::block_on(async {
+        let body = Bytes::from(body.clone());
+        let Body::Pieces(pieces) = answer(Err("loading"), Caller::unrestricted("ann"), body).await.body else {
+            panic!("two megabytes are not sent whole");
+        };
+        let pieces: Vec<String> = pieces.collect().await;
+        assert!(pieces.len() > 10, "{}", pieces.len());
+        pieces.concat()
+    });
+    let replies: Vec<Value> = serde_json::from_str(&text).expect("a list");
+    assert_eq!(replies.len(), requests);
+    assert!(replies.iter().all(|reply| code(reply) == i64::from(INVALID_REQUEST)));
+}
+
+#[test]
+fn a_batch_or_request_that_would_take_too_much_is_refused_whole() {
+    let batch = format!("[{}1]", "1,".repeat(REQUESTS_MAX));
+    let request = format!(r#"{{"method":"help","params":[{}1]}}"#, "1,".repeat(REQUEST_VALUES_MAX));
+    for body in [batch, request] {
+        let (status, reply) = ask(body.as_bytes());
+        assert_eq!((code(&reply), status), (i64::from(INVALID_REQUEST), StatusCode::BAD_REQUEST));
+    }
 }
 
 #[test]
