@@ -69,6 +69,9 @@ impl retarget::Ancestors for Below<'_> {
         let header = &self.0[height as usize].header;
         (header.time, header.bits)
     }
+    fn version(&self, height: u32) -> i32 {
+        self.0[height as usize].header.version
+    }
 }
 
 impl ChainBuilder {

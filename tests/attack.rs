@@ -132,7 +132,7 @@ fn ctrl_c_in_the_middle_leaves_nothing_behind() {
 fn a_machine_too_slow_and_a_directory_in_use_are_told() {
     let place = tempfile::tempdir().expect("a temporary directory");
     let local = include_str!("../chain-spec/src/spec/local.toml");
-    let fixed = local.replace("rule = \"asert\"\nhalf_life_s = 60", "rule = \"fixed\"");
+    let fixed = local.replace("rule = \"ema\"\nhalf_life_s = 120", "rule = \"fixed\"");
     let hard = fixed.replace("initial_target = \"1e3fffff\"", "initial_target = \"1c00ffff\"");
     assert!(hard != fixed && fixed != local, "the local chain's spec has another form");
     let chain = place.path().join("hard.toml");

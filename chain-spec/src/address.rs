@@ -42,7 +42,7 @@ impl Address {
         let bytes = bs58::decode(text)
             .with_check(None)
             .into_vec()
-            .map_err(|error| AddressError::Base58(format!("{text:?}: {error}")))?;
+            .map_err(|error| AddressError::Base58(format!("{text:?}: {}", reason(&error))))?;
         match <[u8; 21]>::try_from(bytes.as_slice()) {
             Ok([version, public_key_hash @ ..]) => Ok(Address { version, public_key_hash }),
             Err(_) => Err(AddressError::Length(bytes.len())),
@@ -51,6 +51,15 @@ impl Address {
     /// The output script that pays this address.
     pub fn script(&self) -> Script {
         Script::pay_to_public_key_hash(&self.public_key_hash)
+    }
+}
+/// What is wrong with Base58Check text, in words. The library's own text for a wrong checksum lists bytes.
+fn reason(error: &bs58::decode::Error) -> String {
+    match error {
+        bs58::decode::Error::InvalidChecksum { .. } => {
+            "its checksum is wrong, so a character is missing or mistyped".to_owned()
+        }
+        other => other.to_string(),
     }
 }
 /// Base58Check text.

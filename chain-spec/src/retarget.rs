@@ -1,4 +1,5 @@
-//! How the next block's target follows from its ancestors: `fixed`, `epoch` (Bitcoin's) or `asert` (aserti3-2d).
+//! How the next block's target follows from its ancestors: `fixed`, `epoch` (Bitcoin's), `asert` (aserti3-2d) or
+//! `ema` (asert that forgives pauses).
 //!
 //! An `asert` chain is anchored at block 1, not at genesis: a spec's genesis time is a constant of long ago, and a network
 //! started today would otherwise spend years at the easiest target catching up with the schedule. Block 1 carries the
@@ -6,11 +7,13 @@
 //!
 //! Absent: Bitcoin's testnet rule that lets a late block be easy.
 mod asert;
+mod ema;
 
 use crate::spec::Retarget;
 use crate::target::Target;
 use crate::{ChainSpec, CompactTarget};
 pub use asert::{Asert, asert_target};
+pub use ema::{ON_DEMAND_VERSION, PAUSE_SPACINGS, on_demand_version};
 
 /// Blocks whose times have a median (Core: `nMedianTimeSpan`).
 pub const MEDIAN_TIME_BLOCKS: usize = 11;
@@ -23,6 +26,8 @@ pub trait Ancestors {
     fn height(&self) -> u32;
     /// Time (Unix seconds) and compact target of the ancestor at `height` (≤ the parent's).
     fn at(&self, height: u32) -> (u32, CompactTarget);
+    /// Version of the ancestor at `height` (≤ the parent's).
+    fn version(&self, height: u32) -> i32;
 }
 
 /// The compact target that the block after `ancestors` must carry. No rule here looks at that block's own time.
@@ -31,6 +36,7 @@ pub fn required_target(spec: &ChainSpec, ancestors: &dyn Ancestors) -> CompactTa
     match spec.retarget {
         Retarget::Fixed => spec.initial_target,
         Retarget::Epoch { interval } => epoch(spec, interval, ancestors),
+        Retarget::Ema { half_life_s } => ema::ema_target(spec, half_life_s, ancestors),
         Retarget::Asert { .. } if parent_height == 0 => spec.initial_target,
         Retarget::Asert { half_life_s } => {
             let rule = Asert { spacing_s: spec.spacing_s, half_life_s, limit: spec.target_limit };

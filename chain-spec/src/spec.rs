@@ -14,14 +14,14 @@
 //! | `block_size_max` | 1,000 to 4,000,000 bytes |
 //! | `address_version`, `wif_version` | 0 to 255 |
 //! | `default_rpc_port`, `default_p2p_port` | 0 to 65,535 |
-//! | `future_max_s` | how far ahead of a node's clock a header may be: 1 to 7,200 seconds; unless given 7,200, or asert's half-life if that is shorter |
+//! | `future_max_s` | how far ahead of a node's clock a header may be: 1 to 7,200 seconds; unless given 7,200, or the half-life of asert or ema if that is shorter |
 //! | `genesis_spendable` | whether genesis' outputs are coins; `false` unless given |
 //! | `bip94` | only with epochs; `false` unless given |
 //! | `bip34_height` | the first block of version 2 or above, with its height in its coinbase; 1 unless given |
 //! | `bip66_height` | the first block of version 3 or above, with signatures in strict DER; 1 unless given |
 //! | `bip65_height` | the first block of version 4 or above; 1 unless given |
 //! | `csv_height` | the first block with relative lock times, and with lock times held against median-time-past (BIP68, BIP113); 1 unless given |
-//! | `[retarget]` | `rule = "fixed"`, or `"epoch"` with `interval` (4 to 1,000,000 blocks), or `"asert"` with `half_life_s` (1 to 315,360,000 seconds) |
+//! | `[retarget]` | `rule = "fixed"`, or `"epoch"` with `interval` (4 to 1,000,000 blocks), or `"asert"` or `"ema"` with `half_life_s` (1 to 315,360,000 seconds) |
 //! | `[genesis]` | `block` (hexadecimal digits), or `time`, `message` (1 to 75 bytes) and any of `version`, `bits`, `nonce`, `outputs` (`{ address, value }`) |
 //! | `[[bip30_exceptions]]` | `height`, `hash` |
 //! | `[[demo_accounts]]` | `name`, `words`, `address` |
@@ -47,6 +47,11 @@ pub enum Retarget {
     },
     /// aserti3-2d.
     Asert {
+        /// Seconds behind schedule that double the target.
+        half_life_s: u32,
+    },
+    /// asert block by block, which forgives pauses and gives blocks made on demand no place in the schedule.
+    Ema {
         /// Seconds behind schedule that double the target.
         half_life_s: u32,
     },
@@ -88,7 +93,7 @@ pub struct ChainSpec {
     /// Default port of the peer-to-peer network.
     pub default_p2p_port: u16,
     /// Seconds ahead of a node's clock that a header may be (Core: `MAX_FUTURE_BLOCK_TIME`). Where targets follow the clock
-    /// quickly it must be short: with asert, each half-life ahead halves the work of a block.
+    /// quickly it must be short: with asert and ema, each half-life ahead halves the work of a block.
     pub future_max_s: u32,
     /// BIP94's timewarp rule.
     pub bip94: bool,
@@ -164,6 +169,7 @@ impl ChainSpec {
             Retarget::Fixed => (0, 0),
             Retarget::Epoch { interval } => (1, interval),
             Retarget::Asert { half_life_s } => (2, half_life_s),
+            Retarget::Ema { half_life_s } => (3, half_life_s),
         };
         bytes.push(rule);
         bytes.extend_from_slice(&self.target_limit.to_be_bytes());

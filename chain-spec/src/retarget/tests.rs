@@ -10,6 +10,9 @@ impl Ancestors for Branch {
     fn at(&self, height: u32) -> (u32, CompactTarget) {
         self.0[height as usize]
     }
+    fn version(&self, _: u32) -> i32 {
+        0x2000_0000
+    }
 }
 
 fn bits(number: u32) -> CompactTarget {
@@ -313,7 +316,8 @@ fn asert_holds_at_the_ends_of_its_arguments() {
 /// A chain started years after its genesis' time begins at its initial target, since block 1 is the anchor.
 #[test]
 fn asert_is_anchored_at_block_1() {
-    let spec = ChainSpec::builtin("local").unwrap();
+    let mut spec = ChainSpec::builtin("local").unwrap();
+    spec.retarget = Retarget::Asert { half_life_s: 60 };
     let genesis = (spec.genesis.header.time, spec.genesis.header.bits);
     let start_s = genesis.0 + 300_000_000;
     let mut branch = Branch(vec![genesis]);

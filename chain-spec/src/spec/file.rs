@@ -125,7 +125,7 @@ impl SpecFile {
         let retarget = self.retarget.read()?;
         // Each half-life ahead would halve the work of the next block.
         let future_max_s = self.future_max_s.unwrap_or(match retarget {
-            Retarget::Asert { half_life_s } => half_life_s.min(FUTURE_MAX_S),
+            Retarget::Asert { half_life_s } | Retarget::Ema { half_life_s } => half_life_s.min(FUTURE_MAX_S),
             Retarget::Fixed | Retarget::Epoch { .. } => FUTURE_MAX_S,
         });
         let target_limit = read_target("target_limit", &self.target_limit)?;
@@ -175,10 +175,16 @@ impl RetargetFile {
             ("asert", None, Some(half_life_s)) => {
                 Ok(Retarget::Asert { half_life_s: in_range("retarget.half_life_s", half_life_s, &HALF_LIFE_RANGE_S)? })
             }
+            ("ema", None, Some(half_life_s)) => {
+                Ok(Retarget::Ema { half_life_s: in_range("retarget.half_life_s", half_life_s, &HALF_LIFE_RANGE_S)? })
+            }
             ("fixed", ..) => Err(wrong("retarget", "`fixed` takes neither `interval` nor `half_life_s`")),
             ("epoch", ..) => Err(wrong("retarget", "`epoch` takes `interval` (blocks) and nothing else")),
             ("asert", ..) => Err(wrong("retarget", "`asert` takes `half_life_s` (seconds) and nothing else")),
-            (other, ..) => Err(wrong("retarget.rule", format_args!("is {other:?}; it may be fixed, epoch or asert"))),
+            ("ema", ..) => Err(wrong("retarget", "`ema` takes `half_life_s` (seconds) and nothing else")),
+            (other, ..) => {
+                Err(wrong("retarget.rule", format_args!("is {other:?}; it may be fixed, epoch, asert or ema")))
+            }
         }
     }
     fn write(retarget: &Retarget) -> RetargetFile {
@@ -186,6 +192,7 @@ impl RetargetFile {
             Retarget::Fixed => ("fixed", None, None),
             Retarget::Epoch { interval } => ("epoch", Some(interval), None),
             Retarget::Asert { half_life_s } => ("asert", None, Some(half_life_s)),
+            Retarget::Ema { half_life_s } => ("ema", None, Some(half_life_s)),
         };
         RetargetFile { rule: rule.to_owned(), interval, half_life_s }
     }

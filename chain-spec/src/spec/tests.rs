@@ -155,15 +155,16 @@ fn local_with(from: &str, to: &str) -> Result<ChainSpec, SpecError> {
 #[test]
 fn a_copy_of_local_can_be_changed() {
     let local = ChainSpec::builtin("local").unwrap();
-    let asert = "rule = \"asert\"\nhalf_life_s = 60";
+    let ema = "rule = \"ema\"\nhalf_life_s = 120";
     for (from, to) in [
         ("spacing_s = 2", "spacing_s = 10"),
         ("coinbase_maturity = 2", "coinbase_maturity = 5"),
-        (asert, "rule = \"fixed\""),
-        (asert, "rule = \"epoch\"\ninterval = 100"),
+        (ema, "rule = \"fixed\""),
+        (ema, "rule = \"asert\"\nhalf_life_s = 120"),
+        (ema, "rule = \"epoch\"\ninterval = 100"),
         ("initial_target = \"1e3fffff\"", "initial_target = \"0x207fffff\""),
         ("genesis_spendable = true", "genesis_spendable = false"),
-        ("spacing_s = 2", "spacing_s = 2\nfuture_max_s = 61"),
+        ("future_max_s = 75", "future_max_s = 61"),
     ] {
         let changed = local_with(from, to).unwrap_or_else(|error| panic!("{to}: {error}"));
         assert_ne!(changed.id(), local.id(), "{to}");
@@ -176,16 +177,23 @@ fn a_copy_of_local_can_be_changed() {
 #[test]
 fn how_far_ahead_a_header_may_be_follows_the_retarget_rule() {
     let ahead = |name| ChainSpec::builtin(name).unwrap().future_max_s;
-    assert_eq!(ChainSpec::BUILTIN.map(ahead), [60, 7_200, 7_200, 7_200, 7_200]);
-    let fixed = local_with("rule = \"asert\"\nhalf_life_s = 60", "rule = \"fixed\"").unwrap();
-    assert_eq!(fixed.future_max_s, 7_200);
-    let slow = local_with("half_life_s = 60", "half_life_s = 100000").unwrap();
-    assert_eq!(slow.future_max_s, 7_200);
+    assert_eq!(ChainSpec::BUILTIN.map(ahead), [75, 7_200, 7_200, 7_200, 7_200]);
+    // Where the file does not say, a half-life bounds it.
+    let local = ChainSpec::builtin_toml("local").unwrap().replace("future_max_s = 75", "");
+    for (rule, expected) in [
+        ("rule = \"fixed\"", 7_200),
+        ("rule = \"ema\"\nhalf_life_s = 120", 120),
+        ("rule = \"asert\"\nhalf_life_s = 60", 60),
+        ("rule = \"asert\"\nhalf_life_s = 100000", 7_200),
+    ] {
+        let text = local.replace("rule = \"ema\"\nhalf_life_s = 120", rule);
+        assert_eq!(ChainSpec::from_toml(&text).unwrap().future_max_s, expected, "{rule}");
+    }
 }
 
 #[test]
 fn what_is_wrong_with_a_file_is_said_by_field() {
-    let asert = "rule = \"asert\"\nhalf_life_s = 60";
+    let ema = "rule = \"ema\"\nhalf_life_s = 120";
     let alice = "mp6DTMXsQz6Wu6M8Zh2ZE2qScoEUUPVez6";
     for (from, to, expected) in [
         ("spacing_s = 2", "spacing_s = 0", "`spacing_s` is 0; it must be 1 to 604800"),
@@ -202,14 +210,14 @@ fn what_is_wrong_with_a_file_is_said_by_field() {
         ("target_limit = \"207fffff\"", "target_limit = \"easy\"", "`target_limit` is \"easy\""),
         ("initial_target = \"1e3fffff\"", "initial_target = \"1e800000\"", "`initial_target` is \"1e800000\""),
         ("initial_target = \"1e3fffff\"", "initial_target = \"+e3fffff\"", "`initial_target` is \"+e3fffff\""),
-        ("spacing_s = 2", "spacing_s = 2\nfuture_max_s = 7201", "`future_max_s` is 7201; it must be 1 to 7200"),
+        ("future_max_s = 75", "future_max_s = 7201", "`future_max_s` is 7201; it must be 1 to 7200"),
         ("name = \"local\"", "name = \"../local\"", "`name` is \"../local\""),
         ("genesis_spendable = true", "bip94 = true", "`bip94` is a rule about epochs"),
-        (asert, "rule = \"daily\"", "`retarget.rule` is \"daily\"; it may be fixed, epoch or asert"),
-        (asert, "rule = \"asert\"\nhalf_life_s = 0", "`retarget.half_life_s` is 0"),
-        (asert, "rule = \"epoch\"\ninterval = 1", "`retarget.interval` is 1"),
-        (asert, "rule = \"epoch\"", "`epoch` takes `interval`"),
-        (asert, "rule = \"fixed\"\ninterval = 5", "`fixed` takes neither"),
+        (ema, "rule = \"daily\"", "`retarget.rule` is \"daily\"; it may be fixed, epoch, asert or ema"),
+        (ema, "rule = \"asert\"\nhalf_life_s = 0", "`retarget.half_life_s` is 0"),
+        (ema, "rule = \"epoch\"\ninterval = 1", "`retarget.interval` is 1"),
+        (ema, "rule = \"epoch\"", "`epoch` takes `interval`"),
+        (ema, "rule = \"fixed\"\ninterval = 5", "`fixed` takes neither"),
         ("time = 1767225600", "", "`genesis.time` is missing"),
         ("time = 1767225600", "time = 1767225600\nblock = \"00\"", "`genesis.block` is the whole block"),
         (alice, "mp6DTMXsQz6Wu6M8Zh2ZE2qScoEUUPVez7", "`genesis.outputs.address`"),

@@ -22,6 +22,9 @@ impl Ancestors for OnGenesis {
     fn at(&self, _: u32) -> (u32, CompactTarget) {
         (self.0.genesis.header.time, self.0.genesis.header.bits)
     }
+    fn version(&self, _: u32) -> i32 {
+        self.0.genesis.header.version
+    }
 }
 impl Coins for OnGenesis {
     fn coin(&self, _: &Outpoint) -> Option<&Coin> {

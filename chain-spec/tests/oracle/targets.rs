@@ -102,6 +102,9 @@ proptest! {
             fn at(&self, height: u32) -> (u32, CompactTarget) {
                 (if height == 2016 { self.0 } else { self.1 }, self.2)
             }
+            fn version(&self, _: u32) -> i32 {
+                1
+            }
         }
         let ours = required_target(&spec, &Period(first_s, first_s + span_s, bits));
         let last = bitcoin::CompactTarget::from_consensus(bits.bits());

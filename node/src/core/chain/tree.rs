@@ -422,4 +422,7 @@ impl Ancestors for Branch<'_> {
         let header = &self.tree.node(self.tree.ancestor(self.parent, height)).header;
         (header.time, header.bits)
     }
+    fn version(&self, height: u32) -> i32 {
+        self.tree.node(self.tree.ancestor(self.parent, height)).header.version
+    }
 }

@@ -48,6 +48,10 @@ impl Ancestors for ActiveChain<'_> {
         let block = self.core.active_hash(height).and_then(|hash| self.core.summary(&hash));
         block.map_or_else(Default::default, |block| (block.header.time, block.header.bits))
     }
+    fn version(&self, height: u32) -> i32 {
+        let block = self.core.active_hash(height).and_then(|hash| self.core.summary(&hash));
+        block.map_or(0, |block| block.header.version)
+    }
 }
 
 /// What blocks are tried on: the coins of a tip, and the median times below it.

@@ -10,12 +10,17 @@ use crate::shell::rpc::method::Reply;
 use crate::shell::rpc::method::arguments::{Arguments, bad_address, decode_hex};
 use crate::shell::rpc::method::context::Context;
 use crate::shell::rpc::trial;
+use chain_spec::retarget::on_demand_version;
 use chain_spec::rules::RuleError;
 use chain_spec::rules::transaction::check_transaction;
 use chain_spec::{Address, Block, CheckedTransaction, Encode, Script, Transaction, Txid};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Between two looks whether the clock has come near enough to the chain for the next block.
+const CLOCK_LOOK: Duration = Duration::from_millis(50);
 
 /// `generatetoaddress`.
 pub async fn generatetoaddress(context: Arc<Context>, arguments: Arguments) -> Reply {
@@ -33,6 +38,7 @@ async fn generate(context: Arc<Context>, arguments: &Arguments, payout: Script) 
     let blocks = arguments.integer(0)?.max(0);
     let tries_max = arguments.number(2)?;
     let core = context.core.clone();
+    let spec = context.spec.clone();
     let hashes = on_own_thread(&context, move |cancel| {
         let runtime = tokio::runtime::Handle::current();
         let mut hashes = Vec::new();
@@ -41,7 +47,15 @@ async fn generate(context: Arc<Context>, arguments: &Arguments, payout: Script) 
             if cancel.load(Ordering::Relaxed) {
                 break;
             }
-            let template = runtime.block_on(core.template(payout.clone()))?.block;
+            let mut template = runtime.block_on(core.template(payout.clone()))?.block;
+            template.header.version |= on_demand_version(&spec);
+            // Many blocks in one second bring the chain ahead of the clock, at most as far as its rules allow.
+            while clock::now_s().saturating_add(u64::from(spec.future_max_s)) < u64::from(template.header.time) {
+                if cancel.load(Ordering::Relaxed) {
+                    return Ok(hashes);
+                }
+                runtime.block_on(tokio::time::sleep(CLOCK_LOOK));
+            }
             refuse_if_too_hard(&template, tries_max)?;
             let Some(block) = miner::solve(template, cancel) else { break };
             hashes.push(json!(block.hash().to_string()));
@@ -160,5 +174,7 @@ fn template_of(core: &Core, payout: &Script, chosen: Vec<Chosen>) -> Result<Bloc
     }
     let template = core.template_on(&core.tip().hash, payout, &transactions, clock::now());
     let template = template.ok_or_else(|| RpcError::misc("the tip changed while the block was made; try again"))?;
-    Ok(template.block)
+    let mut block = template.block;
+    block.header.version |= on_demand_version(core.spec());
+    Ok(block)
 }
