@@ -50,14 +50,21 @@ pub fn required_target(spec: &ChainSpec, ancestors: &dyn Ancestors) -> CompactTa
 }
 
 /// Bitcoin's rule (Core: `GetNextWorkRequired`, `CalculateNextWorkRequired`), its off-by-one included: the time span
-/// runs from the first to the last block of the period, which is one interval too few.
+/// runs from the first to the last block of the period, which is one interval too few. With `whole_epochs` it starts at the
+/// last block of the period before, as Litecoin's does since height 2016: without that block's time in two periods, a
+/// majority could lower the target at will. The first period has no block before it and stays one interval short.
 fn epoch(spec: &ChainSpec, interval: u32, ancestors: &dyn Ancestors) -> CompactTarget {
     let parent_height = ancestors.height();
     let (parent_time, parent_bits) = at_or_initial(spec, ancestors, parent_height);
     if !u64::from(parent_height).wrapping_add(1).is_multiple_of(u64::from(interval)) {
         return parent_bits;
     }
-    let (first_time, first_bits) = at_or_initial(spec, ancestors, parent_height - (interval - 1));
+    let first_height = parent_height - (interval - 1);
+    let (own_first_time, first_bits) = at_or_initial(spec, ancestors, first_height);
+    let first_time = match first_height.checked_sub(1).filter(|_| spec.whole_epochs) {
+        Some(before) => ancestors.at(before).0,
+        None => own_first_time,
+    };
     // BIP94: the base is the period's first target, which an easy last block cannot have touched.
     let base = if spec.bip94 { first_bits } else { parent_bits };
     epoch_target(spec, interval, base, i64::from(parent_time) - i64::from(first_time))

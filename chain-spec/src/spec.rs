@@ -7,8 +7,10 @@
 //! |---|---|
 //! | `name` | 1 to 40 of a-z, 0-9 and `-` |
 //! | `spacing_s` | 1 to 604,800 seconds |
+//! | `pow` | `"sha256d"` or `"scrypt"`; `"sha256d"` unless given |
 //! | `target_limit`, `initial_target` | a compact target as in a header (`"1d00ffff"`); the limit also as 64 hexadecimal digits |
-//! | `initial_subsidy` | decimal coins; with all halvings and genesis within the cap of 21 million |
+//! | `money_max` | decimal coins, up to 84 million; 21 million unless given |
+//! | `initial_subsidy` | decimal coins; with all halvings and genesis within `money_max` |
 //! | `halving_interval` | 1 block at least |
 //! | `coinbase_maturity` | 1 to 1,000,000 blocks |
 //! | `block_size_max` | 1,000 to 4,000,000 bytes |
@@ -17,6 +19,7 @@
 //! | `future_max_s` | how far ahead of a node's clock a header may be: 1 to 7,200 seconds; unless given 7,200, or the half-life of asert or ema if that is shorter |
 //! | `genesis_spendable` | whether genesis' outputs are coins; `false` unless given |
 //! | `bip94` | only with epochs; `false` unless given |
+//! | `whole_epochs` | only with epochs: measure a period from the block before it, as Litecoin does; `false` unless given |
 //! | `bip34_height` | the first block of version 2 or above, with its height in its coinbase; 1 unless given |
 //! | `bip66_height` | the first block of version 3 or above, with signatures in strict DER; 1 unless given |
 //! | `bip65_height` | the first block of version 4 or above; 1 unless given |
@@ -30,7 +33,7 @@ mod file;
 
 use crate::der::SignatureEncoding;
 use crate::hash::sha256;
-use crate::{Amount, Block, BlockHash, Coin, CompactTarget, Encode, Outpoint, Target};
+use crate::{Amount, Block, BlockHash, Coin, CompactTarget, Encode, Outpoint, ProofOfWork, Target};
 
 /// The most seconds that any chain lets a header be ahead of a node's clock (Core: `MAX_FUTURE_BLOCK_TIME`).
 pub const FUTURE_MAX_S: u32 = 2 * 60 * 60;
@@ -61,7 +64,7 @@ pub enum Retarget {
 /// [`ChainSpec::from_toml`].
 #[derive(Clone, Debug)]
 pub struct ChainSpec {
-    /// `local`, `testnet`, `main`, `bitcoin-regtest`, `bitcoin-main`, or a file's own. Core's `chain` field.
+    /// One of [`ChainSpec::BUILTIN`], or a file's own. Core's `chain` field.
     pub name: String,
     /// Block 0. It is right by definition: no rule is run on it.
     pub genesis: Block,
@@ -70,12 +73,19 @@ pub struct ChainSpec {
     pub genesis_spendable: bool,
     /// Aimed seconds between blocks.
     pub spacing_s: u32,
+    /// Which hash of a header must meet the target. A block's identity is its double SHA-256 on every chain.
+    pub proof_of_work: ProofOfWork,
     /// The rule for the next target.
     pub retarget: Retarget,
+    /// With epochs: a period's time is measured from the last block of the period before it (Litecoin's rule) instead of
+    /// from its own first block, which is one spacing short (Bitcoin's).
+    pub whole_epochs: bool,
     /// The easiest target allowed.
     pub target_limit: Target,
     /// The compact target of block 1.
     pub initial_target: CompactTarget,
+    /// The most that one value, and any sum of them, may be (Core: `MAX_MONEY`).
+    pub money_max: Amount,
     /// The first blocks' subsidy.
     pub initial_subsidy: Amount,
     /// Blocks between halvings.
@@ -129,7 +139,8 @@ pub struct SpecError(pub String);
 
 impl ChainSpec {
     /// The built-in chains' names.
-    pub const BUILTIN: [&'static str; 5] = ["local", "testnet", "main", "bitcoin-regtest", "bitcoin-main"];
+    pub const BUILTIN: [&'static str; 7] =
+        ["local", "local-scrypt", "testnet", "main", "bitcoin-regtest", "bitcoin-main", "litecoin-main"];
 
     /// A built-in chain.
     pub fn builtin(name: &str) -> Option<ChainSpec> {
@@ -140,10 +151,12 @@ impl ChainSpec {
     pub fn builtin_toml(name: &str) -> Option<&'static str> {
         Some(match name {
             "local" => include_str!("spec/local.toml"),
+            "local-scrypt" => include_str!("spec/local-scrypt.toml"),
             "testnet" => include_str!("spec/testnet.toml"),
             "main" => include_str!("spec/main.toml"),
             "bitcoin-regtest" => include_str!("spec/bitcoin-regtest.toml"),
             "bitcoin-main" => include_str!("spec/bitcoin-main.toml"),
+            "litecoin-main" => include_str!("spec/litecoin-main.toml"),
             _ => return None,
         })
     }
@@ -163,6 +176,13 @@ impl ChainSpec {
     /// demo accounts are not consensus: chains that differ in nothing else are one network.
     pub fn id(&self) -> [u8; 32] {
         let mut bytes = b"testoon chain spec 2".to_vec();
+        let later_fields = (self.proof_of_work, self.whole_epochs, self.money_max);
+        if later_fields != (ProofOfWork::default(), false, Amount::MAX_MONEY) {
+            // Chains without these fields keep the id they had before there were any.
+            bytes = b"testoon chain spec 3".to_vec();
+            bytes.extend([u8::from(self.proof_of_work == ProofOfWork::Scrypt), u8::from(self.whole_epochs)]);
+            bytes.extend(self.money_max.units().to_le_bytes());
+        }
         self.genesis.encode(&mut bytes);
         bytes.push(u8::from(self.genesis_spendable));
         let (rule, parameter) = match self.retarget {

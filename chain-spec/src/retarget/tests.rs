@@ -51,6 +51,28 @@ fn epoch_gives_bitcoin_s_published_retargets() {
     }
 }
 
+/// Litecoin's periods begin with the last block before them: at exactly 150 s a block the target stays, but for the first
+/// period, which has no block before it (`blockstogoback` in Litecoin's `pow.cpp`).
+#[test]
+fn whole_epochs_count_every_interval_but_the_first_period_s() {
+    let spec = ChainSpec::builtin("litecoin-main").unwrap();
+    let base = 0x1d01_8ea7;
+    let branch = |blocks: u32| Branch((0..blocks).map(|at| (1_400_000_000 + 150 * at, bits(base))).collect());
+    assert_eq!(required_target(&spec, &branch(2 * 2016)), bits(base));
+    let target = bits(base).to_target().unwrap();
+    let first = Target(target.0.mul_div(2015, 2016).unwrap()).to_compact();
+    assert_eq!(required_target(&spec, &branch(2016)), first);
+    assert_ne!(first, bits(base));
+    // Only the block before the period is late: Bitcoin's rule does not see it, Litecoin's does.
+    let mut late = branch(2 * 2016);
+    late.0[2015].0 += 50_000;
+    let aimed_s = 2016 * 150;
+    let expected = Target(target.0.mul_div(aimed_s - 50_000, aimed_s).unwrap()).to_compact();
+    assert_eq!(required_target(&spec, &late), expected);
+    let bitcoin_s = ChainSpec { whole_epochs: false, ..spec };
+    assert_eq!(required_target(&bitcoin_s, &late), first);
+}
+
 /// 2016 blocks at ten minutes span 2015 intervals, so Bitcoin finds itself fast and makes them a little harder.
 #[test]
 fn epoch_keeps_bitcoin_s_off_by_one() {

@@ -142,7 +142,7 @@ pub fn check_block(block: Arc<Block>, spec: &ChainSpec) -> Result<CheckedBlock, 
     has_coinbase_first(&block, &sizes)?;
     has_one_coinbase(&block)?;
     for (index, (transaction, size)) in block.transactions.iter().zip(&sizes).enumerate() {
-        transaction::check(transaction, *size).map_err(|error| BlockError::Transaction {
+        transaction::check(transaction, *size, spec.money_max).map_err(|error| BlockError::Transaction {
             index,
             txid: txids[index],
             error,

@@ -22,7 +22,7 @@ pub enum HeaderError {
     /// Too little work.
     #[error("hash {hash} does not meet target {target}")]
     HighHash {
-        /// The header's hash.
+        /// The hash of the header that counts as work: on a chain with scrypt not the block's identity.
         hash: BlockHash,
         /// The header's own target.
         target: Target,
@@ -97,7 +97,8 @@ impl RuleError for HeaderError {
     }
 }
 
-/// The hash meets the header's own target, which is within the chain's limit. Needs nothing but the header.
+/// The chain's [proof of work](crate::ProofOfWork) meets the header's own target, which is within the chain's limit. Needs
+/// nothing but the header. The target is looked at first: with scrypt, the hash costs a thousand times as much.
 ///
 /// # Errors
 /// [`HeaderError::TargetOutOfRange`] or [`HeaderError::HighHash`].
@@ -105,7 +106,7 @@ pub fn check_proof_of_work(header: &Header, spec: &ChainSpec) -> Result<(), Head
     let (bits, limit) = (header.bits, spec.target_limit);
     let target =
         bits.to_target().filter(|target| *target <= limit).ok_or(HeaderError::TargetOutOfRange { bits, limit })?;
-    let hash = header.hash();
+    let hash = spec.proof_of_work.hash(header);
     if target.is_met_by(&hash) { Ok(()) } else { Err(HeaderError::HighHash { hash, target }) }
 }
 

@@ -88,7 +88,7 @@ pub fn connect_block(
     view.make(&transactions[0], block.txids()[0], context.height);
     for (transaction, txid) in transactions.iter().zip(block.txids()).skip(1) {
         let (spent, fee) = view.spend(transaction, *txid, spec, context)?;
-        connected.fees = add_fee(connected.fees, fee, *txid)?;
+        connected.fees = add_fee(connected.fees, fee, *txid, spec)?;
         connected.undo.spent.push(spent);
         view.make(transaction, *txid, context.height);
     }
@@ -131,7 +131,7 @@ fn check_inputs(
         spent.push(take(&outpoint).ok_or(SpendError::MissingOrSpent { txid, outpoint })?);
     }
     are_mature(transaction, &spent, txid, spec, context.height)?;
-    let total_in = sum_of_inputs(&spent, txid)?;
+    let total_in = sum_of_inputs(&spent, txid, spec)?;
     let fee = fee_left(transaction, total_in, txid)?;
     if has_csv {
         lock_time::check_relative(transaction, &spent, txid, context, coins)?;
@@ -186,12 +186,13 @@ fn are_mature(
     Ok(())
 }
 
-/// Each coin and their sum are within the cap.
-fn sum_of_inputs(spent: &[Coin], txid: Txid) -> Result<Amount, SpendError> {
+/// Each coin and their sum are within the chain's cap.
+fn sum_of_inputs(spent: &[Coin], txid: Txid, spec: &ChainSpec) -> Result<Amount, SpendError> {
     spent
         .iter()
         .try_fold(Amount::ZERO, |total, coin| {
-            total.checked_add(coin.output.value).filter(|total| coin.output.value.is_money() && total.is_money())
+            // A sum within the cap has no part above it.
+            total.checked_add(coin.output.value).filter(|total| *total <= spec.money_max)
         })
         .ok_or(SpendError::InputsOutOfRange { txid })
 }
@@ -205,8 +206,8 @@ fn fee_left(transaction: &Transaction, inputs: Amount, txid: Txid) -> Result<Amo
 }
 
 /// The block's fees stay within the cap.
-fn add_fee(fees: Amount, fee: Amount, txid: Txid) -> Result<Amount, SpendError> {
-    fees.checked_add(fee).filter(|fees| fees.is_money()).ok_or(SpendError::FeesOutOfRange { txid })
+fn add_fee(fees: Amount, fee: Amount, txid: Txid, spec: &ChainSpec) -> Result<Amount, SpendError> {
+    fees.checked_add(fee).filter(|fees| *fees <= spec.money_max).ok_or(SpendError::FeesOutOfRange { txid })
 }
 
 /// The coinbase's outputs are at most subsidy and fees.
@@ -217,7 +218,7 @@ fn claims_no_more_than_reward(
     fees: Amount,
 ) -> Result<(), SpendError> {
     let subsidy = spec.subsidy(height);
-    let most = subsidy.checked_add(fees).unwrap_or(Amount::MAX_MONEY);
+    let most = subsidy.checked_add(fees).unwrap_or(spec.money_max);
     let claimed = Amount::checked_sum(coinbase.outputs.iter().map(|output| output.value));
     match claimed.filter(|claimed| *claimed <= most) {
         Some(_) => Ok(()),

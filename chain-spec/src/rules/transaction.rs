@@ -100,23 +100,34 @@ impl RuleError for TransactionError {
     }
 }
 
-/// Checks all context-free rules.
+/// Checks all context-free rules, with Bitcoin's cap on values ([`Amount::MAX_MONEY`]).
 ///
 /// # Errors
 /// The first rule broken, in Core's order.
 pub fn check_transaction(transaction: Arc<Transaction>) -> Result<CheckedTransaction, TransactionError> {
+    check_transaction_within(transaction, Amount::MAX_MONEY)
+}
+
+/// Checks all context-free rules, with a chain's own cap on values ([`ChainSpec::money_max`](crate::ChainSpec::money_max)).
+///
+/// # Errors
+/// The first rule broken, in Core's order.
+pub fn check_transaction_within(
+    transaction: Arc<Transaction>,
+    money_max: Amount,
+) -> Result<CheckedTransaction, TransactionError> {
     let mut bytes = Vec::with_capacity(transaction.encoded_len());
     let txid = transaction.txid_with(&mut bytes);
-    check(&transaction, bytes.len())?;
+    check(&transaction, bytes.len(), money_max)?;
     Ok(CheckedTransaction { transaction, txid, size: bytes.len() })
 }
 
 /// The rules, for a caller that knows the size.
-pub(super) fn check(transaction: &Transaction, size: usize) -> Result<(), TransactionError> {
+pub(super) fn check(transaction: &Transaction, size: usize, money_max: Amount) -> Result<(), TransactionError> {
     has_inputs(transaction)?;
     has_outputs(transaction)?;
     fits(size)?;
-    has_values_within_cap(transaction)?;
+    has_values_within_cap(transaction, money_max)?;
     has_distinct_inputs(transaction)?;
     if transaction.is_coinbase() { has_coinbase_script_length(transaction) } else { has_no_null_input(transaction) }
 }
@@ -134,18 +145,18 @@ fn fits(size: usize) -> Result<(), TransactionError> {
 }
 
 /// Three rules in one pass, as the sum is checked after each value: negative, over the cap, sum over the cap.
-fn has_values_within_cap(transaction: &Transaction) -> Result<(), TransactionError> {
+fn has_values_within_cap(transaction: &Transaction, money_max: Amount) -> Result<(), TransactionError> {
     let mut total = Amount::ZERO;
     for (output, value) in transaction.outputs.iter().map(|output| output.value).enumerate() {
         if value.units() > i64::MAX as u64 {
             return Err(TransactionError::ValueNegative { output });
         }
-        if !value.is_money() {
+        if value > money_max {
             return Err(TransactionError::ValueTooLarge { output, value });
         }
         total = total
             .checked_add(value)
-            .filter(|total| total.is_money())
+            .filter(|total| *total <= money_max)
             .ok_or(TransactionError::TotalTooLarge { output })?;
     }
     Ok(())

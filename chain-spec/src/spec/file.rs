@@ -5,7 +5,7 @@
 mod genesis;
 
 use super::{ChainSpec, DemoAccount, FUTURE_MAX_S, Retarget, SpecError};
-use crate::{Amount, BlockHash, CompactTarget, Target};
+use crate::{Amount, BlockHash, CompactTarget, ProofOfWork, Target};
 use genesis::GenesisFile;
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
@@ -22,6 +22,8 @@ const HALF_LIFE_RANGE_S: RangeInclusive<u32> = 1..=315_360_000;
 const FUTURE_RANGE_S: RangeInclusive<u32> = 1..=FUTURE_MAX_S;
 const HALVING_INTERVAL_RANGE: RangeInclusive<u32> = 1..=u32::MAX;
 const MATURITY_RANGE: RangeInclusive<u32> = 1..=1_000_000;
+/// Whole coins, from one to Litecoin's cap.
+const MONEY_MAX_RANGE_COINS: RangeInclusive<u64> = 1..=84_000_000;
 /// A block must hold a coinbase; a message must hold a block.
 const BLOCK_SIZE_RANGE: RangeInclusive<u64> = 1_000..=4_000_000;
 
@@ -30,8 +32,12 @@ const BLOCK_SIZE_RANGE: RangeInclusive<u64> = 1_000..=4_000_000;
 struct SpecFile {
     name: String,
     spacing_s: u32,
+    #[serde(default = "sha256d", skip_serializing_if = "is_sha256d")]
+    pow: String,
     target_limit: String,
     initial_target: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    money_max: Option<String>,
     initial_subsidy: String,
     halving_interval: u32,
     coinbase_maturity: u32,
@@ -44,6 +50,8 @@ struct SpecFile {
     future_max_s: Option<u32>,
     #[serde(default)]
     bip94: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    whole_epochs: bool,
     #[serde(default = "one")]
     bip34_height: u32,
     #[serde(default = "one")]
@@ -91,6 +99,14 @@ fn one() -> u32 {
     1
 }
 
+fn sha256d() -> String {
+    ProofOfWork::Sha256d.as_str().to_owned()
+}
+
+fn is_sha256d(text: &str) -> bool {
+    text == ProofOfWork::Sha256d.as_str()
+}
+
 /// A field with what is wrong with it.
 fn wrong(field: &str, what: impl std::fmt::Display) -> SpecError {
     SpecError(format!("chain spec: `{field}` {what}"))
@@ -101,8 +117,12 @@ pub(super) fn read(text: &str) -> Result<ChainSpec, SpecError> {
         toml::from_str(text).map_err(|error| SpecError(format!("chain spec: {}", one_line(&error, text))))?;
     let spec = file.into_spec()?;
     match spec.supply() {
-        Some(supply) if supply.is_money() => Ok(spec),
-        _ => Err(wrong("initial_subsidy", "with `halving_interval` and genesis makes more than 21000000 coins")),
+        Some(supply) if supply <= spec.money_max => Ok(spec),
+        _ => {
+            let coins = spec.money_max.units() / Amount::COIN.units();
+            let what = format_args!("with `halving_interval` and genesis makes more than {coins} coins");
+            Err(wrong("initial_subsidy", what))
+        }
     }
 }
 
@@ -136,12 +156,18 @@ impl SpecFile {
         if self.bip94 && !matches!(retarget, Retarget::Epoch { .. }) {
             return Err(wrong("bip94", "is a rule about epochs: it needs `retarget.rule = \"epoch\"`"));
         }
+        if self.whole_epochs && !matches!(retarget, Retarget::Epoch { .. }) {
+            return Err(wrong("whole_epochs", "is a rule about epochs: it needs `retarget.rule = \"epoch\"`"));
+        }
         let genesis = self.genesis.read(self.address_version, initial_target)?;
         Ok(ChainSpec {
             genesis,
             genesis_spendable: self.genesis_spendable,
             spacing_s,
+            proof_of_work: read_proof_of_work(&self.pow)?,
             retarget,
+            whole_epochs: self.whole_epochs,
+            money_max: read_money_max(self.money_max.as_deref())?,
             target_limit,
             initial_target,
             initial_subsidy: read_amount("initial_subsidy", &self.initial_subsidy)?,
@@ -222,6 +248,22 @@ fn read_amount(field: &str, text: &str) -> Result<Amount, SpecError> {
     text.parse().map_err(|error| wrong(field, format_args!("is no amount of coins: {error}")))
 }
 
+fn read_proof_of_work(text: &str) -> Result<ProofOfWork, SpecError> {
+    let names = ProofOfWork::ALL.map(ProofOfWork::as_str).join(" or ");
+    ProofOfWork::from_name(text).ok_or_else(|| wrong("pow", format_args!("is {text:?}; it may be {names}")))
+}
+
+/// The cap on values; Bitcoin's unless given.
+fn read_money_max(text: Option<&str>) -> Result<Amount, SpecError> {
+    let Some(text) = text else { return Ok(Amount::MAX_MONEY) };
+    let coins = text.parse().ok().filter(|coins| MONEY_MAX_RANGE_COINS.contains(coins));
+    let what = || {
+        let (least, most) = (MONEY_MAX_RANGE_COINS.start(), MONEY_MAX_RANGE_COINS.end());
+        format!("is {text:?}; write a whole number of coins, {least} to {most}")
+    };
+    coins.and_then(|coins| Amount::COIN.checked_mul(coins)).ok_or_else(|| wrong("money_max", what()))
+}
+
 /// Eight hexadecimal digits that are a target.
 fn read_compact(field: &str, text: &str) -> Result<CompactTarget, SpecError> {
     let digits = text.strip_prefix("0x").unwrap_or(text);
@@ -262,6 +304,9 @@ pub(super) fn write(spec: &ChainSpec) -> String {
     let file = SpecFile {
         name: spec.name.clone(),
         spacing_s: spec.spacing_s,
+        pow: spec.proof_of_work.as_str().to_owned(),
+        money_max: (spec.money_max != Amount::MAX_MONEY)
+            .then(|| (spec.money_max.units() / Amount::COIN.units()).to_string()),
         target_limit: if limit_is_compact { compact_limit.to_string() } else { spec.target_limit.to_string() },
         initial_target: spec.initial_target.to_string(),
         initial_subsidy: spec.initial_subsidy.to_string(),
@@ -274,6 +319,7 @@ pub(super) fn write(spec: &ChainSpec) -> String {
         default_p2p_port: spec.default_p2p_port,
         future_max_s: Some(spec.future_max_s),
         bip94: spec.bip94,
+        whole_epochs: spec.whole_epochs,
         bip34_height: spec.bip34_height,
         bip65_height: spec.bip65_height,
         bip66_height: spec.bip66_height,

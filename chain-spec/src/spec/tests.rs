@@ -4,6 +4,9 @@ use crate::rules::header::check_proof_of_work;
 use crate::{Address, PrivateKey};
 use std::sync::Arc;
 
+/// The first eight bytes of the ids of `testnet`, `main`, `bitcoin-regtest` and `bitcoin-main` in version 0.1.
+const IDS: [&str; 4] = ["a4a7533ff89a4e87", "f114092a59702b32", "03c684fdd054f460", "e94b7818672125af"];
+
 fn builtins() -> impl Iterator<Item = ChainSpec> {
     ChainSpec::BUILTIN.iter().map(|name| ChainSpec::builtin(name).unwrap())
 }
@@ -31,6 +34,26 @@ fn bitcoin_s_genesis_blocks_are_exact() {
 }
 
 #[test]
+fn litecoin_s_chain_has_its_published_parameters() {
+    let spec = ChainSpec::builtin("litecoin-main").unwrap();
+    assert_eq!(spec.genesis_hash().to_string(), "12a765e31ffd4059bada1e25190f6e98c99d9714d334efa41a195a7e7e04bfe2");
+    let root = spec.genesis.header.merkle_root.to_string();
+    assert_eq!(root, "97ddfbbae6be97fd6cdf3e7ca13232a3afff2353e29badfab7f73011edd4ced9");
+    assert_eq!(spec.initial_target, spec.genesis.header.bits);
+    assert!(spec.genesis_coins().is_empty());
+    assert_eq!((spec.spacing_s, spec.halving_interval, spec.address_version), (150, 840_000, 48));
+    let key = PrivateKey::from_bytes(&[7; 32], true).unwrap();
+    assert!(key.public_key().address(&spec).to_string().starts_with('L'), "Litecoin's addresses begin with L");
+    assert!(key.to_wif(&spec).starts_with('T'), "and its compressed private keys with T");
+}
+
+#[test]
+fn chains_that_existed_before_a_field_keep_their_id() {
+    let id = |name| hex::encode(&ChainSpec::builtin(name).unwrap().id()[..8]);
+    assert_eq!(["testnet", "main", "bitcoin-regtest", "bitcoin-main"].map(id), IDS);
+}
+
+#[test]
 fn every_genesis_block_passes_the_rules_that_need_no_coins() {
     for spec in builtins() {
         check_block(Arc::new(spec.genesis.clone()), &spec).unwrap_or_else(|error| panic!("{}: {error}", spec.name));
@@ -52,7 +75,7 @@ fn networks_have_distinct_ids_and_ports() {
 
 /// The sum of every block's subsidy, block by block over the eras that have any, and genesis' coins.
 #[test]
-fn total_supply_is_below_21_million_coins_on_every_chain() {
+fn total_supply_is_within_every_chain_s_cap() {
     for spec in builtins() {
         let mut total = 0_u128;
         let mut height = 0_u32;
@@ -63,11 +86,14 @@ fn total_supply_is_below_21_million_coins_on_every_chain() {
         }
         assert_eq!(height / spec.halving_interval, 33, "{}: zero from the 33rd halving on", spec.name);
         total += spec.genesis_coins().iter().map(|(_, coin)| u128::from(coin.output.value.units())).sum::<u128>();
-        assert!(total < u128::from(Amount::MAX_MONEY.units()), "{}: {total}", spec.name);
+        assert!(total < u128::from(spec.money_max.units()), "{}: {total}", spec.name);
         assert_eq!(spec.supply().map(|supply| u128::from(supply.units())), Some(total));
     }
     let supply = ChainSpec::builtin("bitcoin-main").unwrap().supply().unwrap();
     assert_eq!(supply.to_string(), "20999999.97690000");
+    let litecoin = ChainSpec::builtin("litecoin-main").unwrap();
+    assert_eq!(litecoin.supply().unwrap().to_string(), "83999999.90760000");
+    assert_eq!(litecoin.money_max, Amount::COIN.checked_mul(84_000_000).unwrap());
 }
 
 #[test]
@@ -165,6 +191,8 @@ fn a_copy_of_local_can_be_changed() {
         ("initial_target = \"1e3fffff\"", "initial_target = \"0x207fffff\""),
         ("genesis_spendable = true", "genesis_spendable = false"),
         ("future_max_s = 75", "future_max_s = 61"),
+        ("spacing_s = 2", "spacing_s = 2\npow = \"scrypt\""),
+        ("spacing_s = 2", "spacing_s = 2\nmoney_max = \"84000000\""),
     ] {
         let changed = local_with(from, to).unwrap_or_else(|error| panic!("{to}: {error}"));
         assert_ne!(changed.id(), local.id(), "{to}");
@@ -177,7 +205,7 @@ fn a_copy_of_local_can_be_changed() {
 #[test]
 fn how_far_ahead_a_header_may_be_follows_the_retarget_rule() {
     let ahead = |name| ChainSpec::builtin(name).unwrap().future_max_s;
-    assert_eq!(ChainSpec::BUILTIN.map(ahead), [75, 7_200, 7_200, 7_200, 7_200]);
+    assert_eq!(ChainSpec::BUILTIN.map(ahead), [75, 75, 7_200, 7_200, 7_200, 7_200, 7_200]);
     // Where the file does not say, a half-life bounds it.
     let local = ChainSpec::builtin_toml("local").unwrap().replace("future_max_s = 75", "");
     for (rule, expected) in [
@@ -218,6 +246,15 @@ fn what_is_wrong_with_a_file_is_said_by_field() {
         (ema, "rule = \"epoch\"\ninterval = 1", "`retarget.interval` is 1"),
         (ema, "rule = \"epoch\"", "`epoch` takes `interval`"),
         (ema, "rule = \"fixed\"\ninterval = 5", "`fixed` takes neither"),
+        ("spacing_s = 2", "spacing_s = 2\npow = \"sha1\"", "`pow` is \"sha1\"; it may be sha256d or scrypt"),
+        ("spacing_s = 2", "spacing_s = 2\nmoney_max = \"84000001\"", "`money_max` is \"84000001\""),
+        ("spacing_s = 2", "spacing_s = 2\nmoney_max = \"1000\"", "makes more than 1000 coins"),
+        ("genesis_spendable = true", "whole_epochs = true", "`whole_epochs` is a rule about epochs"),
+        (asert, "rule = \"daily\"", "`retarget.rule` is \"daily\"; it may be fixed, epoch or asert"),
+        (asert, "rule = \"asert\"\nhalf_life_s = 0", "`retarget.half_life_s` is 0"),
+        (asert, "rule = \"epoch\"\ninterval = 1", "`retarget.interval` is 1"),
+        (asert, "rule = \"epoch\"", "`epoch` takes `interval`"),
+        (asert, "rule = \"fixed\"\ninterval = 5", "`fixed` takes neither"),
         ("time = 1767225600", "", "`genesis.time` is missing"),
         ("time = 1767225600", "time = 1767225600\nblock = \"00\"", "`genesis.block` is the whole block"),
         (alice, "mp6DTMXsQz6Wu6M8Zh2ZE2qScoEUUPVez7", "`genesis.outputs.address`"),

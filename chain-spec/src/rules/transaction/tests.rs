@@ -124,3 +124,15 @@ fn rules_run_in_core_s_order() {
     two_nulls.inputs.push(TxIn { outpoint: Outpoint::NULL, script: Script::default(), sequence: 0 });
     assert_eq!(error_of(two_nulls).reason(), "bad-txns-inputs-duplicate");
 }
+
+#[test]
+fn the_cap_on_values_is_the_chain_s() {
+    let litecoin = crate::ChainSpec::builtin("litecoin-main").unwrap().money_max;
+    let above_bitcoin_s = Arc::new(transaction(&[outpoint(1, 0)], &[MAX_MONEY + 1]));
+    assert!(check_transaction(Arc::clone(&above_bitcoin_s)).is_err());
+    assert!(check_transaction_within(above_bitcoin_s, litecoin).is_ok());
+    for values in [&[litecoin.units() + 1][..], &[litecoin.units(), 1]] {
+        let above = Arc::new(transaction(&[outpoint(1, 0)], values));
+        assert!(check_transaction_within(above, litecoin).is_err(), "{values:?}");
+    }
+}
