@@ -53,7 +53,7 @@ fn template(parent: u64, bits: u32, transactions: usize) -> (Block, Vec<[u8; 32]
 
 fn start(threads: usize, hashrate_max: Option<u64>) -> (Miner, mpsc::Receiver<(Block, Instant)>) {
     let (sender, found) = mpsc::channel();
-    let config = MinerConfig { threads, hashrate_max, kernel: None };
+    let config = MinerConfig { threads, hashrate_max, ..MinerConfig::default() };
     // Nobody listens any more when the bench is at its end.
     let miner = Miner::start(config, move |block| drop(sender.send((block, now())))).expect("threads and a kernel");
     (miner, found)

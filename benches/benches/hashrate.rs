@@ -4,7 +4,7 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
-use chain_spec::{BlockHash, CompactTarget, Header, MerkleRoot, Target};
+use chain_spec::{BlockHash, CompactTarget, Header, MerkleRoot, ProofOfWork, Target};
 use node::miner::kernel::{Kernel, KernelName, Search};
 use sha2::{Digest, Sha256};
 
@@ -20,7 +20,7 @@ fn hashrate(criterion: &mut Criterion) {
         bits: CompactTarget::from_bits(0x1d00_ffff),
         nonce: 0,
     };
-    let search = Search::new(header, Target::from_be_bytes([0; 32]));
+    let search = Search::new(header, Target::from_be_bytes([0; 32]), ProofOfWork::Sha256d);
     let mut group = criterion.benchmark_group("hashrate");
     group.throughput(Throughput::Elements(HASHES));
     group.bench_function("sha2-crate", |bencher| {
@@ -32,7 +32,7 @@ fn hashrate(criterion: &mut Criterion) {
             })
         });
     });
-    for kernel in KernelName::available().into_iter().filter_map(|name| Kernel::named(name).ok()) {
+    for kernel in KernelName::available(ProofOfWork::Sha256d).into_iter().filter_map(|name| Kernel::named(name).ok()) {
         let mut hits = Vec::new();
         group.bench_function(kernel.name().as_str(), |bencher| {
             bencher.iter(|| kernel.scan(&search, 0..HASHES, &mut hits));

@@ -1,14 +1,15 @@
 //! The miner: worker threads that look for a header whose hash meets the target.
 //!
 //! The shell gives it templates ([`Miner::set_job`]) made by the core and gets whole blocks back through a callback;
-//! they come in again as submitted blocks, checked like anyone's. Below it: [`kernel`] hashes, [`job`](mod@job) cuts a
-//! template into pieces of work, `worker` is the threads' loop, `pace` the rate limit, [`meter`](mod@meter) the count.
-//! There is no pool protocol here and no choice of transactions.
+//! they come in again as submitted blocks, checked like anyone's. Its floors, from the ground: [`kernel`] hashes and
+//! [`meter`](mod@meter) counts, `rate_limit` says when; [`job`](mod@job) cuts a template into work units; `worker` is the
+//! threads' loop and [`solve()`] one block at once; [`Miner`] starts and stops them. The proof of work is the chain's:
+//! SHA-256d or scrypt, in the same loop. There is no pool protocol here and no choice of transactions.
 
 pub mod job;
 pub mod kernel;
 pub mod meter;
-mod pace;
+mod rate_limit;
 mod solve;
 mod worker;
 
@@ -17,7 +18,7 @@ mod tests;
 
 use std::{num::NonZero, sync::Arc, thread};
 
-use chain_spec::Block;
+use chain_spec::{Block, ProofOfWork};
 pub use kernel::{KernelError, KernelName};
 pub use meter::Meter;
 pub use solve::solve;
@@ -29,8 +30,14 @@ use worker::Shared;
 /// Bits of a header's version that a miner may roll (BIP320).
 pub const VERSION_ROLLING_MASK: i32 = 0x1fff_e000;
 
-/// Up to this limit, hashes per second, every kernel is fast enough: none is timed, and the miner starts at once.
-const UNTIMED_HASHRATE_MAX: u64 = 2_000_000;
+/// Up to this limit, hashes per second, every kernel of the proof of work is fast enough: none is timed, and the miner
+/// starts at once.
+fn untimed_hashrate_max(proof_of_work: ProofOfWork) -> u64 {
+    match proof_of_work {
+        ProofOfWork::Sha256d => 2_000_000,
+        ProofOfWork::Scrypt => 2_000,
+    }
+}
 
 /// How to mine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,12 +48,14 @@ pub struct MinerConfig {
     pub hashrate_max: Option<u64>,
     /// The kernel; none picks the fastest by self-timing, or without timing for a rate that any kernel reaches.
     pub kernel: Option<KernelName>,
+    /// What the chain counts as work.
+    pub proof_of_work: ProofOfWork,
 }
 
-/// One worker for each core this process may use, no limit, the fastest kernel.
+/// One worker for each core this process may use, no limit, the fastest kernel, SHA-256d.
 impl Default for MinerConfig {
     fn default() -> MinerConfig {
-        MinerConfig { threads: cores(), hashrate_max: None, kernel: None }
+        MinerConfig { threads: cores(), hashrate_max: None, kernel: None, proof_of_work: ProofOfWork::Sha256d }
     }
 }
 
@@ -73,6 +82,7 @@ pub fn cores() -> usize {
 pub struct Miner {
     shared: Arc<Shared>,
     kernel: Kernel,
+    proof_of_work: ProofOfWork,
     threads: Vec<thread::JoinHandle<()>>,
 }
 
@@ -85,13 +95,16 @@ impl Miner {
         if config.threads == 0 {
             return Err(MinerError::ZeroThreads);
         }
+        let proof_of_work = config.proof_of_work;
         let kernel = match config.kernel {
-            Some(name) => Kernel::named(name)?,
-            None if config.hashrate_max.is_some_and(|rate| rate <= UNTIMED_HASHRATE_MAX) => Kernel::untimed(),
-            None => Kernel::fastest(),
+            Some(name) => Kernel::named_for(name, proof_of_work)?,
+            None if config.hashrate_max.is_some_and(|rate| rate <= untimed_hashrate_max(proof_of_work)) => {
+                Kernel::untimed(proof_of_work)
+            }
+            None => Kernel::fastest(proof_of_work, config.threads),
         };
         let shared = Arc::new(Shared::new(config.threads, config.hashrate_max, Box::new(found)));
-        let mut miner = Miner { shared, kernel, threads: Vec::with_capacity(config.threads) };
+        let mut miner = Miner { shared, kernel, proof_of_work, threads: Vec::with_capacity(config.threads) };
         for worker in 0..config.threads {
             let shared = Arc::clone(&miner.shared);
             let thread = thread::Builder::new()
@@ -108,7 +121,7 @@ impl Miner {
     /// [Merkle branch](chain_spec::merkle::coinbase_branch) of its coinbase.
     /// Effective within a millisecond. An invalid compact target is no job.
     pub fn set_job(&self, block: Block, coinbase_branch: Vec<[u8; 32]>) {
-        let job = Job::new(block, coinbase_branch).map(Arc::new);
+        let job = Job::new(block, coinbase_branch, self.proof_of_work).map(Arc::new);
         self.shared.change(|state| {
             state.job = job;
             state.job_since = meter::now();

@@ -14,6 +14,7 @@ use clap::builder::BoolishValueParser;
 use std::{fs, path::PathBuf, time::Duration};
 
 use anyhow::Context;
+use chain_spec::ProofOfWork;
 use indicatif::{ProgressBar, ProgressStyle};
 use node::miner::kernel::{Kernel, KernelError, KernelName};
 
@@ -80,7 +81,7 @@ impl Plan {
         if !(1..=THREADS_MAX).contains(&most) {
             return Err(BadInput::Threads(most));
         }
-        let available = KernelName::available();
+        let available = KernelName::available(ProofOfWork::Sha256d);
         let kernels = match args.kernel.as_str() {
             "all" => available,
             name => match name.parse()? {
@@ -107,7 +108,7 @@ pub fn run(args: &BenchArgs, json: bool) -> anyhow::Result<()> {
     }
     let selected = match kernels[..] {
         [kernel] => kernel,
-        _ => Kernel::fastest(),
+        _ => Kernel::fastest(ProofOfWork::Sha256d, 1),
     };
     let contenders: Vec<Contender> =
         std::iter::once(Contender::Crate).chain(kernels.into_iter().map(Contender::Kernel)).collect();

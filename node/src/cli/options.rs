@@ -78,7 +78,8 @@ pub struct Options {
     /// Mining limit over all threads, hashes per second [default: none]
     #[arg(long, env = "TESTOON_HASHRATE", value_name = "H/S")]
     pub hashrate: Option<u64>,
-    /// Mining kernel: scalar, sha-ni, avx2 or avx512 [default: the fastest here]
+    /// Mining kernel: scalar, avx2, sha-ni, avx512 or neon; on a chain with scrypt scrypt-portable, scrypt-avx2 or
+    /// scrypt-avx512 [default: the fastest here]
     #[arg(long, env = "TESTOON_KERNEL", value_name = "NAME")]
     pub kernel: Option<String>,
 

@@ -1,4 +1,6 @@
-//! A block template cut into pieces of work: every piece has its own extranonce or version group, so pieces never overlap.
+//! A block template cut into work units: each has its own extranonce or group of versions, so that no two overlap.
+//!
+//! Above it is the `worker`, which searches one unit after another; below it the kernel's [`Search`].
 
 use std::sync::{
     Arc,
@@ -6,7 +8,7 @@ use std::sync::{
 };
 
 use chain_spec::{
-    Block, Encode, Header, MerkleRoot, Script, Target, TxIn, Txid, encode::compact_size_len, hash,
+    Block, Encode, Header, MerkleRoot, ProofOfWork, Script, Target, TxIn, Txid, encode::compact_size_len, hash,
     merkle::root_from_branch,
 };
 
@@ -14,9 +16,9 @@ use super::{VERSION_ROLLING_MASK, kernel::LANES, kernel::Search};
 
 /// Bytes at the end of the coinbase's script that the miner may change.
 const EXTRANONCE_LEN: usize = 8;
-/// Version bits of BIP320 that tell pieces apart; the four below them are the lanes of one [`Search`].
+/// Version bits of BIP320 that tell work units apart; the four below them are the lanes of one [`Search`].
 const GROUP_SHIFT: u32 = VERSION_ROLLING_MASK.trailing_zeros() + LANES.trailing_zeros();
-/// How many pieces share an extranonce.
+/// How many work units share an extranonce.
 const GROUPS: u64 = 1 << (VERSION_ROLLING_MASK.count_ones() - LANES.trailing_zeros());
 
 /// A template with what is needed to roll it: its coinbase's bytes and Merkle branch.
@@ -24,18 +26,19 @@ const GROUPS: u64 = 1 << (VERSION_ROLLING_MASK.count_ones() - LANES.trailing_zer
 pub struct Job {
     block: Block,
     target: Target,
+    proof_of_work: ProofOfWork,
     /// The coinbase's bytes and where its extranonce starts; none if its script is too short to hold one.
     coinbase: Option<(Vec<u8>, usize)>,
     branch: Vec<[u8; 32]>,
-    /// The number of the next piece.
+    /// The number of the next unit.
     next: AtomicU64,
     /// A block was found and handed over.
     answered: AtomicBool,
 }
 
-/// One piece of a job: 2³⁶ candidates.
+/// A part of a job: 2³⁶ candidates.
 #[derive(Clone, Debug)]
-pub struct Piece {
+pub struct WorkUnit {
     /// The candidates.
     pub search: Search,
     job: Arc<Job>,
@@ -45,7 +48,7 @@ pub struct Piece {
 impl Job {
     /// Prepares a template, with the Merkle branch of its coinbase. None if its compact target is invalid, so that no hash
     /// can meet it.
-    pub fn new(block: Block, branch: Vec<[u8; 32]>) -> Option<Job> {
+    pub fn new(block: Block, branch: Vec<[u8; 32]>, proof_of_work: ProofOfWork) -> Option<Job> {
         let target = block.header.bits.to_target()?;
         let coinbase = block.transactions.first().and_then(|coinbase| {
             let script = coinbase.inputs.first()?.script.as_bytes();
@@ -56,7 +59,7 @@ impl Job {
             Some((coinbase.to_bytes(), script_start + in_script))
         });
         let (next, answered) = (AtomicU64::new(0), AtomicBool::new(false));
-        Some(Job { branch, coinbase, target, block, next, answered })
+        Some(Job { branch, coinbase, target, proof_of_work, block, next, answered })
     }
 
     /// The target hashes must meet.
@@ -84,20 +87,20 @@ impl Job {
         self.answered.store(false, Ordering::Relaxed);
     }
 
-    /// A piece nobody else has.
-    pub fn next_piece(self: &Arc<Job>) -> Piece {
-        self.piece(self.next.fetch_add(1, Ordering::Relaxed))
+    /// A unit nobody else has.
+    pub fn next_unit(self: &Arc<Job>) -> WorkUnit {
+        self.unit(self.next.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Piece number `number`: pieces of different numbers share no candidate.
-    fn piece(self: &Arc<Job>, number: u64) -> Piece {
+    /// WorkUnit number `number`: work units of different numbers share no candidate.
+    fn unit(self: &Arc<Job>, number: u64) -> WorkUnit {
         let (group, extranonce) = (number % GROUPS, number / GROUPS);
         let header = Header {
             version: self.block.header.version ^ ((group as i32) << GROUP_SHIFT),
             merkle_root: self.merkle_root(extranonce),
             ..self.block.header
         };
-        Piece { search: Search::new(header, self.target), job: Arc::clone(self), extranonce }
+        WorkUnit { search: Search::new(header, self.target, self.proof_of_work), job: Arc::clone(self), extranonce }
     }
 
     fn merkle_root(&self, extranonce: u64) -> MerkleRoot {
@@ -112,8 +115,8 @@ impl Job {
     }
 }
 
-impl Piece {
-    /// The job it is a piece of.
+impl WorkUnit {
+    /// The job it is a unit of.
     pub fn job(&self) -> &Arc<Job> {
         &self.job
     }

@@ -18,6 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const EASY: u32 = 0x207f_ffff;
 /// About 2¹⁶ hashes.
 const MEDIUM: u32 = 0x1f00_ffff;
+const SHA256D: ProofOfWork = ProofOfWork::Sha256d;
 /// No hash will meet it.
 const HOPELESS: u32 = 0x0300_0001;
 
@@ -53,7 +54,7 @@ fn assert_solved(block: &Block) {
 
 fn start(threads: usize, hashrate_max: Option<u64>) -> (Miner, mpsc::Receiver<Block>) {
     let (sender, blocks) = mpsc::channel();
-    let config = MinerConfig { threads, hashrate_max, kernel: Some(KernelName::Scalar) };
+    let config = MinerConfig { threads, hashrate_max, kernel: Some(KernelName::Scalar), proof_of_work: SHA256D };
     let miner = Miner::start(config, move |block| drop(sender.send(block))).unwrap();
     (miner, blocks)
 }
@@ -143,42 +144,42 @@ fn paused_cleared_and_limited_to_zero_miners_do_nothing() {
 }
 
 #[test]
-fn pieces_roll_version_and_extranonce_and_never_overlap() {
+fn work_units_roll_version_and_extranonce_and_never_overlap() {
     let template = template(1, EASY);
-    let job = Arc::new(Job::new(template.clone(), branch(&template)).unwrap());
-    let pieces: Vec<_> = (0..5000).map(|_| job.next_piece()).collect();
-    let mut spaces: Vec<_> = pieces
+    let job = Arc::new(Job::new(template.clone(), branch(&template), ProofOfWork::Sha256d).unwrap());
+    let units: Vec<_> = (0..5000).map(|_| job.next_unit()).collect();
+    let mut spaces: Vec<_> = units
         .iter()
-        .map(|piece| {
-            let header = piece.search.header(0);
+        .map(|unit| {
+            let header = unit.search.header(0);
             assert_eq!((header.version ^ template.header.version) & !VERSION_ROLLING_MASK, 0);
             (header.version, *header.merkle_root.as_bytes())
         })
         .collect();
     spaces.sort_unstable();
     spaces.dedup();
-    assert_eq!(spaces.len(), pieces.len(), "no two pieces share version group and extranonce");
+    assert_eq!(spaces.len(), units.len(), "no two units share a group of versions and an extranonce");
     for number in [0, 1, 4095, 4096, 4999] {
-        let piece = &pieces[number];
-        let block = piece.block(12_345);
+        let unit = &units[number];
+        let block = unit.block(12_345);
         let txids: Vec<_> = block.transactions.iter().map(|transaction| transaction.txid()).collect();
-        assert_eq!(block.header.merkle_root, merkle_root(&txids).0, "piece {number}");
-        assert_eq!(block.header, piece.search.header(12_345));
+        assert_eq!(block.header.merkle_root, merkle_root(&txids).0, "unit {number}");
+        assert_eq!(block.header, unit.search.header(12_345));
     }
 }
 
 #[test]
 fn one_block_at_once() {
     let go_on = AtomicBool::new(false);
-    let easy = solve(template(1, EASY), &go_on).unwrap();
+    let easy = solve(template(1, EASY), SHA256D, &go_on).unwrap();
     assert_eq!(easy.header.version, template(1, EASY).header.version, "an easy target needs no version bits");
     assert!(easy.header.bits.to_target().unwrap().is_met_by(&easy.hash()));
-    assert_solved(&solve(template(2, MEDIUM), &go_on).unwrap());
-    assert_eq!(solve(template(3, 0), &go_on), None, "a compact target of zero is invalid");
+    assert_solved(&solve(template(2, MEDIUM), SHA256D, &go_on).unwrap());
+    assert_eq!(solve(template(3, 0), SHA256D, &go_on), None, "a compact target of zero is invalid");
 
     let cancel = AtomicBool::new(false);
     thread::scope(|scope| {
-        let solving = scope.spawn(|| solve(template(4, HOPELESS), &cancel));
+        let solving = scope.spawn(|| solve(template(4, HOPELESS), SHA256D, &cancel));
         cancel.store(true, std::sync::atomic::Ordering::Relaxed);
         assert_eq!(solving.join().unwrap(), None);
     });
@@ -186,7 +187,35 @@ fn one_block_at_once() {
 
 #[test]
 fn zero_threads_is_an_error() {
-    let config = MinerConfig { threads: 0, hashrate_max: None, kernel: None };
+    let config = MinerConfig { threads: 0, ..MinerConfig::default() };
     let error = Miner::start(config, drop).err().unwrap();
     assert!(error.to_string().contains("at least one"), "{error}");
+}
+
+#[test]
+fn scrypt_blocks_meet_their_target_by_scrypt() {
+    const SCRYPT: ProofOfWork = ProofOfWork::Scrypt;
+    let (sender, blocks) = mpsc::channel();
+    let config = MinerConfig { threads: 2, hashrate_max: None, kernel: None, proof_of_work: SCRYPT };
+    let miner = Miner::start(config, move |block| drop(sender.send(block))).unwrap();
+    assert_eq!(miner.meter().kernel.proof_of_work(), SCRYPT);
+    let is_solved = |block: &Block| SCRYPT.meets(&block.header, block.header.bits.to_target().unwrap());
+    // About 16 hashes.
+    let bits = 0x200f_ffff;
+    for parent in 1..=3 {
+        set_job(&miner, template(parent, bits));
+        let block = blocks.recv_timeout(PATIENCE).unwrap();
+        assert_eq!(block.header.previous, BlockHash::from_bytes([parent; 32]));
+        assert!(is_solved(&block));
+    }
+    let go_on = AtomicBool::new(false);
+    assert!(is_solved(&solve(template(4, bits), SCRYPT, &go_on).unwrap()));
+}
+
+#[test]
+fn a_kernel_of_another_proof_of_work_is_an_error() {
+    let config =
+        MinerConfig { kernel: Some(KernelName::Scalar), proof_of_work: ProofOfWork::Scrypt, ..MinerConfig::default() };
+    let error = Miner::start(config, drop).err().unwrap().to_string();
+    assert!(error.contains("scalar") && error.contains("scrypt-portable") && !error.contains('\n'), "{error}");
 }

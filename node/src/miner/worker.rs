@@ -1,4 +1,6 @@
 //! The loop of a mining thread, and what the threads share.
+//!
+//! Above `rate_limit`, `job`, `kernel` and `meter`, which it joins; below [`Miner`](super::Miner), which starts it.
 
 use std::{
     sync::{
@@ -11,18 +13,16 @@ use std::{
 use chain_spec::Block;
 
 use super::{
-    job::{Job, Piece},
-    kernel::{BATCH_NONCES_MAX, Kernel, LANES, Search},
+    job::{Job, WorkUnit},
+    kernel::{Kernel, Search},
     meter::{self, Counter, SAMPLE_INTERVAL, Window},
-    pace::Pace,
+    rate_limit::RateLimiter,
 };
 
 /// After a block was found, how long to wait for the next job before going on with the old one.
 const NEXT_JOB_WAIT: Duration = Duration::from_secs(1);
 /// A limited worker sleeps no longer at once; it only bounds the arithmetic.
 const SLEEP_MAX: Duration = Duration::from_secs(3600);
-/// Slices end at multiples of this, which every kernel's batch divides, so that no batch is cut.
-const ALIGNMENT: u64 = (LANES * BATCH_NONCES_MAX) as u64;
 
 /// What the miner's owner decides; workers copy it when the generation changes.
 #[derive(Clone, Debug)]
@@ -124,9 +124,9 @@ struct Worker<'a> {
     /// The generation `state` was copied at.
     generation: u64,
     state: State,
-    pace: Pace,
-    /// The piece in hand and the next candidate in it.
-    piece: Option<(Piece, u64)>,
+    limiter: RateLimiter,
+    /// The unit being searched and the next candidate in it.
+    unit: Option<(WorkUnit, u64)>,
     sampled: Instant,
     hits: Vec<u64>,
 }
@@ -141,8 +141,8 @@ pub fn run(shared: &Shared, worker: usize, kernel: Kernel) {
         kernel,
         generation: shared.generation.load(Ordering::Acquire),
         state: shared.state().clone(),
-        pace: Pace::new(None, now),
-        piece: None,
+        limiter: RateLimiter::new(None, kernel.batch(), now),
+        unit: None,
         sampled: now,
         hits: Vec::new(),
     };
@@ -162,17 +162,17 @@ impl Worker<'_> {
             return;
         }
         let Some(job) = self.state.job.clone().filter(|_| self.is_active()) else {
-            self.rest(None);
+            self.wait_idle(None);
             return;
         };
         if job.is_answered() {
-            if !self.rest(Some(NEXT_JOB_WAIT)) {
+            if !self.wait_idle(Some(NEXT_JOB_WAIT)) {
                 job.reopen();
             }
             return;
         }
         let now = meter::now();
-        if let Some(wait) = self.pace.wait(now) {
+        if let Some(wait) = self.limiter.wait(now) {
             self.shared.sleep(self.generation, Some(wait));
             return;
         }
@@ -184,10 +184,10 @@ impl Worker<'_> {
     }
 
     /// Sleeps with nothing to do; whether there is a new state.
-    fn rest(&mut self, timeout: Option<Duration>) -> bool {
+    fn wait_idle(&mut self, timeout: Option<Duration>) -> bool {
         self.shared.sample();
         let changed = self.shared.sleep(self.generation, timeout);
-        self.pace.rest(meter::now());
+        self.limiter.was_idle_until(meter::now());
         self.shared.sample();
         changed
     }
@@ -197,56 +197,57 @@ impl Worker<'_> {
         self.generation = self.shared.generation.load(Ordering::Relaxed);
         self.state = state.clone();
         drop(state);
-        if let (Some((piece, _)), job) = (&self.piece, &self.state.job)
-            && !job.as_ref().is_some_and(|job| Arc::ptr_eq(job, piece.job()))
+        if let (Some((unit, _)), job) = (&self.unit, &self.state.job)
+            && !job.as_ref().is_some_and(|job| Arc::ptr_eq(job, unit.job()))
         {
-            self.piece = None;
-            self.pace.begin_job();
+            self.unit = None;
+            self.limiter.begin_job();
         }
         let threads = self.shared.counters.len() as f64;
-        self.pace.set_limit(self.state.hashrate_max.map(|limit| limit as f64 / threads), meter::now());
+        self.limiter.set_limit(self.state.hashrate_max.map(|limit| limit as f64 / threads), meter::now());
     }
 
     /// Mines one slice of `job`, which starts at `start`.
     fn mine(&mut self, job: &Arc<Job>, start: Instant) {
-        let (mut piece, from) = match self.piece.take() {
-            Some((piece, at)) if at < Search::CANDIDATES => (piece, at),
-            _ => (job.next_piece(), 0),
+        let (mut unit, from) = match self.unit.take() {
+            Some((unit, at)) if at < Search::CANDIDATES => (unit, at),
+            _ => (job.next_unit(), 0),
         };
         let elapsed_s = start.saturating_duration_since(self.state.job_since).as_secs();
-        piece.search.set_time(job.header().time.wrapping_add(elapsed_s as u32));
+        unit.search.set_time(job.header().time.wrapping_add(elapsed_s as u32));
 
-        let to = slice_end(from, self.pace.hashes());
-        self.kernel.scan(&piece.search, from..to, &mut self.hits);
+        let to = slice_end(from, self.limiter.hashes(), self.kernel.batch());
+        self.kernel.scan(&unit.search, from..to, &mut self.hits);
         let end = meter::now();
         self.counter.add(to - from);
-        self.pace.done(to - from, start, end);
+        self.limiter.done(to - from, start, end);
         if end.saturating_duration_since(self.sampled) >= SAMPLE_INTERVAL {
             self.sampled = end;
             self.shared.sample();
         }
         if let Some(&hit) = self.hits.iter().min() {
             self.hits.clear();
-            self.report(&piece, hit);
+            self.report(&unit, hit);
         }
-        self.piece = Some((piece, to));
+        self.unit = Some((unit, to));
     }
 
     /// Hands a block over, unless its job was replaced meanwhile or another worker was first.
-    fn report(&self, piece: &Piece, hit: u64) {
+    fn report(&self, unit: &WorkUnit, hit: u64) {
         let state = self.shared.state();
-        let current = state.job.as_ref().is_some_and(|job| Arc::ptr_eq(job, piece.job())) && !state.stopping;
+        let current = state.job.as_ref().is_some_and(|job| Arc::ptr_eq(job, unit.job())) && !state.stopping;
         drop(state);
-        if current && piece.job().answer() {
-            (self.shared.found)(piece.block(hit));
+        if current && unit.job().answer() {
+            (self.shared.found)(unit.block(hit));
         }
     }
 }
 
-/// The end of a slice of about `hashes` from `from`: on the alignment when it is not less than a batch away.
-fn slice_end(from: u64, hashes: u64) -> u64 {
+/// The end of a slice of about `hashes` from `from`: at a multiple of the kernel's batch when there is one in the slice, so
+/// that no batch is cut.
+fn slice_end(from: u64, hashes: u64, batch: u64) -> u64 {
     let end = from.saturating_add(hashes).min(Search::CANDIDATES);
-    let aligned = end / ALIGNMENT * ALIGNMENT;
+    let aligned = end / batch * batch;
     if aligned > from { aligned } else { end }
 }
 

@@ -104,6 +104,7 @@ impl Mining {
         core: CoreHandle,
         spec: Arc<ChainSpec>,
     ) -> Result<Mining, MinerError> {
+        let config = MinerConfig { proof_of_work: spec.proof_of_work, ..config };
         // One place: a block found while another is being submitted has the same parent and is of no use.
         let (found, blocks) = mpsc::channel(1);
         let state = Mutex::new(State { payout: None, config, miner: None, waiting: None });

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use chain_spec::{BlockHash, ChainSpec, CompactTarget, Header, MerkleRoot, Target};
+use chain_spec::{BlockHash, ChainSpec, CompactTarget, Header, MerkleRoot, ProofOfWork, Target};
 use node::miner::kernel::{Kernel, LANES, Search};
 use sha2::{Digest, Sha256};
 
@@ -122,7 +122,7 @@ impl Measured {
 
 /// Measures all in `duration` together, round after round; `before` is told what comes next.
 pub fn in_rounds(results: &mut [Measured], duration: Duration, mut before: impl FnMut(&Measured)) {
-    let search = Search::new(idle_header(), Target::from_be_bytes([0; 32]));
+    let search = Search::new(idle_header(), Target::from_be_bytes([0; 32]), ProofOfWork::Sha256d);
     let slot = duration / (ROUNDS * results.len().max(1) as u32);
     for _ in 0..ROUNDS {
         for measured in results.iter_mut() {
@@ -146,7 +146,7 @@ pub fn self_test(kernel: Kernel) -> anyhow::Result<()> {
     let mut easy = [0xff; 32];
     easy[..2].copy_from_slice(&[0, 0x0f]);
     let target = Target::from_be_bytes(easy);
-    let search = Search::new(idle_header(), target);
+    let search = Search::new(idle_header(), target, ProofOfWork::Sha256d);
     let range = 5..5 + SELF_TEST_CANDIDATES;
     let expected: Vec<u64> = range.clone().filter(|&index| target.is_met_by(&search.header(index).hash())).collect();
     let mut found = Vec::new();
@@ -161,7 +161,7 @@ pub fn self_test(kernel: Kernel) -> anyhow::Result<()> {
     let lanes = LANES as u64;
     let mut found = Vec::new();
     let range = (GENESIS_NONCE - 100) * lanes..(GENESIS_NONCE + 100) * lanes;
-    kernel.scan(&Search::new(genesis, target), range, &mut found);
+    kernel.scan(&Search::new(genesis, target, ProofOfWork::Sha256d), range, &mut found);
     if found != [GENESIS_NONCE * lanes] {
         bail!("self-test: kernel {name} does not find Bitcoin's genesis block");
     }

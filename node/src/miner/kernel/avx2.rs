@@ -20,11 +20,13 @@ use super::{
 /// The forms this processor can run.
 pub fn variants() -> &'static [Variant] {
     if is_x86_feature_detected!("avx2") {
-        &[
-            Variant { label: "8 lanes, 1 stream", scan: scan::<1, 1> },
-            Variant { label: "8 lanes, 2 and 1 streams", scan: scan::<2, 1> },
-            Variant { label: "8 lanes, 2 streams", scan: scan::<2, 2> },
-        ]
+        const {
+            &[
+                Variant::of_registers("8 lanes, 1 stream", scan::<1, 1>),
+                Variant::of_registers("8 lanes, 2 and 1 streams", scan::<2, 1>),
+                Variant::of_registers("8 lanes, 2 streams", scan::<2, 2>),
+            ]
+        }
     } else {
         &[]
     }

@@ -22,12 +22,14 @@ use super::{
 /// The forms this processor can run.
 pub fn variants() -> &'static [Variant] {
     if is_x86_feature_detected!("avx512f") {
-        &[
-            Variant { label: "16 lanes, 2 streams", scan: scan::<2, 2> },
-            Variant { label: "16 lanes, 3 and 2 streams", scan: scan::<3, 2> },
-            Variant { label: "16 lanes, 2 and 1 streams", scan: scan::<2, 1> },
-            Variant { label: "16 lanes, 1 stream", scan: scan::<1, 1> },
-        ]
+        const {
+            &[
+                Variant::of_registers("16 lanes, 2 streams", scan::<2, 2>),
+                Variant::of_registers("16 lanes, 3 and 2 streams", scan::<3, 2>),
+                Variant::of_registers("16 lanes, 2 and 1 streams", scan::<2, 1>),
+                Variant::of_registers("16 lanes, 1 stream", scan::<1, 1>),
+            ]
+        }
     } else {
         &[]
     }

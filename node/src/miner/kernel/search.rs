@@ -1,14 +1,15 @@
 //! What a kernel is asked: sixteen versions of one header times every nonce, and the target.
 
-use chain_spec::{BlockHash, Header, Target};
-use sha2::{Digest, Sha256, block_api::compress256};
+use chain_spec::{Header, ProofOfWork, Target};
+use sha2::block_api::compress256;
 
 use super::{super::VERSION_ROLLING_MASK, constants::INITIAL};
 
 /// Versions of the header that share one nonce: what a 512-bit register holds.
 pub const LANES: usize = 16;
 
-/// The most nonces a kernel takes at once; every kernel's batch divides it. The rest of a range is done one by one.
+/// The most nonces an SHA-256d kernel takes at once; every such kernel's batch divides it. The rest of a range is done one
+/// by one.
 pub const BATCH_NONCES_MAX: usize = 48;
 
 /// Candidates whose last digest word passed a kernel's test, as indices into the [`Search`].
@@ -22,6 +23,7 @@ pub type Hits = Vec<u64>;
 pub struct Search {
     header: Header,
     target: Target,
+    proof_of_work: ProofOfWork,
     /// Ones where [`Target`]'s leading zero bits fall in the digest's last state word.
     mask: u32,
     /// State after the first 64 bytes: `midstates[word][lane]`.
@@ -35,10 +37,11 @@ impl Search {
     pub const CANDIDATES: u64 = (LANES as u64) << 32;
 
     /// All nonces of `header` in sixteen versions; lane 0 is the header's own version. The nonce is ignored.
-    pub fn new(header: Header, target: Target) -> Search {
+    pub fn new(header: Header, target: Target, proof_of_work: ProofOfWork) -> Search {
         let leading = u32::from_be_bytes(first_four(&target.to_be_bytes()));
         let ones = u32::MAX.checked_shr(leading.leading_zeros()).map_or(u32::MAX, |rest| !rest);
-        let mut search = Search { header, target, mask: ones.swap_bytes(), midstates: [[0; LANES]; 8], tail: [0; 3] };
+        let mask = ones.swap_bytes();
+        let mut search = Search { header, target, proof_of_work, mask, midstates: [[0; LANES]; 8], tail: [0; 3] };
         for lane in 0..LANES {
             let bytes = Header { version: search.version(lane), ..header }.to_array();
             let mut state = INITIAL;
@@ -59,6 +62,11 @@ impl Search {
         self.tail[1] = time.swap_bytes();
     }
 
+    /// What counts as work.
+    pub fn proof_of_work(&self) -> ProofOfWork {
+        self.proof_of_work
+    }
+
     /// The target hits are confirmed against.
     pub fn target(&self) -> Target {
         self.target
@@ -70,10 +78,9 @@ impl Search {
         Header { version: self.version(lane), nonce: (index / LANES as u64) as u32, ..self.header }
     }
 
-    /// Whether a candidate meets the whole target, by the `sha2` crate and no kernel.
+    /// Whether a candidate meets the whole target, by [`ProofOfWork::meets`] and no kernel.
     pub fn meets(&self, index: u64) -> bool {
-        let hash = Sha256::digest(Sha256::digest(self.header(index).to_array()));
-        self.target.is_met_by(&BlockHash::from_bytes(hash.into()))
+        self.proof_of_work.meets(&self.header(index), self.target)
     }
 
     pub(super) fn mask(&self) -> u32 {

@@ -1,9 +1,12 @@
 //! The SHA-NI kernel: the x86 SHA extensions with several versions of the header side by side.
 //!
-//! `sha256rnds2` does two rounds and starts every second cycle at best, but its result takes four, so two streams or
-//! more are interleaved. All versions of one nonce share the first hash's schedule: it is computed once and stored, and
-//! the first hash is nothing but rounds. Rounds 0 and 1 of the second block, and of the second hash what comes after
-//! round 61, are left out.
+//! `sha256rnds2` does two rounds. Its result takes four cycles; how often one starts depends on the processor: every cycle
+//! (AMD Zen 4), every second (Zen 5), every third (Intel, family 6 model 167 and its successors, measured). So two to four
+//! streams have to be interleaved. All versions of one nonce share the first hash's schedule: it is computed once and
+//! stored, and the first hash is nothing but rounds, one shuffle for all streams between two of them; there more streams
+//! cost nothing but registers, and processors that start a round each cycle want many. In the second hash each stream
+//! has a schedule of its own, so that four fill the registers. Rounds 0 and 1 of the second block, and of the second hash
+//! what comes after round 61, are left out: 62 instructions `sha256rnds2` a double hash are the kernel's limit.
 //!
 //! The instructions want the state in two registers: `abef` and `cdgh`, the first letter in the highest word. Two rounds
 //! give a new `abef`, and the old one is the new `cdgh`.
@@ -22,19 +25,31 @@ use super::{
 /// The forms this processor can run.
 pub fn variants() -> &'static [Variant] {
     if is_x86_feature_detected!("sha") && is_x86_feature_detected!("avx") {
-        &[Variant { label: "4 streams", scan: scan::<4> }, Variant { label: "2 streams", scan: scan::<2> }]
+        const {
+            &[
+                Variant::of_registers("4 streams", scan::<4, 4>),
+                Variant::of_registers("2 streams", scan::<2, 2>),
+                Variant::of_registers("8 and 4 streams", scan::<8, 4>),
+                Variant::of_registers("12 and 4 streams", scan::<12, 4>),
+                Variant::of_registers("6 and 2 streams", scan::<6, 2>),
+            ]
+        }
     } else {
         &[]
     }
 }
 
-fn scan<const STREAMS: usize>(search: &Search, range: Range<u64>, hits: &mut Hits) {
-    const { assert!(LANES.is_multiple_of(STREAMS)) }
+/// With `FIRST` streams in the first hash and `SECOND` in the second.
+fn scan<const FIRST: usize, const SECOND: usize>(search: &Search, range: Range<u64>, hits: &mut Hits) {
+    const { assert!(LANES.is_multiple_of(SECOND) && (LANES % FIRST).is_multiple_of(REST)) }
     scan_in_batches(search, range, 1, hits, |nonces, hits| {
         // SAFETY: only `variants` gives this function away, after it has seen that the processor has both.
-        unsafe { scan_nonces::<STREAMS>(search, nonces, hits) }
+        unsafe { scan_nonces::<FIRST, SECOND>(search, nonces, hits) }
     });
 }
+
+/// Streams of the first hash for the lanes that no whole group of `FIRST` takes.
+const REST: usize = 4;
 
 /// SHA-256's state as the instructions want it.
 #[derive(Clone, Copy)]
@@ -43,27 +58,54 @@ struct State {
     cdgh: __m128i,
 }
 
+/// What all nonces of a search share: the midstate of each lane, and its state after rounds 0 and 1.
+struct Prepared {
+    start: [State; LANES],
+    after_1: [State; LANES],
+}
+
 #[target_feature(enable = "sha,avx")]
-fn scan_nonces<const STREAMS: usize>(search: &Search, nonces: Range<u64>, hits: &mut Hits) {
+fn scan_nonces<const FIRST: usize, const SECOND: usize>(search: &Search, nonces: Range<u64>, hits: &mut Hits) {
     let mask = search.mask();
     let [w0, w1, w2] = search.tail();
     let rounds_0_1 = words([K[0].wrapping_add(w0), K[1].wrapping_add(w1), 0, 0]);
     let start: [State; LANES] = std::array::from_fn(|lane| state(search.midstates().each_ref().map(|row| row[lane])));
-    let after_1 = start.map(|start| two_rounds(start, rounds_0_1));
+    let prepared = Prepared { start, after_1: start.map(|start| two_rounds(start, rounds_0_1)) };
     let initial = state(INITIAL);
+    let mut digests = [[words([0; 4]); 2]; LANES];
     for nonce in nonces {
-        let tail = words([w0, w1, w2, (nonce as u32).swap_bytes()]);
-        let schedule = first_schedule(tail);
-        for lane in (0..LANES).step_by(STREAMS) {
-            let mut states: [State; STREAMS] = std::array::from_fn(|stream| after_1[lane + stream]);
-            first_rounds(&mut states, &schedule);
-            let digests: [_; STREAMS] = std::array::from_fn(|stream| digest(start[lane + stream], states[stream]));
+        let schedule = first_schedule(words([w0, w1, w2, (nonce as u32).swap_bytes()]));
+        let whole = LANES / FIRST * FIRST;
+        for lane in (0..whole).step_by(FIRST) {
+            first_hash::<FIRST>(&prepared, &schedule, lane, &mut digests);
+        }
+        for lane in (whole..LANES).step_by(REST) {
+            first_hash::<REST>(&prepared, &schedule, lane, &mut digests);
+        }
+        for lane in (0..LANES).step_by(SECOND) {
+            let digests: [_; SECOND] = std::array::from_fn(|stream| digests[lane + stream]);
             for (stream, word) in second_hash(initial, digests).into_iter().enumerate() {
                 if word & mask == 0 {
                     hits.push(nonce * LANES as u64 + (lane + stream) as u64);
                 }
             }
         }
+    }
+}
+
+/// The first hash of `STREAMS` lanes from `lane` on.
+#[inline]
+#[target_feature(enable = "sha,avx")]
+fn first_hash<const STREAMS: usize>(
+    prepared: &Prepared,
+    schedule: &[__m128i; 16],
+    lane: usize,
+    digests: &mut [[__m128i; 2]; LANES],
+) {
+    let mut states: [State; STREAMS] = std::array::from_fn(|stream| prepared.after_1[lane + stream]);
+    first_rounds(&mut states, schedule);
+    for (stream, state) in states.into_iter().enumerate() {
+        digests[lane + stream] = digest(prepared.start[lane + stream], state);
     }
 }
 

@@ -28,7 +28,7 @@ async fn start(spec: ChainSpec, datadir: &std::path::Path, wrap: Option<Wrap>) -
     let payout = Address::parse("mp6DTMXsQz6Wu6M8Zh2ZE2qScoEUUPVez6", &spec).unwrap();
     let mut network = NetworkConfig::new(spec.id(), spec.name.clone(), datadir);
     network.discover = false;
-    let miner = MinerConfig { threads: 1, hashrate_max: Some(1_000), kernel: None };
+    let miner = MinerConfig { threads: 1, hashrate_max: Some(1_000), ..MinerConfig::default() };
     let settings = Settings {
         spec,
         datadir: datadir.to_owned(),

@@ -57,7 +57,7 @@ async fn generate(context: Arc<Context>, arguments: &Arguments, payout: Script) 
                 runtime.block_on(tokio::time::sleep(CLOCK_LOOK));
             }
             refuse_if_too_hard(&template, tries_max)?;
-            let Some(block) = miner::solve(template, cancel) else { break };
+            let Some(block) = miner::solve(template, spec.proof_of_work, cancel) else { break };
             hashes.push(json!(block.hash().to_string()));
             runtime.block_on(submit(&core, block))?;
         }
@@ -127,8 +127,9 @@ pub async fn generateblock(context: Arc<Context>, arguments: Arguments) -> Reply
         Ok::<_, RpcError>(template)
     });
     let template = judged.await??;
+    let proof_of_work = context.spec.proof_of_work;
     let solved = on_own_thread(&context, move |cancel| {
-        miner::solve(template, cancel).ok_or_else(|| RpcError::misc("the node is shutting down"))
+        miner::solve(template, proof_of_work, cancel).ok_or_else(|| RpcError::misc("the node is shutting down"))
     });
     let block = solved.await?;
     let mut reply = json!({"hash": block.hash().to_string()});

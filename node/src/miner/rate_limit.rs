@@ -1,6 +1,7 @@
 //! The rate limit: when a worker may hash again, and how much at once. Time is an argument.
+//!
+//! On the lowest floor of the miner: it knows of hashes and of time, and of no kernel.
 
-use super::kernel::{BATCH_NONCES_MAX, LANES};
 use std::time::{Duration, Instant};
 
 /// With a limit, work is cut into slices at least this often, so that it spreads evenly over time.
@@ -9,26 +10,27 @@ const LIMITED_SLICE: Duration = Duration::from_millis(4);
 const SLICE: Duration = Duration::from_micros(100);
 /// How far a worker may fall behind its schedule and still catch up; what is beyond is lost.
 const BACKLOG_MAX: Duration = Duration::from_millis(250);
-/// Hashes in the first slice of a job: at an easy target the block is in it, and should not wait for the rest of a long one.
-const FIRST_SLICE: u64 = (LANES * BATCH_NONCES_MAX) as u64;
 /// Hashes in one slice, at most.
 const SLICE_MAX: u64 = 1 << 20;
 
 /// One worker's schedule.
 #[derive(Debug)]
-pub struct Pace {
+pub struct RateLimiter {
     /// Hashes a second; none is as fast as it goes.
     limit: Option<f64>,
-    /// When the hashes done so far are paid for.
+    /// When the next hash may be done: the limit has been kept up to here.
     due: Instant,
-    /// Hashes that take about [`SLICE`].
+    /// Hashes that take about [`SLICE`], a batch at least.
     slice: u64,
+    /// Hashes that the kernel does at once; fewer would cost as much.
+    batch: u64,
 }
 
-impl Pace {
+impl RateLimiter {
     /// A schedule that starts at `now`.
-    pub fn new(limit: Option<f64>, now: Instant) -> Pace {
-        Pace { limit, due: now, slice: FIRST_SLICE }
+    pub fn new(limit: Option<f64>, batch: u64, now: Instant) -> RateLimiter {
+        let batch = batch.clamp(1, SLICE_MAX);
+        RateLimiter { limit, due: now, slice: batch, batch }
     }
 
     /// Changes the limit, in hashes a second, and forgets any backlog.
@@ -39,14 +41,15 @@ impl Pace {
         }
     }
 
-    /// The worker did nothing for reasons of its own until `now`: there is no backlog to catch up on.
-    pub fn rest(&mut self, now: Instant) {
+    /// The worker had nothing to do until `now`: there is no backlog to catch up on.
+    pub fn was_idle_until(&mut self, now: Instant) {
         self.due = self.due.max(now);
     }
 
-    /// The job is another: begins with a short slice again.
+    /// The job is another: begins with a short slice again. At an easy target the block is in it, and should not wait for
+    /// the rest of a long one.
     pub fn begin_job(&mut self) {
-        self.slice = FIRST_SLICE;
+        self.slice = self.batch;
     }
 
     /// How long to wait before the next slice; none is not at all.
@@ -66,7 +69,7 @@ impl Pace {
         let took = end.saturating_duration_since(start).max(Duration::from_nanos(1));
         let fits = hashes as f64 * SLICE.as_secs_f64() / took.as_secs_f64();
         // Half way from the old estimate: one slice that was interrupted must not set the size of the next.
-        self.slice = (self.slice / 2 + fits.min(SLICE_MAX as f64) as u64 / 2).clamp(1, SLICE_MAX);
+        self.slice = (self.slice / 2 + fits.min(SLICE_MAX as f64) as u64 / 2).clamp(self.batch, SLICE_MAX);
         if let Some(limit) = self.limit {
             self.due += Duration::from_secs_f64(hashes as f64 / limit);
             if let Some(latest) = end.checked_sub(BACKLOG_MAX) {
@@ -85,17 +88,17 @@ mod tests {
         #[allow(clippy::disallowed_methods)] // only an origin; no time passes here
         let start = Instant::now();
         let (mut now, mut done) = (start, 0);
-        let mut pace = Pace::new(Some(limit), start);
+        let mut limiter = RateLimiter::new(Some(limit), 1, start);
         let (mut busy_since, mut longest_burst) = (start, Duration::ZERO);
         while now - start < duration {
-            if let Some(wait) = pace.wait(now) {
+            if let Some(wait) = limiter.wait(now) {
                 now += wait + late;
                 busy_since = now;
                 continue;
             }
-            let hashes = pace.hashes();
+            let hashes = limiter.hashes();
             let end = now + Duration::from_secs_f64(hashes as f64 / speed);
-            pace.done(hashes, now, end);
+            limiter.done(hashes, now, end);
             now = end;
             done += hashes;
             longest_burst = longest_burst.max(end - busy_since);
@@ -125,15 +128,28 @@ mod tests {
     fn a_long_interruption_is_not_caught_up_with_in_one_burst() {
         #[allow(clippy::disallowed_methods)] // only an origin; no time passes here
         let start = Instant::now();
-        let mut pace = Pace::new(Some(1000.0), start);
+        let mut limiter = RateLimiter::new(Some(1000.0), 1, start);
         let late = start + Duration::from_secs(60);
-        pace.done(1, start, late);
+        limiter.done(1, start, late);
         let mut burst = 0;
-        while pace.wait(late).is_none() {
-            burst += pace.hashes();
-            pace.done(pace.hashes(), late, late + Duration::from_nanos(1));
+        while limiter.wait(late).is_none() {
+            burst += limiter.hashes();
+            limiter.done(limiter.hashes(), late, late + Duration::from_nanos(1));
         }
         assert!((burst as f64) <= 1000.0 * BACKLOG_MAX.as_secs_f64() + 5.0, "{burst} hashes at once");
+    }
+
+    #[test]
+    fn a_slice_is_a_whole_batch_unless_the_limit_is_lower() {
+        #[allow(clippy::disallowed_methods)] // only an origin; no time passes here
+        let start = Instant::now();
+        for (limit, expected) in [(None, 24), (Some(1e6), 24), (Some(1_000.0), 4)] {
+            let mut limiter = RateLimiter::new(limit, 24, start);
+            assert_eq!(limiter.hashes(), expected, "{limit:?}");
+            // A slow kernel: one hash takes a millisecond, ten times as long as a slice should.
+            limiter.done(24, start, start + Duration::from_millis(24));
+            assert_eq!(limiter.hashes(), expected, "{limit:?}");
+        }
     }
 
     #[test]
@@ -141,12 +157,12 @@ mod tests {
         #[allow(clippy::disallowed_methods)] // only an origin; no time passes here
         let start = Instant::now();
         for speed in [1e6, 1e7, 1e8] {
-            let mut pace = Pace::new(None, start);
+            let mut limiter = RateLimiter::new(None, 1, start);
             for _ in 0..100 {
-                let hashes = pace.hashes();
-                pace.done(hashes, start, start + Duration::from_secs_f64(hashes as f64 / speed));
+                let hashes = limiter.hashes();
+                limiter.done(hashes, start, start + Duration::from_secs_f64(hashes as f64 / speed));
             }
-            let took = pace.hashes() as f64 / speed;
+            let took = limiter.hashes() as f64 / speed;
             assert!((took / SLICE.as_secs_f64() - 1.0).abs() < 0.05, "{took} s at {speed}");
         }
     }
