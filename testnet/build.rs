@@ -4,6 +4,8 @@ use std::{env, process::Command};
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    // The page's files are embedded by a macro, which cargo does not see.
+    println!("cargo::rerun-if-changed=web");
     println!("cargo::rerun-if-env-changed=RUSTC");
     let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let version = Command::new(rustc).arg("--version").output().ok().filter(|output| output.status.success());

@@ -48,6 +48,28 @@ impl Page {
         assert_eq!(status, 200, "{text}");
         serde_json::from_str(&text).expect("JSON")
     }
+
+    fn state(&self) -> Value {
+        self.json("api/net/state")
+    }
+
+    /// The token that the served page holds.
+    fn token(&self) -> String {
+        let (_, html) = self.get("");
+        let (_, rest) = html.split_once("name=\"testoon-token\" content=\"").expect("the page holds a token");
+        rest.split('"').next().expect("it ends").to_owned()
+    }
+
+    /// Posts JSON with a token; `None` sends none.
+    fn post(&self, path: &str, token: Option<&str>, body: &Value) -> (u16, Value) {
+        let mut request = self.agent.post(format!("{}{path}", self.url));
+        if let Some(token) = token {
+            request = request.header("x-testoon-token", token);
+        }
+        let mut answer = request.send(body.to_string()).expect("the page answers");
+        let text = answer.body_mut().read_to_string().expect("text");
+        (answer.status().as_u16(), serde_json::from_str(&text).unwrap_or_else(|_| json!({ "error": text.trim() })))
+    }
 }
 
 impl Drop for Page {
@@ -58,9 +80,14 @@ impl Drop for Page {
     }
 }
 
-fn blocks_at(view: &Value, height: u64) -> usize {
-    let blocks = view["blocks"].as_array().expect("blocks");
+fn blocks_at(state: &Value, height: u64) -> usize {
+    let blocks = state["blocks"].as_array().expect("blocks");
     blocks.iter().filter(|block| block["height"] == height).count()
+}
+
+fn tells(state: &Value, words: &str) -> bool {
+    let happenings = state["happenings"].as_array().expect("happenings");
+    happenings.iter().any(|happening| happening["text"].as_str().is_some_and(|text| text.contains(words)))
 }
 
 #[test]
@@ -76,70 +103,165 @@ fn the_page_shows_both_branches_of_a_partition_and_how_one_is_left() {
         heights.iter().all(|height| *height == heights[0]).then_some(heights[0])
     });
     let page = Page::start(&network);
-
-    let (status, html) = page.get("");
-    assert_eq!(status, 200);
-    assert!(
-        html.contains("<title>Testoon</title>") && !html.contains("https://"),
-        "something is fetched from elsewhere"
-    );
-
     clients[0].call("generatetoaddress", json!([2, address]));
     clients.iter().for_each(|client| client.wait_for_height(base + 2));
-    let view = eventually("the page has two blocks and three nodes", || {
-        let view = page.json("view");
-        (blocks_at(&view, base + 2) == 1 && view["nodes"][2]["height"] == base + 2).then_some(view)
+    let state = eventually("the page has two blocks and three nodes", || {
+        let state = page.state();
+        (blocks_at(&state, base + 2) == 1 && state["network"]["nodes"][2]["height"] == base + 2).then_some(state)
     });
-    assert_eq!(view["chain"], "bitcoin-regtest");
-    assert_eq!(view["nodes"].as_array().map(Vec::len), Some(3));
+    assert_eq!(state["network"]["chain"], "bitcoin-regtest");
+    assert_eq!(state["network"]["nodes"].as_array().map(Vec::len), Some(3));
 
-    assert_eq!(network.run(&["net", "partition", "node0"]).code, 0);
+    // By the page's own action, which is the command.
+    let token = page.token();
+    let (status, answer) = page.post("api/do", Some(&token), &json!({ "action": "partition", "groups": "node0" }));
+    assert_eq!((status, &answer["ok"]), (200, &json!(true)), "{answer}");
+    assert_eq!(answer["command"], "testoon net partition node0");
     clients[0].call("generatetoaddress", json!([1, address]));
     clients[1].call("generatetoaddress", json!([2, address]));
     clients[2].wait_for_height(base + 4);
-    let view = eventually("the page has both branches", || {
-        let view = page.json("view");
-        (blocks_at(&view, base + 3) == 2 && blocks_at(&view, base + 4) == 1).then_some(view)
+    let state = eventually("the page has both branches and who has them", || {
+        let state = page.state();
+        let blocks = state["blocks"].as_array().expect("blocks");
+        let only = |names: Value| blocks.iter().filter(|block| block["only"] == names).count();
+        (only(json!(["node0"])) == 1 && only(json!(["node1", "node2"])) == 2).then_some(state.clone())
     });
-    assert_eq!(view["partition"], json!([["node0"]]));
+    assert_eq!(state["network"]["partition"], json!([["node0"]]));
 
-    assert_eq!(network.run(&["net", "heal"]).code, 0);
+    let (_, answer) = page.post("api/do", Some(&token), &json!({ "action": "heal", "links": false }));
+    assert_eq!(answer["ok"], true, "{answer}");
     clients[0].wait_for_height(base + 4);
-    let tells = |view: &Value, words: &str| {
-        let events = view["events"].as_array().expect("events");
-        events.iter().any(|event| event["text"].as_str().is_some_and(|text| text.contains(words)))
-    };
-    let view = eventually("the page tells of the reorganisation", || {
-        let view = page.json("view");
-        tells(&view, "node0 leaves a block for a branch with more work").then_some(view)
+    let state = eventually("the page tells of the reorganisation", || {
+        let state = page.state();
+        tells(&state, "node0 leaves a block for a branch with more work").then_some(state)
     });
-    assert!(tells(&view, "the network is partitioned: node0 | the rest"), "{}", view["events"]);
-    assert_eq!(blocks_at(&view, base + 3), 2, "what lost is still shown");
+    assert!(tells(&state, "the network is partitioned: node0 | the rest"), "{}", state["happenings"]);
+    assert_eq!(blocks_at(&state, base + 3), 2, "what lost is still shown");
 
     let tip = clients[0].tip();
-    assert_eq!(page.json(&format!("block/{tip}"))["height"], base + 4);
-    assert_eq!(page.json("mempool/node1")["count"], 0);
+    let block = page.json(&format!("api/net/block/{tip}"));
+    assert_eq!(block["height"], base + 4);
+    assert!(block["hex"].as_str().is_some_and(|hex| hex.len() > 160));
+    let coinbase = block["tx"][0]["txid"].as_str().expect("a txid");
+    assert_eq!(page.json(&format!("api/net/transaction/{coinbase}"))["blockhash"], tip);
+    assert_eq!(page.json(&format!("api/net/height/{}", base + 4)), json!(tip));
+    assert_eq!(page.json("api/net/mempool/node1")["count"], 0);
+    assert_eq!(page.json(&format!("api/net/address/{address}"))["unspents"].as_array().map(Vec::len), Some(5));
+}
+
+/// What one look misses the stream brings, in numbers that go up by one, and it can be resumed.
+#[test]
+fn the_stream_of_events_goes_on_where_its_reader_was() {
+    let network = Network::up(&["--chain", "bitcoin-regtest", "--nodes", "1", "--hashrate", "1"]);
+    pause(&network, true);
+    let client = &network.clients()[0];
+    let page = Page::start(&network);
+    let seen = eventually("the page has the node and all its blocks", || {
+        let state = page.state();
+        let (blocks, height) = (state["blocks"].as_array()?.len() as u64, state["network"]["nodes"][0]["height"].as_u64()?);
+        (blocks == height + 1).then(|| page.state()["last_event"].as_u64().expect("a number"))
+    });
+    let address = "mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn";
+    let hashes = client.call("generatetoaddress", json!([3, address]));
+    let read = |after: u64, wanted: usize| {
+        let request = page.agent.get(format!("{}api/net/events?after={after}", page.url));
+        let answer = request.call().expect("the page answers");
+        let mut reader = BufReader::new(answer.into_body().into_reader());
+        let (mut ids, mut blocks, mut kind) = (Vec::new(), Vec::new(), String::new());
+        while blocks.len() < wanted {
+            let mut line = String::new();
+            assert!(reader.read_line(&mut line).expect("the stream goes on") > 0, "it ended");
+            match line.trim_end().split_once(": ") {
+                Some(("event", name)) => kind = name.to_owned(),
+                Some(("id", id)) => ids.push(id.parse::<u64>().expect("a number")),
+                Some(("data", data)) if kind == "block" => {
+                    let block: Value = serde_json::from_str(data).expect("JSON");
+                    blocks.push((ids.last().copied(), block["hash"].clone()));
+                }
+                _ => {}
+            }
+        }
+        (ids, blocks)
+    };
+    let (ids, blocks) = read(seen, 3);
+    assert!(ids.iter().zip(&ids[1..]).all(|(a, b)| b - a <= 1), "numbers go up by one: {ids:?}");
+    let mut found: Vec<&Value> = blocks.iter().map(|(_, hash)| hash).collect();
+    found.sort_by_key(|hash| hash.to_string());
+    let mut made: Vec<&Value> = hashes.as_array().expect("hashes").iter().collect();
+    made.sort_by_key(|hash| hash.to_string());
+    assert_eq!(found, made);
+    let (first, _) = blocks[0].clone();
+    let (_, again) = read(first.expect("it has a number"), 2);
+    assert_eq!(again, blocks[1..], "what came after the first");
 }
 
 #[test]
 fn the_page_refuses_strange_names_and_says_what_is_not_there() {
     let network = Network::up(&["--nodes", "1"]);
     let page = Page::start(&network);
-    let (status, text) = page.get_as("attacker.example", "view");
+    eventually("the page has the network", || (page.state()["network"]["running"] == true).then_some(()));
+    let (status, text) = page.get_as("attacker.example", "api/net/state");
     assert_eq!(status, 403, "{text}");
-    for (path, word) in [("block/zz", "zz"), ("block/00", "00"), ("mempool/nobody", "nobody"), ("mempool/%2e%2e", "..")]
-    {
+    for (path, word) in [
+        ("api/net/block/zz", "zz"),
+        ("api/net/block/00", "00"),
+        ("api/net/transaction/zz", "zz"),
+        ("api/net/mempool/nobody", "nobody"),
+        ("api/net/mempool/%2e%2e", ".."),
+        ("api/nowhere/state", "nowhere"),
+        ("app/../../Cargo.toml", "nothing is here"),
+    ] {
         let (status, text) = page.get(path);
         assert_eq!(status, 404, "{path}: {text}");
         assert!(text.contains(word), "{path}: {text}");
     }
+    let (status, text) = page.get("api/odds?share=2&confirmations=1");
+    assert_eq!(status, 400, "{text}");
+    let odds = page.json("api/odds?share=0.3&confirmations=3");
+    // Rosenfeld 2014: 32.62 %; a tie that wins nothing: 18.01 % (the same race, from one block further behind).
+    assert!((odds["rosenfeld"].as_f64().expect("a number") - 0.326_16).abs() < 1e-5, "{odds}");
+    assert!((odds["matching"].as_f64().expect("a number") - 0.180_1).abs() < 1e-4, "{odds}");
+
     let taken = page.url.trim_start_matches("http://").trim_end_matches('/');
     network.run(&["web", "--listen", taken]).refuses(1, &[taken, "port 0"]);
 
     // A network that was taken down is shown as such, and Ctrl-C ends the page alone.
     assert_eq!(network.run(&["down"]).code, 0);
-    eventually("the page says that the network is down", || (page.json("view")["running"] == false).then_some(()));
+    eventually("the page says that the network is down", || {
+        (page.state()["network"]["running"] == false).then_some(())
+    });
     let mut page = page;
     interrupt(page.child.id());
     assert!(page.child.wait().expect("it ends").success());
+}
+
+#[test]
+fn only_the_page_itself_changes_something_and_what_it_cannot_do_is_one_line() {
+    let network = Network::up(&["--nodes", "2"]);
+    let page = Page::start(&network);
+    let token = page.token();
+    let pay = json!({ "action": "pay", "from": "alice", "to": "bob", "amount": "1" });
+    for wrong in [None, Some("guess")] {
+        let (status, answer) = page.post("api/do", wrong, &pay);
+        assert_eq!(status, 403, "{answer}");
+    }
+    let (status, answer) = page.post("api/do", Some(&token), &pay);
+    assert_eq!((status, &answer["ok"]), (200, &json!(true)), "{answer}");
+    assert_eq!(answer["answer"]["txid"].as_str().map(str::len), Some(64));
+    for (action, word) in [
+        (json!({ "action": "pay", "from": "alice", "to": "bob", "amount": "1000000" }), "alice"),
+        (json!({ "action": "kill", "node": "nobody" }), "nobody"),
+        (json!({ "action": "partition", "groups": "nobody" }), "nobody"),
+    ] {
+        let (status, answer) = page.post("api/do", Some(&token), &action);
+        assert_eq!((status, &answer["ok"]), (200, &json!(false)), "{answer}");
+        let error = answer["error"].as_str().expect("one line");
+        assert!(error.contains(word) && !error.contains('\n'), "{error}");
+    }
+    for action in [json!({ "action": "kill", "node": "--dir" }), json!({ "action": "shell" }), json!(7)] {
+        let (status, answer) = page.post("api/do", Some(&token), &action);
+        assert_eq!(status, 400, "{answer}");
+    }
+    let (status, answer) = page.post("api/attack", Some(&token), &json!({ "attack": "; rm", "share": 0.5 }));
+    assert_eq!(status, 409, "{answer}");
 }

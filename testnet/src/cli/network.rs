@@ -8,7 +8,7 @@ use crate::interrupt::Interrupt;
 use crate::observer::{logs, status};
 use crate::output::line;
 use crate::plan::{LinkConditions, NodePlan, Role, units};
-use crate::web::{LISTEN_DEFAULT, Page};
+use crate::web::{LISTEN_DEFAULT, Page, PageOptions};
 use anyhow::{Context as _, Result, bail};
 use chain_spec::Amount;
 use clap::builder::BoolishValueParser;
@@ -61,6 +61,12 @@ pub struct WebArgs {
     /// Where the page is served; port 0 picks a free one
     #[arg(long, env = "TESTOON_WEB_LISTEN", value_name = "HOST:PORT", default_value = LISTEN_DEFAULT)]
     listen: SocketAddr,
+    /// The page only looks and changes nothing: for a class that looks on
+    #[arg(long, env = "TESTOON_WEB_READ_ONLY", value_parser = BoolishValueParser::new())]
+    read_only: bool,
+    /// Read the page's files from this directory instead of the program, to work on them
+    #[arg(long, env = "TESTOON_WEB_DIR", value_name = "DIR")]
+    files: Option<std::path::PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -240,7 +246,12 @@ pub fn logs(common: &Common, arguments: &LogsArgs) -> Result<()> {
 /// Serves the page until Ctrl-C; the network goes on without it.
 pub fn web(common: &Common, arguments: &WebArgs) -> Result<()> {
     let interrupt = Interrupt::install()?;
-    let page = Page::start(common.directory()?, arguments.listen)?;
+    let page = Page::start(PageOptions {
+        directory: common.directory()?,
+        listen: arguments.listen,
+        read_only: arguments.read_only,
+        files: arguments.files.clone(),
+    })?;
     if common.json {
         line(json!({ "url": page.url() }));
     } else {

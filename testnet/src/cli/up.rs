@@ -15,7 +15,7 @@ use crate::plan::topology::Topology;
 use crate::plan::{NODES_DEFAULT, NODES_MAX, Plan, units};
 use crate::terminal::live::{self, Ended};
 use crate::terminal::table;
-use crate::web::{self, Page};
+use crate::web::{self, Page, PageOptions};
 use anyhow::{Context as _, Result, bail};
 use chain_spec::ChainSpec;
 use clap::Args;
@@ -87,7 +87,9 @@ pub fn up(common: &Common, arguments: &UpArgs, program: &str) -> Result<()> {
     };
     let seconds = watch.seconds();
     drop(lock);
-    let page = arguments.web.map(|listen| Page::start(cluster.directory().clone(), listen));
+    let page = arguments.web.map(|listen| {
+        Page::start(PageOptions { directory: cluster.directory().clone(), listen, read_only: false, files: None })
+    });
     // A page that cannot be shown is no reason to end a network that runs.
     let page = page.and_then(|page| page.map_err(|error| eprintln!("warning: {}", one_line(&error))).ok());
     let mut intro = intro(&cluster, seconds, program);

@@ -1,24 +1,30 @@
-//! What the web page shows: the nodes as [`status`] sees them, the last blocks of every branch any of them has, and what happened
-//! between two looks.
+//! The block tree of a running network as an outsider sees it: the blocks of every branch that any node has and who has them,
+//! the nodes as [`status`] sees them, and what happened between two looks.
+//!
+//! [`View::look`] returns what changed since the last look, and [`View::snapshot`] everything at once, so that many readers
+//! (the page's streams) cost the nodes one look. [`crate::web`] numbers the changes and passes them on. Absent: history from
+//! before the view was opened, beyond the blocks that nodes still have.
 
 use super::status::{self, NodeStatus, ShareMeter};
 use crate::clock::Stopwatch;
 use crate::cluster::Cluster;
 use crate::cluster::directory::Directory;
-use anyhow::{Result, anyhow, bail};
+use anyhow::Result;
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use wallet::Client;
 
-/// Heights below the highest tip that are shown, blocks.
-pub const HEIGHTS_MAX: u64 = 60;
-/// Happenings remembered.
-const EVENTS_MAX: usize = 200;
-/// Two looks are at least so far apart, however many pages ask, milliseconds.
-const LOOK_MS: u128 = 400;
-/// Mempool transactions shown, the best paying first.
-const MEMPOOL_MAX: usize = 200;
+/// Heights below the highest tip whose blocks are remembered, blocks.
+pub const HEIGHTS_MAX: u64 = 10_000;
+/// Heights below the highest tip for which it is known which nodes have a block; deeper ones count as everybody's, blocks.
+const HOLDER_HEIGHTS_MAX: u64 = 100;
+/// Blocks asked for in one look, so that a long chain does not delay what is new, blocks.
+const BLOCKS_PER_LOOK_MAX: usize = 250;
+/// Events remembered.
+const EVENTS_MAX: usize = 500;
+/// Transaction ids told of one block; a block with more tells none of the rest.
+const TXIDS_TOLD_MAX: usize = 12;
 
 /// A block that some node has.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -33,16 +39,34 @@ pub struct ShownBlock {
     size: u64,
     /// Header time, Unix seconds.
     time: u64,
-    /// When it was first seen here, seconds after the page's start; blocks from before have 0.
+    /// Compact target, eight hexadecimal digits.
+    bits: String,
+    difficulty: f64,
+    /// When it was first seen here, seconds after the view was opened; blocks from before have 0.
     seen_s: f64,
+    /// The only nodes that have it; empty when every node that answers has it.
+    only: Vec<String>,
+    /// The first transactions after the coinbase.
+    txids: Vec<String>,
 }
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-struct Event {
-    /// Seconds after the page's start.
+pub struct Happening {
+    /// Seconds after the view was opened.
     s: f64,
     text: String,
+}
+
+/// What a look found that the one before had not.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// The nodes and the network's totals, as JSON, if anything about them changed.
+    pub network: Option<Value>,
+    /// Blocks that are new, or that other nodes have than before.
+    pub blocks: Vec<ShownBlock>,
+    /// Reorganisations, nodes that came or went, partitions.
+    pub happenings: Vec<Happening>,
 }
 
 /// What was seen so far.
@@ -51,13 +75,16 @@ pub struct View {
     clock: Stopwatch,
     shares: ShareMeter,
     blocks: BTreeMap<String, ShownBlock>,
+    /// Which block a transaction was seen in last.
+    transactions: HashMap<String, String>,
+    /// Blocks to ask for, and of whom.
+    wanted: VecDeque<(String, String)>,
     /// Each node's tip at the last look; none while it does not answer.
     tips: BTreeMap<String, Option<String>>,
     partition: Vec<Vec<String>>,
-    events: VecDeque<Event>,
-    looked_ms: Option<u128>,
-    /// The answer of the last look.
-    answer: String,
+    happenings: VecDeque<Happening>,
+    network: Value,
+    has_looked: bool,
 }
 
 impl View {
@@ -71,116 +98,142 @@ impl View {
             clock: Stopwatch::start(),
             shares: ShareMeter::default(),
             blocks: BTreeMap::new(),
+            transactions: HashMap::new(),
+            wanted: VecDeque::new(),
             tips: BTreeMap::new(),
             partition: Vec::new(),
-            events: VecDeque::new(),
-            looked_ms: None,
-            answer: String::new(),
+            happenings: VecDeque::new(),
+            network: Value::Null,
+            has_looked: false,
         })
     }
 
-    /// Everything at once, as JSON; at most a few times a second anew.
+    /// Asks every node and returns what changed.
     ///
     /// # Errors
     /// The network's state is not readable.
-    pub fn look(&mut self) -> Result<String> {
-        let now_ms = self.clock.elapsed().as_millis();
-        if self.looked_ms.is_none_or(|looked| now_ms >= looked + LOOK_MS) {
-            self.cluster.reload()?;
-            let mut nodes = status::look(&self.cluster);
-            self.shares.measure(&mut nodes);
-            self.learn_blocks(&nodes);
-            self.notice(&nodes);
-            self.answer = self.render(&nodes)?;
-            self.looked_ms = Some(self.clock.elapsed().as_millis());
-        }
-        Ok(self.answer.clone())
-    }
-
-    /// A block with its transactions, from whichever node has it (`getblock` 2).
-    ///
-    /// # Errors
-    /// No node has it.
-    pub fn block(&mut self, hash: &str) -> Result<String> {
+    pub fn look(&mut self) -> Result<Changes> {
         self.cluster.reload()?;
-        for name in self.cluster.alive() {
-            let client = self.cluster.client(&name)?;
-            if let Ok(block) = client.call_within("getblock", json!([hash, 2]), status::LOOK_TIMEOUT_MS) {
-                return Ok(block.to_string());
-            }
-        }
-        bail!("no running node has a block {hash:?}")
+        let mut nodes = status::look(&self.cluster);
+        self.shares.measure(&mut nodes);
+        let mut changed = self.learn_blocks(&nodes);
+        changed.extend(self.learn_holders(&nodes));
+        let happenings = self.notice(&nodes);
+        let network = self.describe(&nodes);
+        let is_changed = network != self.network;
+        self.network = network;
+        self.has_looked = true;
+        Ok(Changes {
+            network: is_changed.then(|| self.network.clone()),
+            blocks: changed.iter().filter_map(|hash| self.blocks.get(hash).cloned()).collect(),
+            happenings,
+        })
     }
 
-    /// A node's mempool, the best paying first.
-    ///
-    /// # Errors
-    /// The node is unknown, does not run or does not answer.
-    pub fn mempool(&mut self, node: &str) -> Result<String> {
-        self.cluster.reload()?;
-        let entries =
-            self.cluster.client(node)?.call_within("getrawmempool", json!([true]), status::LOOK_TIMEOUT_MS)?;
-        let entries = entries.as_object().ok_or_else(|| anyhow!("getrawmempool gave no object"))?;
-        let mut rows: Vec<(f64, Value)> = entries
-            .iter()
-            .map(|(txid, entry)| {
-                let (size, fee) =
-                    (entry["vsize"].as_f64().unwrap_or(1.0), entry["fees"]["base"].as_f64().unwrap_or(0.0));
-                // A coin is 10⁸ units.
-                let rate = fee * 1e8 / size;
-                (rate, json!({ "txid": txid, "size": size, "fee": fee, "rate": rate, "time": entry["time"] }))
-            })
-            .collect();
-        rows.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let (count, shown) = (rows.len(), rows.into_iter().take(MEMPOOL_MAX).map(|(_, row)| row).collect::<Vec<_>>());
-        Ok(json!({ "node": node, "count": count, "transactions": shown }).to_string())
+    /// Everything at once: the nodes, the blocks by height, what happened.
+    pub fn snapshot(&self) -> Value {
+        let mut blocks: Vec<&ShownBlock> = self.blocks.values().collect();
+        blocks.sort_by_key(|block| block.height);
+        json!({ "network": self.network, "blocks": blocks, "happenings": self.happenings })
     }
 
-    fn render(&self, nodes: &[NodeStatus]) -> Result<String> {
+    /// The network's nodes, for questions about one block or transaction.
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// The block that a transaction was seen in.
+    pub fn block_of(&self, txid: &str) -> Option<&str> {
+        self.transactions.get(txid).map(String::as_str)
+    }
+
+    fn describe(&self, nodes: &[NodeStatus]) -> Value {
         let state = self.cluster.state();
-        let hashes_per_second: f64 = nodes.iter().map(|node| node.hashes_per_second).sum();
-        Ok(serde_json::to_string(&json!({
+        json!({
             "chain": state.chain_name,
+            "spacing_s": self.cluster.spec().spacing_s,
             "directory": self.cluster.directory().path(),
             "running": nodes.iter().any(NodeStatus::answers),
-            "seconds": self.clock.seconds(),
-            "hashes_per_second": hashes_per_second,
+            "hashes_per_second": nodes.iter().map(|node| node.hashes_per_second).sum::<f64>().round(),
             "partition": self.partition,
             "nodes": nodes,
-            "blocks": self.blocks.values().collect::<Vec<_>>(),
-            "events": self.events,
-        }))?)
+        })
     }
 
-    /// Takes in the blocks near the top of every branch that a node has, and forgets those far below.
-    fn learn_blocks(&mut self, nodes: &[NodeStatus]) {
+    /// Takes in blocks of every branch that a node has, the newest first, and forgets those far below. Returns the new ones.
+    fn learn_blocks(&mut self, nodes: &[NodeStatus]) -> BTreeSet<String> {
         let top = nodes.iter().filter_map(|node| node.height).max().unwrap_or(0);
         let lowest = top.saturating_sub(HEIGHTS_MAX);
         let records = self.cluster.state().nodes.iter();
         let miners: BTreeMap<String, String> =
             records.filter_map(|(name, record)| Some((record.payout.clone()?, name.clone()))).collect();
-        let seen_s = if self.looked_ms.is_some() { self.clock.seconds() } else { 0.0 };
+        let seen_s = if self.has_looked { self.clock.seconds() } else { 0.0 };
         for node in nodes.iter().filter(|node| node.answers()) {
             let Ok(client) = self.cluster.client(&node.name) else { continue };
-            // A node that ends between two questions is asked again at the next look.
             for leaf in leaves(&client, lowest) {
-                let mut at = leaf;
-                while !at.is_empty() && !self.blocks.contains_key(&at) {
-                    let Some(block) = ask_block(&client, &at, &miners, seen_s) else { break };
-                    if block.height < lowest {
-                        break;
-                    }
-                    let previous = block.previous.clone();
-                    self.blocks.insert(std::mem::replace(&mut at, previous), block);
+                if !self.blocks.contains_key(&leaf) {
+                    self.wanted.push_front((node.name.clone(), leaf));
                 }
             }
         }
-        self.blocks.retain(|_, block| block.height >= lowest);
+        let mut learned = BTreeSet::new();
+        while learned.len() < BLOCKS_PER_LOOK_MAX {
+            let Some((name, hash)) = self.wanted.pop_front() else { break };
+            if self.blocks.contains_key(&hash) {
+                continue;
+            }
+            // A node that ends between two questions is asked again at the next look, through its tips.
+            let Ok(client) = self.cluster.client(&name) else { continue };
+            let Some((block, txids)) = ask_block(&client, &hash, &miners, seen_s) else { continue };
+            if block.height < lowest {
+                continue;
+            }
+            if !block.previous.is_empty() && !self.blocks.contains_key(&block.previous) {
+                self.wanted.push_front((name, block.previous.clone()));
+            }
+            self.transactions.extend(txids.into_iter().map(|txid| (txid, hash.clone())));
+            self.blocks.insert(hash.clone(), block);
+            learned.insert(hash);
+        }
+        if lowest > 0 {
+            self.blocks.retain(|_, block| block.height >= lowest);
+            self.transactions.retain(|_, hash| self.blocks.contains_key(hash));
+        }
+        learned
+    }
+
+    /// Notes which nodes have the blocks near the top, and returns those of which that has changed.
+    fn learn_holders(&mut self, nodes: &[NodeStatus]) -> Vec<String> {
+        let answering: Vec<&NodeStatus> = nodes.iter().filter(|node| node.answers()).collect();
+        let top = answering.iter().filter_map(|node| node.height).max().unwrap_or(0);
+        let lowest = top.saturating_sub(HOLDER_HEIGHTS_MAX);
+        let mut holders: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for node in &answering {
+            let Ok(client) = self.cluster.client(&node.name) else { continue };
+            for leaf in leaves(&client, lowest) {
+                for hash in self.branch(&leaf).take_while(|hash| self.blocks[*hash].height >= lowest) {
+                    if !holders.entry(hash.to_owned()).or_default().insert(node.name.clone()) {
+                        break;
+                    }
+                }
+            }
+        }
+        let mut changed = Vec::new();
+        for (hash, names) in holders {
+            let only = if names.len() >= answering.len() { Vec::new() } else { names.into_iter().collect() };
+            if let Some(block) = self.blocks.get_mut(&hash)
+                && block.only != only
+            {
+                block.only = only;
+                changed.push(hash);
+            }
+        }
+        changed
     }
 
     /// Compares with the last look: new tips, nodes that came or went, partitions.
-    fn notice(&mut self, nodes: &[NodeStatus]) {
-        let is_first = self.looked_ms.is_none();
+    fn notice(&mut self, nodes: &[NodeStatus]) -> Vec<Happening> {
+        let is_first = !self.has_looked;
         let mut happened = Vec::new();
         for node in nodes {
             let before = self.tips.insert(node.name.clone(), node.tip.clone()).flatten();
@@ -208,9 +261,11 @@ impl View {
             self.partition.clone_from(partition);
         }
         let s = self.clock.seconds();
-        self.events.extend(happened.into_iter().map(|text| Event { s, text }));
-        let surplus = self.events.len().saturating_sub(EVENTS_MAX);
-        self.events.drain(..surplus);
+        let happened: Vec<Happening> = happened.into_iter().map(|text| Happening { s, text }).collect();
+        self.happenings.extend(happened.iter().cloned());
+        let surplus = self.happenings.len().saturating_sub(EVENTS_MAX);
+        self.happenings.drain(..surplus);
+        happened
     }
 
     /// Blocks of the branch ending in `old` that are not in the one ending in `new`, as far as they are remembered.
@@ -240,13 +295,21 @@ fn leaves(client: &Client, lowest: u64) -> Vec<String> {
         .collect()
 }
 
-fn ask_block(client: &Client, hash: &str, miners: &BTreeMap<String, String>, seen_s: f64) -> Option<ShownBlock> {
+/// A block, and the ids of its transactions.
+fn ask_block(
+    client: &Client,
+    hash: &str,
+    miners: &BTreeMap<String, String>,
+    seen_s: f64,
+) -> Option<(ShownBlock, Vec<String>)> {
     let block = client.call_within("getblock", json!([hash, 2]), status::LOOK_TIMEOUT_MS).ok()?;
     let transactions = block["tx"].as_array()?;
     let address = transactions.first()?["vout"][0]["scriptPubKey"]["address"].as_str().unwrap_or("nobody");
     let previous = block["previousblockhash"].as_str().unwrap_or_default().to_owned();
     let miner = miners.get(address).map_or(address, String::as_str);
-    Some(ShownBlock {
+    let txids: Vec<String> =
+        transactions.iter().filter_map(|transaction| Some(transaction["txid"].as_str()?.to_owned())).collect();
+    let shown = ShownBlock {
         hash: hash.to_owned(),
         height: block["height"].as_u64()?,
         miner: if previous.is_empty() { "genesis".to_owned() } else { miner.to_owned() },
@@ -254,6 +317,11 @@ fn ask_block(client: &Client, hash: &str, miners: &BTreeMap<String, String>, see
         transactions: transactions.len(),
         size: block["size"].as_u64()?,
         time: block["time"].as_u64()?,
+        bits: block["bits"].as_str().unwrap_or_default().to_owned(),
+        difficulty: block["difficulty"].as_f64().unwrap_or(0.0),
         seen_s,
-    })
+        only: Vec::new(),
+        txids: txids.iter().skip(1).take(TXIDS_TOLD_MAX).cloned().collect(),
+    };
+    Some((shown, txids))
 }

@@ -1,0 +1,88 @@
+// @ts-check
+/**
+ * Elements and texts. Elements are made, never parsed, so that whatever a node says is text and nothing else.
+ */
+
+const SVG_NAMES = new Set(["svg", "g", "rect", "text", "path", "circle", "title", "line", "polygon", "polyline"]);
+
+/**
+ * Makes an element. Attributes whose name begins with `on` are listeners; `null`, `undefined` and `false` leave one out.
+ * @param {string} name
+ * @param {Record<string, any>} [attributes]
+ * @param {...(Node | string | number | null | undefined)} children
+ * @returns {any}
+ */
+export function make(name, attributes = {}, ...children) {
+  const element = SVG_NAMES.has(name) ? document.createElementNS("http://www.w3.org/2000/svg", name) : document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
+    else element.setAttribute(key, value === true ? "" : String(value));
+  }
+  for (const child of children) if (child !== null && child !== undefined) element.append(child instanceof Node ? child : String(child));
+  return element;
+}
+
+/**
+ * A table. A column is `[heading, class]`; a cell is a node or a text.
+ * @param {Array<[string, string?]>} columns
+ * @param {Array<Array<any>>} rows
+ * @param {string} caption read by screen readers
+ */
+export function table(columns, rows, caption) {
+  const head = make("tr", {}, ...columns.map(([name, kind]) => make("th", { class: kind, scope: "col" }, name)));
+  const body = rows.map((cells) => make("tr", {}, ...cells.map((cell, place) => make("td", { class: columns[place][1] }, cell))));
+  return make("table", {}, make("caption", { class: "hidden" }, caption), make("thead", {}, head), make("tbody", {}, ...body));
+}
+
+/**
+ * A labelled field.
+ * @param {string} label
+ * @param {HTMLElement} input
+ * @param {HTMLElement} [output]
+ */
+export function field(label, input, output) {
+  return make("label", { class: "field" }, make("span", {}, label, output ? " " : "", output), input);
+}
+
+/**
+ * Replaces what an element shows, and keeps the focus where it was by the `data-key` of what had it.
+ * @param {Element} element
+ * @param {...(Node | string)} children
+ */
+export function show(element, ...children) {
+  const key = element.contains(document.activeElement) ? document.activeElement?.getAttribute("data-key") : null;
+  element.replaceChildren(...children);
+  if (key) /** @type {HTMLElement | null} */ (element.querySelector(`[data-key="${CSS.escape(key)}"]`))?.focus();
+}
+
+/** @param {string} hash */
+export const short = (hash) => (hash ? `…${hash.slice(-8)}` : "–");
+/** @param {number | null | undefined} part */
+export const percent = (part) => (part === null || part === undefined ? "–" : `${(part * 100).toFixed(1)} %`);
+/** @param {number} seconds */
+export const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
+/** @param {number | string} amount */
+export const coins = (amount) => Number(amount).toFixed(8).replace(/\.?0+$/, "");
+/** @param {number} count @param {string} one @param {string} [many] */
+export const counted = (count, one, many) => `${count} ${count === 1 ? one : many ?? `${one}s`}`;
+
+/** @param {number} rate hashes a second */
+export function hashes(rate) {
+  for (const [unit, size] of /** @type {Array<[string, number]>} */ ([["GH/s", 1e9], ["MH/s", 1e6], ["kH/s", 1e3]])) {
+    if (rate >= size) return `${(rate / size).toFixed(rate >= 100 * size ? 0 : 1)} ${unit}`;
+  }
+  return `${rate.toFixed(0)} H/s`;
+}
+
+/** @param {number} seconds */
+export function duration(seconds) {
+  if (!Number.isFinite(seconds)) return "for ever";
+  for (const [unit, size] of /** @type {Array<[string, number]>} */ ([["years", 31557600], ["days", 86400], ["hours", 3600], ["minutes", 60]])) {
+    if (seconds >= size) return `${(seconds / size).toPrecision(3)} ${unit}`;
+  }
+  return `${seconds.toPrecision(3)} s`;
+}
+
+/** A probability in as many digits as it needs. @param {number} p */
+export const odds = (p) => (p > 0 && p < 0.0001 ? p.toExponential(1) : `${(p * 100).toFixed(p < 0.1 ? 2 : 1)} %`);
