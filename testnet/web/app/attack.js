@@ -142,6 +142,7 @@ export function attackView(page, element, words) {
   /** @param {any} outcome @param {boolean} running */
   function drawVerdict(outcome, running) {
     if (!outcome) return show(side, make("h2", {}, "Verdict"), make("p", { class: "empty" }, running ? "The attack is under way." : "What the attack came to will stand here: balances before and after, the deepest reorganisation, the share of the hash rate that was really achieved."));
+    /** @type {any[][]} */
     const rows = [];
     const add = (/** @type {string} */ name, /** @type {any} */ value) => { if (value !== null && value !== undefined) rows.push([name, value]); };
     add("hash share, asked", percent(outcome.share_asked));

@@ -26,7 +26,12 @@ export const expectedHashes = (bits) => Number((1n << 256n) / (target(bits) + 1n
 
 class Reader {
   /** @param {string} hex */
-  constructor(hex) { this.hex = hex; this.at = 0; /** @type {Field[]} */ this.fields = []; }
+  constructor(hex) {
+    this.hex = hex;
+    this.at = 0;
+    /** @type {Field[]} */
+    this.fields = [];
+  }
   /** @param {number} bytes @param {string} name @param {(hex: string) => string} [say] */
   take(bytes, name, say = (hex) => hex) {
     const hex = this.hex.slice(this.at, this.at + 2 * bytes);

@@ -82,7 +82,8 @@ export class Tree {
     this.follows = true;
     /** @type {string | null} */
     this.chosen = null;
-    this.version = -1;
+    /** What the layout was made for. */
+    this.mark = "";
     this.canvas = make("canvas", { tabindex: 0, role: "application", "aria-label": `${options.label}. Arrow keys move along the tree, plus and minus zoom, Enter opens the block.` });
     this.spoken = make("p", { class: "hidden", "aria-live": "polite" });
     this.element = make("div", { class: options.tall ? "canvas tall" : "canvas" }, this.canvas, this.spoken);
