@@ -158,7 +158,8 @@ fn the_stream_of_events_goes_on_where_its_reader_was() {
     let page = Page::start(&network);
     let seen = eventually("the page has the node and all its blocks", || {
         let state = page.state();
-        let (blocks, height) = (state["blocks"].as_array()?.len() as u64, state["network"]["nodes"][0]["height"].as_u64()?);
+        let (blocks, height) =
+            (state["blocks"].as_array()?.len() as u64, state["network"]["nodes"][0]["height"].as_u64()?);
         (blocks == height + 1).then(|| page.state()["last_event"].as_u64().expect("a number"))
     });
     let address = "mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn";

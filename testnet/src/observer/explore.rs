@@ -83,8 +83,7 @@ pub fn mempool(view: &View, node: &str) -> Result<Value> {
     let mut rows: Vec<(f64, Value)> = entries
         .iter()
         .map(|(txid, entry)| {
-            let (size, fee) =
-                (entry["vsize"].as_f64().unwrap_or(1.0), entry["fees"]["base"].as_f64().unwrap_or(0.0));
+            let (size, fee) = (entry["vsize"].as_f64().unwrap_or(1.0), entry["fees"]["base"].as_f64().unwrap_or(0.0));
             // A coin is 10⁸ units.
             let rate = fee * 1e8 / size;
             (rate, json!({ "txid": txid, "size": size, "fee": fee, "rate": rate, "time": entry["time"] }))

@@ -183,7 +183,11 @@ struct Reader {
     ending: watch::Receiver<bool>,
 }
 
-fn follow(hub: Arc<Hub>, seen: u64, ending: watch::Receiver<bool>) -> impl Stream<Item = Result<sse::Event, Infallible>> {
+fn follow(
+    hub: Arc<Hub>,
+    seen: u64,
+    ending: watch::Receiver<bool>,
+) -> impl Stream<Item = Result<sse::Event, Infallible>> {
     let added = hub.subscribe();
     let reader = Reader { hub, seen, queue: VecDeque::new(), added, ending };
     futures::stream::unfold(reader, |mut reader| async move {

@@ -113,8 +113,9 @@ impl Stage {
     /// # Errors
     /// One runs already, or it is no attack, or the program cannot be run.
     pub fn start(self: &Arc<Stage>, request: &AttackRequest) -> Result<String, String> {
-        let arguments =
-            request.arguments().ok_or_else(|| format!("{:?} is no attack's name; see `testoon attack --help`", request.attack))?;
+        let arguments = request
+            .arguments()
+            .ok_or_else(|| format!("{:?} is no attack's name; see `testoon attack --help`", request.attack))?;
         {
             let mut state = self.lock();
             if state.running {
@@ -184,7 +185,8 @@ impl Stage {
     }
 
     fn interrupt(&self, child: &tokio::process::Child) {
-        let Some(pid) = child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw) else {
+        let Some(pid) = child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw)
+        else {
             return;
         };
         if let Err(error) = rustix::process::kill_process(pid, rustix::process::Signal::INT) {
@@ -221,10 +223,7 @@ mod tests {
     fn a_request_is_one_command_line() {
         let asked = request(r#"{"attack":"double-spend","share":0.6,"confirmations":2,"give_up":5,"target":"-x"}"#);
         let words = asked.arguments().unwrap();
-        assert_eq!(
-            words,
-            ["attack", "double-spend", "--share=0.6", "--confirmations=2", "--give-up=5", "--target=-x"]
-        );
+        assert_eq!(words, ["attack", "double-spend", "--share=0.6", "--confirmations=2", "--give-up=5", "--target=-x"]);
         for name in ["", "--help", "a b", "x;y"] {
             assert_eq!(AttackRequest { attack: name.into(), ..asked.clone() }.arguments(), None, "{name:?}");
         }

@@ -50,7 +50,9 @@ pub enum Action {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadText {
     /// It would be read as a flag, or is too long, or holds a line break.
-    #[error("{0:?} is no name, address or amount: it must not begin with a dash, hold control characters or be over 4000 bytes")]
+    #[error(
+        "{0:?} is no name, address or amount: it must not begin with a dash, hold control characters or be over 4000 bytes"
+    )]
     Unfit(String),
 }
 
