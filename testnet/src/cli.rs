@@ -4,6 +4,7 @@
 //! is one JSON value; people's text goes elsewhere or is left out.
 
 pub mod attack;
+mod bench;
 mod network;
 mod odds;
 mod simulate;
@@ -74,7 +75,7 @@ enum Command {
     #[command(subcommand)]
     Net(network::NetCommand),
     /// Measure how fast this machine hashes, with every kernel of the miner
-    Bench(crate::bench::BenchArgs),
+    Bench(bench::BenchArgs),
     /// Stage an attack on live nodes, or measure its odds in the simulator
     Attack(AttackArgs),
     /// The odds of a double spend, by formula
@@ -151,7 +152,7 @@ fn run_command(cli: Cli, program: &str) -> Result<()> {
         Command::Kill(arguments) => network::kill(common, &arguments),
         Command::Rpc(arguments) => network::rpc(common, &arguments),
         Command::Net(command) => network::net(common, &command),
-        Command::Bench(arguments) => crate::bench::run(&arguments, common.json),
+        Command::Bench(arguments) => bench::run(arguments, common.json),
         Command::Attack(arguments) => attack::run(&arguments, common),
         Command::Odds(arguments) => odds::run(&arguments, common.json),
         Command::Simulate(arguments) => simulate::run(&arguments, common.json),
