@@ -266,6 +266,15 @@ fn names_are_read_back_and_strangers_are_told_what_there_is() {
     assert!(message.contains("\"sse9\"") && message.contains("scalar"), "{message}");
 }
 
+/// `TESTOON_TEST_KERNELS` lists kernels that a processor is known to run, so that a test run cannot leave them out unnoticed.
+#[test]
+fn kernels_that_must_run_here_do() {
+    let expected = std::env::var("TESTOON_TEST_KERNELS").unwrap_or_else(|_| "scalar,scrypt-portable".to_owned());
+    for name in expected.split(',').map(|name| name.parse::<KernelName>().unwrap()) {
+        assert!(Kernel::named(name).is_ok(), "{name} does not run on this processor");
+    }
+}
+
 #[test]
 fn self_timing_picks_a_kernel_that_runs_here() {
     assert!(KernelName::available(SHA256D).contains(&Kernel::fastest(SHA256D, 1).name()));
