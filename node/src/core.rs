@@ -7,134 +7,150 @@
 //! One thread owns a [`Core`]. Others read it through closures the owner runs (see `shell`). After an error a core is of no
 //! further use: the store failed, and memory may be ahead of it.
 //!
-//! | | |
+//! This file routes an input to the part it is for, delivers what follows to the others, and collects the outputs; it is the
+//! only one that knows all parts. From the ground up:
+//!
+//! | floor | modules |
 //! |---|---|
-//! | `chain` | block tree, activation, reorganisation |
-//! | `coins` | the coins of the tip, cached and flushed |
-//! | [`mempool`] | transactions that wait |
-//! | [`template`] | what to mine |
-//! | `sync` | headers first, then bodies; answers to peers |
-//! | `relay` | gossip: transactions, compact blocks |
-//! | [`view`] | what others may read |
+//! | the whole | this file, [`state_machine`] |
+//! | read-only looks at the parts | [`view`], [`template`], [`snapshot`], [`verify`] |
+//! | peers | `peers`: synchronisation, relay, punishment |
+//! | transactions | [`mempool`]: pool, orphans, what was submitted here |
+//! | chain | `chainstate`: block tree, coins, reorganisations, every read of the store |
+//! | vocabulary | [`event`], [`message`], [`store`], [`rejection`], `effects`, `chain_view`, `signatures`, `hash_map` |
 
-pub(crate) mod chain;
-pub(crate) mod coins;
+pub(crate) mod chain_view;
+pub(crate) mod chainstate;
+mod config;
+mod effects;
 pub mod event;
 pub(crate) mod hash_map;
 pub mod mempool;
 pub mod message;
-mod open;
-pub(crate) mod relay;
+pub(crate) mod peers;
+pub mod rejection;
 pub(crate) mod signatures;
 pub mod snapshot;
 pub mod state_machine;
 pub mod store;
-pub(crate) mod sync;
 pub mod template;
 #[cfg(test)]
 pub(crate) mod tests;
+pub mod verify;
 pub mod view;
 
-use chain::Chain;
-use chain::activate::CALL_TRANSACTIONS_MAX;
-use chain::orphans::OrphanBlocks;
-use chain_spec::{BlockHash, ChainSpec, Txid};
-use coins::CoinCache;
-use coins::flush::FlushState;
-use event::{Accepted, CallId, Input, Misbehaviour, Output, Rejection, Time};
+use chain_spec::{Block, BlockHash, ChainSpec, Transaction, Txid};
+use chain_view::ChainView;
+use chainstate::{Activation, BodyError, Chainstate};
+use effects::{ChainEvent, Effects};
+use event::{
+    Acceptance, Accepted, BlockOverride, CallId, GossipId, Input, Misbehaviour, Output, PeerKey, Submission, Time,
+};
 use hash_map::IdState;
-use mempool::Mempool;
-use mempool::blocks::Returning;
-use mempool::local::Local;
-use mempool::orphans::Orphans;
-use relay::Relay;
+use mempool::{JudgedTransaction, Mempool};
+use message::{CompactBlock, Gossip, Response};
+use peers::{Context, Delivery, Peers, ReconstructedBlock};
+use rejection::{Answer, Rejection, answer};
+use std::ops::Deref;
 use std::sync::Arc;
-use store::{Store, StoreError};
-use sync::Sync;
+use store::{Loaded, Store, StoreError};
+use view::Parts;
 
-/// Bounds and options of a core.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Coin cache before it is flushed, bytes of memory (`--dbcache`).
-    pub coin_cache_bytes_max: usize,
-    /// Mempool, bytes of memory (`--maxmempool`).
-    pub mempool_bytes_max: usize,
-    /// Lowest fee rate accepted into the mempool, units per 1,000 bytes (`--minrelaytxfee`).
-    pub fee_rate_min: u64,
-    /// Tells this core from others: keys its hash maps and tags its coinbases. The simulator gives its own.
-    pub seed: u64,
+pub use config::Config;
+
+/// A node without its shell.
+pub struct Core {
+    parts: Parts,
+    /// Answers that wait until the chain has moved.
+    waiting: Vec<WaitingAnswer>,
 }
 
-/// 450 MiB of coins, 300 MB of transactions, 1,000 units per 1,000 bytes: Core's classic defaults.
-impl Default for Config {
-    fn default() -> Config {
-        Config { coin_cache_bytes_max: 450 << 20, mempool_bytes_max: 300_000_000, fee_rate_min: 1_000, seed: 0 }
+/// What everybody may read.
+impl Deref for Core {
+    type Target = Parts;
+    fn deref(&self) -> &Parts {
+        &self.parts
     }
 }
 
-/// A node's mind.
-pub struct Core {
-    spec: Arc<ChainSpec>,
-    config: Config,
-    id_state: IdState,
-    /// [`ChainSpec::ids_are_unique`], asked once.
-    ids_are_unique: bool,
-    store: Box<dyn Store>,
-    chain: Chain,
-    orphan_blocks: OrphanBlocks,
-    coins: CoinCache,
-    /// The block after which the store's coins stand, once all outputs so far are performed.
-    coins_tip: BlockHash,
-    flush: FlushState,
-    mempool: Mempool,
-    orphans: Orphans,
-    local: Local,
-    returning: Returning,
-    /// Transactions that just came, whose orphans may now stand.
-    arrived: Vec<Txid>,
-    sync: Sync,
-    relay: Relay,
-    /// A better branch is known than there was time to activate.
-    activation_pending: bool,
-    /// Answers that wait for that.
-    held: Vec<Held>,
-    tip_changed_at: Time,
-    /// Blocks undone in this call.
-    reorganised: u32,
-    /// Blocks found invalid in this call.
-    failures: Vec<(BlockHash, &'static str, Rejection)>,
-    outputs: Vec<Output>,
-}
-
 /// An answer, unless the chain still has to move.
-struct Held {
+struct WaitingAnswer {
     call: CallId,
-    result: Result<Accepted, Rejection>,
+    answer: Answer<Accepted>,
     /// The block whose fate it tells.
     block: Option<BlockHash>,
 }
 
+/// One call to [`Core::handle`]: its time, and what it has led to so far.
+struct Call {
+    now: Time,
+    effects: Effects,
+    /// Blocks disconnected.
+    reorganised: u32,
+    /// Blocks found invalid, and what their submitters are told.
+    invalid: Vec<(BlockHash, Rejection)>,
+    /// Rules that these blocks broke, for whoever sent them.
+    broken: Vec<(BlockHash, &'static str)>,
+    /// Transactions that came or were mined, whose orphans may now stand.
+    arrived: Vec<Txid>,
+}
+
+impl Call {
+    fn new(now: Time) -> Call {
+        let (effects, invalid, broken, arrived) = Default::default();
+        Call { now, effects, reorganised: 0, invalid, broken, arrived }
+    }
+}
+
 impl Core {
+    /// Starts from what a store holds, rolling forward over stored blocks that its coins have not seen. Blocks that were fully
+    /// validated before do not have their signatures checked again. The outputs must be performed like any others; if
+    /// [`Core::has_pending`] says so, more of the roll-forward follows with the next tick.
+    ///
+    /// # Errors
+    /// The store cannot be read, or contradicts itself.
+    pub fn open(
+        spec: Arc<ChainSpec>,
+        config: Config,
+        store: Box<dyn Store>,
+        mut loaded: Loaded,
+        now: Time,
+    ) -> Result<(Core, Vec<Output>), StoreError> {
+        let id_state = IdState::new(config.seed);
+        let limits = chainstate::Limits {
+            coin_cache_bytes_max: config.coin_cache_bytes_max,
+            headers_aside_max: config.headers_aside_max,
+        };
+        let kept = std::mem::take(&mut loaded.transactions);
+        let parts = Parts {
+            chainstate: Chainstate::new(spec, limits, store, id_state, now),
+            mempool: Mempool::new(config.mempool_bytes_max, config.fee_rate_min, kept, id_state),
+            peers: Peers::default(),
+            config,
+        };
+        let mut core = Core { parts, waiting: Vec::new() };
+        let mut call = Call::new(now);
+        core.parts.chainstate.restore(&loaded, now, &mut call.effects)?;
+        core.activate(Activation::bounded(), &mut call)?;
+        core.follow_chain(&mut call)?;
+        core.parts.chainstate.end_opening(now, &mut call.effects);
+        Ok((core, call.effects.outputs))
+    }
+
     /// Takes a caller's word that a transaction's signatures are good by the mempool's strict rules, and does not check them
     /// itself. Many cores in one process, as in a simulation, need not all check the same signature.
     pub fn trust_signatures(&mut self, txid: Txid) {
-        self.mempool.set_verified(txid);
-    }
-
-    /// Its bounds and options.
-    pub fn config(&self) -> &Config {
-        &self.config
+        self.parts.mempool.trust_signatures(txid);
     }
 
     /// Work is left over: perform the outputs, then call [`Core::handle`] with [`Input::Tick`] again at once (or after other
     /// inputs that wait). This is how a block is forwarded before its body is judged, and how long work stays interruptible.
     pub fn has_pending(&self) -> bool {
-        self.activation_pending || self.relay.has_pending()
+        self.parts.chainstate.has_pending() || self.parts.peers.has_pending()
     }
-
     /// Something waits for time to pass (an answer, a retry): tick at least every 100 ms. At rest, once a second is enough.
     pub fn wants_tick(&self) -> bool {
-        self.has_pending() || self.sync.is_waiting() || self.relay.is_waiting()
+        self.has_pending() || self.parts.peers.is_waiting()
     }
 
     /// Takes one input and returns what must be done, in order. The caller performs every store output before the next call.
@@ -142,129 +158,368 @@ impl Core {
     /// # Errors
     /// The store failed. The core must be dropped.
     pub fn handle(&mut self, now: Time, input: Input) -> Result<Vec<Output>, StoreError> {
-        let (tip, mempool_version, removals) = (self.chain.tip(), self.mempool.version(), self.mempool.removals());
+        let tip = self.parts.chainstate.tip().hash;
+        let (mempool_version, removals) = (self.parts.mempool.pool().version(), self.parts.mempool.pool().removals());
         let is_stopping = input == Input::Stop;
-        self.dispatch(now, input)?;
-        self.answer_held();
-        self.settle(now)?;
-        if self.chain.tip() != tip {
-            let node = self.chain.tree.node(self.chain.tip());
-            let (tip, height) = (node.hash, node.height);
-            let reorganised = std::mem::take(&mut self.reorganised);
-            self.outputs.push(Output::TipChanged { tip, height, reorganised });
-            self.announce_tip(now);
+        let mut call = Call::new(now);
+        self.dispatch(input, &mut call)?;
+        self.answer_waiting(&mut call);
+        self.settle(&mut call)?;
+        let (new_tip, height) = (self.parts.chainstate.tip().hash, self.parts.chainstate.height());
+        if new_tip != tip {
+            let reorganised = call.reorganised;
+            call.effects.outputs.push(Output::TipChanged { tip: new_tip, height, reorganised });
+            let (peers, mut cx) = self.peers(&mut call);
+            peers.announce_tip(&mut cx);
         }
-        self.reorganised = 0;
-        if self.chain.tip() != tip || self.mempool.removals() != removals {
-            self.forget_local();
+        if new_tip != tip || self.parts.mempool.pool().removals() != removals {
+            self.parts.mempool.forget_submitted(height, &mut call.effects.outputs);
         }
-        self.forget_headers();
-        if self.mempool.version() != mempool_version {
-            self.outputs.push(Output::MempoolChanged);
+        if self.parts.mempool.pool().version() != mempool_version {
+            call.effects.outputs.push(Output::MempoolChanged);
         }
-        if is_stopping {
-            self.flush_coins(now, false);
-        } else {
-            self.flush_if_due(now);
-        }
-        self.chain.end_call();
-        Ok(std::mem::take(&mut self.outputs))
+        self.parts.chainstate.end_call(now, is_stopping, &mut call.effects);
+        Ok(call.effects.outputs)
     }
 
-    fn dispatch(&mut self, now: Time, input: Input) -> Result<(), StoreError> {
+    fn dispatch(&mut self, input: Input, call: &mut Call) -> Result<(), StoreError> {
         match input {
-            Input::Tick => self.tick(now)?,
-            Input::PeerConnected { peer, inbound } => self.peer_connected(peer, inbound, now),
-            Input::PeerDisconnected { peer } => self.peer_disconnected(peer, now),
-            Input::Gossip { peer, id, message } => self.gossip(peer, id, message, now)?,
+            Input::Tick => self.tick(call),
+            Input::PeerConnected { peer, inbound } => {
+                let (peers, mut cx) = self.peers(call);
+                peers.connected(peer, inbound, &mut cx);
+                Ok(())
+            }
+            Input::PeerDisconnected { peer } => {
+                let (peers, mut cx) = self.peers(call);
+                peers.disconnected(peer, &mut cx);
+                self.parts.mempool.forget_peer(peer);
+                Ok(())
+            }
+            Input::Gossip { peer, id, message: Gossip::Transaction(transaction) } => {
+                self.gossiped_transaction(peer, id, &transaction, call)
+            }
+            Input::Gossip { peer, id, message: Gossip::Block(compact) } => {
+                self.gossiped_block(peer, id, compact, call);
+                Ok(())
+            }
             Input::Request { peer, id, request } => {
-                let response = self.respond(peer, request, now)?;
-                self.outputs.push(Output::Respond { id, response });
+                let (peers, mut cx) = self.peers(call);
+                let response = peers.respond(peer, request, &mut cx)?;
+                call.effects.outputs.push(Output::Respond { id, response });
+                Ok(())
             }
-            Input::Response { peer, id, response } => self.response(peer, id, response, now)?,
-            Input::RequestFailed { peer, id, failure } => self.request_failed(peer, id, failure, now),
-            Input::SubmitTransaction { call, transaction } => {
-                let result = self.submit_transaction(&transaction, now)?;
-                self.outputs.push(Output::Answer { call, result });
+            Input::Response { peer, id, response } => self.response(peer, id, response, call),
+            Input::RequestFailed { peer, id, failure } => {
+                let (peers, mut cx) = self.peers(call);
+                peers.request_failed(peer, id, failure, &mut cx);
+                Ok(())
             }
-            Input::SubmitTransactions { submissions } => {
-                self.verify_ahead(submissions.iter().map(|(_, transaction)| transaction), now)?;
-                for (call, transaction) in submissions {
-                    let result = self.submit_transaction(&transaction, now)?;
-                    self.outputs.push(Output::Answer { call, result });
-                }
+            Input::Submit { transactions } => self.submit(&transactions, call),
+            Input::SubmitBlock { call: caller, block } => self.submit_block(caller, block, call),
+            Input::SubmitHeader { call: caller, header } => {
+                let answer = self.parts.chainstate.submit_header(&header, call.now, &mut call.effects);
+                self.activate(Activation::bounded(), call)?;
+                let result = answer.map(|()| Accepted::Inconclusive);
+                call.effects.outputs.push(Output::Answer { call: caller, result });
+                Ok(())
             }
-            Input::SubmitBlock { call, block } => {
-                let hash = block.header.hash();
-                self.relay.submitted(hash);
-                let result = self.submit_block(block, now)?;
-                self.answer(Held { call, result, block: Some(hash) });
-            }
-            Input::SubmitHeader { call, header } => {
-                let result = self.submit_header(&header, now);
-                self.activate(now, Some(CALL_TRANSACTIONS_MAX))?;
-                self.outputs.push(Output::Answer { call, result });
-            }
-            Input::OverrideBlock { call, block, change } => {
-                let result = self.override_block(&block, change, now)?;
-                self.answer(Held { call, result, block: None });
-            }
-            Input::Stop => {}
-        }
-        Ok(())
-    }
-
-    /// Answers a call that may have moved the tip, when it has been moved as far as it goes.
-    fn answer(&mut self, held: Held) {
-        let is_settled =
-            !self.activation_pending || !matches!(held.result, Ok(Accepted::Inconclusive | Accepted::Overridden));
-        if is_settled {
-            let Held { call, result, .. } = held;
-            self.outputs.push(Output::Answer { call, result });
-        } else {
-            self.held.push(held);
+            Input::OverrideBlock { call: caller, block, change } => self.override_block(caller, &block, change, call),
+            Input::Stop => Ok(()),
         }
     }
 
-    /// Looks again at what is held.
-    fn answer_held(&mut self) {
-        for mut held in std::mem::take(&mut self.held) {
-            if let Some(id) = held.block.and_then(|hash| self.chain.tree.find(&hash)) {
-                held.result = self.outcome(id);
-            }
-            self.answer(held);
+    fn tick(&mut self, call: &mut Call) -> Result<(), StoreError> {
+        loop {
+            let (peers, mut cx) = self.peers(call);
+            let Some(block) = peers.reconstruct_next(&mut cx) else { break };
+            self.take_reconstructed(block, call)?;
         }
-    }
-
-    fn tick(&mut self, now: Time) -> Result<(), StoreError> {
-        self.relay_pending(now)?;
-        if self.activation_pending {
-            self.activate(now, Some(CALL_TRANSACTIONS_MAX))?;
+        if self.parts.chainstate.has_pending() {
+            self.activate(Activation::bounded(), call)?;
         }
-        self.sync_tick(now);
-        self.relay_tick(now);
-        self.release_held(now);
-        self.expire_transactions(now);
+        let (peers, mut cx) = self.peers(call);
+        peers.tick(&mut cx);
+        self.parts.mempool.expire(call.now);
         Ok(())
     }
 
     /// What follows from an input, whatever it was.
-    fn settle(&mut self, now: Time) -> Result<(), StoreError> {
-        self.restore_local(now)?;
-        self.readmit(now)?;
-        self.try_orphans(now)?;
-        for (hash, reason, _) in std::mem::take(&mut self.failures) {
-            if let Some(peer) = self.sync.take_source(&hash) {
-                self.offend(peer, Misbehaviour::BrokeRule(reason));
-            }
+    fn settle(&mut self, call: &mut Call) -> Result<(), StoreError> {
+        self.follow_chain(call)?;
+        self.try_orphans(call)?;
+        self.deliver(call)?;
+        let broken = std::mem::take(&mut call.broken);
+        let (peers, mut cx) = self.peers(call);
+        for (hash, rule) in broken {
+            peers.block_invalid(&hash, rule, &mut cx);
         }
-        self.schedule_bodies(now);
+        peers.schedule_bodies(&mut cx);
         Ok(())
     }
 
-    /// Median-time-past of the active block at a height (the tip's, above it), Unix seconds.
-    pub(crate) fn median_time_past_at(&self, height: u32) -> u32 {
-        let id = self.chain.active_at(height).unwrap_or(self.chain.tip());
-        self.chain.tree.node(id).median_time_past_s
+    /// Has the mempool judge again, against the new tip, what a reorganisation or a restart set aside.
+    fn follow_chain(&mut self, call: &mut Call) -> Result<(), StoreError> {
+        if !self.parts.chainstate.has_pending() {
+            self.parts.mempool.restore_submitted(&self.parts.chainstate, call.now, &mut call.effects.outputs)?;
+        }
+        self.parts.mempool.readmit(&self.parts.chainstate, call.now, &mut call.effects.outputs)
+    }
+
+    /// The peers, and what they may see and do.
+    fn peers<'a>(&'a mut self, call: &'a mut Call) -> (&'a mut Peers, Context<'a>) {
+        let (chain, mempool, outputs) = (&self.parts.chainstate, &self.parts.mempool, &mut call.effects.outputs);
+        (&mut self.parts.peers, Context { now: call.now, chain, mempool, outputs })
+    }
+
+    /// Makes the best branch active, as far as this call may.
+    fn activate(&mut self, mut activation: Activation, call: &mut Call) -> Result<(), StoreError> {
+        while self.parts.chainstate.activate_step(&mut activation, &self.parts.mempool, call.now, &mut call.effects)? {
+            self.deliver(call)?;
+        }
+        Ok(())
+    }
+
+    /// Delivers to the other parts what happened to the chain.
+    fn deliver(&mut self, call: &mut Call) -> Result<(), StoreError> {
+        for event in std::mem::take(&mut call.effects.events) {
+            match event {
+                ChainEvent::BlockDisconnected(change) => {
+                    let block = self.parts.chainstate.changed_body(&change)?;
+                    self.parts.mempool.block_disconnected(&block, change.height, self.parts.chainstate.spec());
+                    call.reorganised += 1;
+                }
+                ChainEvent::BlockConnected(change) => {
+                    let block = self.parts.chainstate.changed_body(&change)?;
+                    self.parts.mempool.block_connected(&block, change.height, call.now);
+                    if !self.parts.mempool.has_no_orphans() {
+                        call.arrived.extend_from_slice(&block.txids()[1..]);
+                    }
+                }
+                ChainEvent::BlockInvalid { hash, rule, rejection } => {
+                    call.invalid.push((hash, rejection));
+                    call.broken.push((hash, rule));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn submit(&mut self, transactions: &[Submission], call: &mut Call) -> Result<(), StoreError> {
+        if transactions.len() > 1 {
+            self.parts.mempool.check_signatures_ahead(transactions, &self.parts.chainstate, call.now)?;
+        }
+        for submission in transactions {
+            let outputs = &mut call.effects.outputs;
+            let result = answer(self.parts.mempool.submit(submission, &self.parts.chainstate, call.now, outputs))?;
+            if let Ok(Accepted::Transaction(txid)) = result
+                && !self.parts.mempool.has_no_orphans()
+            {
+                call.arrived.push(txid);
+            }
+            outputs.push(Output::Answer { call: submission.call, result });
+        }
+        Ok(())
+    }
+
+    fn submit_block(&mut self, caller: CallId, block: Arc<Block>, call: &mut Call) -> Result<(), StoreError> {
+        let hash = block.header.hash();
+        self.parts.peers.note_submitted(hash);
+        let stored = self.parts.chainstate.submit_block(block, call.now, &mut call.effects);
+        let answer = match stored {
+            Ok(()) => {
+                self.deliver(call)?;
+                self.activate(Activation::unbounded(), call)?;
+                self.parts.chainstate.outcome(&hash, &call.invalid).unwrap_or(Ok(Accepted::Inconclusive))
+            }
+            Err(rejection) => Err(rejection),
+        };
+        self.answer_when_moved(WaitingAnswer { call: caller, answer, block: Some(hash) }, call);
+        Ok(())
+    }
+
+    /// Overrides what is thought of a block and moves the tip if it must. The override is in the store before it is answered,
+    /// but for `preciousblock`, which Core forgets too when it stops.
+    fn override_block(
+        &mut self,
+        caller: CallId,
+        block: &BlockHash,
+        change: BlockOverride,
+        call: &mut Call,
+    ) -> Result<(), StoreError> {
+        let answer = self.parts.chainstate.override_block(block, change);
+        if answer.is_ok() {
+            self.activate(Activation::unbounded(), call)?;
+            self.parts.chainstate.flush_index(call.now, &mut call.effects);
+        }
+        let answer = answer.map(|()| Accepted::Overridden);
+        self.answer_when_moved(WaitingAnswer { call: caller, answer, block: None }, call);
+        Ok(())
+    }
+
+    /// Answers a call that may have moved the tip, when it has been moved as far as it goes.
+    fn answer_when_moved(&mut self, waiting: WaitingAnswer, call: &mut Call) {
+        let is_open = matches!(waiting.answer, Ok(Accepted::Inconclusive | Accepted::Overridden));
+        if is_open && self.parts.chainstate.has_pending() {
+            self.waiting.push(waiting);
+        } else {
+            call.effects.outputs.push(Output::Answer { call: waiting.call, result: waiting.answer });
+        }
+    }
+
+    /// Looks again at the answers that wait.
+    fn answer_waiting(&mut self, call: &mut Call) {
+        for mut waiting in std::mem::take(&mut self.waiting) {
+            if let Some(outcome) = waiting.block.and_then(|hash| self.parts.chainstate.outcome(&hash, &call.invalid)) {
+                waiting.answer = outcome;
+            }
+            self.answer_when_moved(waiting, call);
+        }
+    }
+
+    fn gossiped_transaction(
+        &mut self,
+        peer: PeerKey,
+        id: GossipId,
+        transaction: &Arc<Transaction>,
+        call: &mut Call,
+    ) -> Result<(), StoreError> {
+        if peers::is_behind(&self.parts.chainstate, call.now) {
+            call.effects.outputs.push(Output::GossipAcceptance { id, acceptance: Acceptance::Ignore });
+            return Ok(());
+        }
+        let judged = self.take_transaction(peer, transaction, false, call)?;
+        let (peers, mut cx) = self.peers(call);
+        peers.gossip_judged(id, &judged, &mut cx);
+        Ok(())
+    }
+
+    fn gossiped_block(&mut self, peer: PeerKey, id: GossipId, compact: Arc<CompactBlock>, call: &mut Call) {
+        let (peers, cx) = self.peers(call);
+        let acceptance = match peers.check_announcement(&compact, &cx) {
+            Some(acceptance) => acceptance,
+            None => {
+                let answer = self.parts.chainstate.accept_header(&compact.header, call.now);
+                let (peers, mut cx) = self.peers(call);
+                peers.announcement_judged(peer, compact.header.hash(), answer, &mut cx)
+            }
+        };
+        call.effects.outputs.push(Output::GossipAcceptance { id, acceptance });
+        if acceptance != Acceptance::Reject {
+            let (peers, cx) = self.peers(call);
+            peers.queue_body(peer, compact, &cx);
+        }
+    }
+
+    /// A peer answers: what it delivers goes to the part that takes it.
+    fn response(
+        &mut self,
+        peer: PeerKey,
+        id: event::RequestId,
+        response: Response,
+        call: &mut Call,
+    ) -> Result<(), StoreError> {
+        let (peers, mut cx) = self.peers(call);
+        match peers.response(peer, id, response, &mut cx) {
+            Some(Delivery::Headers(delivery)) => {
+                let (last, rejection) =
+                    self.parts.chainstate.accept_headers(&delivery.headers, call.now, &mut call.effects);
+                let (peers, mut cx) = self.peers(call);
+                peers.headers_kept(peer, delivery, last, rejection, &mut cx);
+                Ok(())
+            }
+            Some(Delivery::Blocks(blocks)) => self.take_blocks(peer, blocks, call),
+            Some(Delivery::Reconstructed(block)) => self.take_reconstructed(block, call),
+            Some(Delivery::Transactions(delivery)) => {
+                for (transaction, is_relayed) in &delivery.transactions {
+                    let judged = self.take_transaction(peer, transaction, *is_relayed, call)?;
+                    if judged.answer.is_err_and(|rejection| rejection.broken_rule().is_some()) {
+                        self.transaction_broke_rule(peer, call);
+                        return Ok(());
+                    }
+                }
+                let (peers, mut cx) = self.peers(call);
+                peers.transactions_judged(peer, delivery, &mut cx);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn take_blocks(&mut self, peer: PeerKey, blocks: Vec<Arc<Block>>, call: &mut Call) -> Result<(), StoreError> {
+        for block in blocks {
+            self.parts.peers.note_source(block.header.hash(), peer);
+            let misbehaviour = match self.parts.chainstate.accept_body(block, call.now, &mut call.effects) {
+                Ok(()) => continue,
+                Err(BodyError::Mutated) => Misbehaviour::BadAnswer("a body that does not belong to its header"),
+                Err(BodyError::Invalid(rule)) => Misbehaviour::BrokeRule(rule),
+            };
+            let (peers, mut cx) = self.peers(call);
+            peers.misbehaved(peer, misbehaviour, &mut cx);
+            break;
+        }
+        self.activate(Activation::bounded(), call)
+    }
+
+    fn take_reconstructed(&mut self, reconstructed: ReconstructedBlock, call: &mut Call) -> Result<(), StoreError> {
+        let ReconstructedBlock { peer, block } = reconstructed;
+        let hash = block.header.hash();
+        match self.parts.chainstate.accept_body(block, call.now, &mut call.effects) {
+            Ok(()) => self.activate(Activation::bounded(), call),
+            Err(BodyError::Mutated) => {
+                let (peers, mut cx) = self.peers(call);
+                peers.ask_block(peer, hash, &mut cx);
+                Ok(())
+            }
+            Err(BodyError::Invalid(_)) => Ok(()),
+        }
+    }
+
+    /// A transaction from a peer: into the pool, or among the orphans, or neither.
+    fn take_transaction(
+        &mut self,
+        peer: PeerKey,
+        transaction: &Arc<Transaction>,
+        is_relayed: bool,
+        call: &mut Call,
+    ) -> Result<JudgedTransaction, StoreError> {
+        let mut judged = self.parts.mempool.accept_from_peer(transaction, peer, &self.parts.chainstate, call.now)?;
+        if judged.answer.is_ok() {
+            if !self.parts.mempool.has_no_orphans() {
+                call.arrived.push(judged.txid);
+            }
+            if is_relayed {
+                call.effects.outputs.push(Output::Publish(Gossip::Transaction(transaction.clone())));
+            }
+        }
+        let parents = std::mem::take(&mut judged.parents_missing);
+        let (peers, mut cx) = self.peers(call);
+        peers.ask_parents(peer, parents, &mut cx);
+        Ok(judged)
+    }
+
+    /// Tries the orphans whose parents came.
+    fn try_orphans(&mut self, call: &mut Call) -> Result<(), StoreError> {
+        while let Some(parent) = call.arrived.pop() {
+            for orphan in self.parts.mempool.take_orphans_of(&parent) {
+                let held = self.parts.peers.take_held(&orphan.transaction.txid());
+                // One whose gossip was given up, or that came as an answer, is relayed from here.
+                let transaction = orphan.transaction.transaction();
+                let judged = self.take_transaction(orphan.peer, transaction, held.is_none(), call)?;
+                if let Some(held) = held {
+                    let (peers, mut cx) = self.peers(call);
+                    peers.orphan_judged(held, &judged, &mut cx);
+                } else if judged.answer.is_err_and(|rejection| rejection.broken_rule().is_some()) {
+                    self.transaction_broke_rule(orphan.peer, call);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn transaction_broke_rule(&mut self, peer: PeerKey, call: &mut Call) {
+        let misbehaviour = Misbehaviour::BrokeRule("a transaction that breaks a rule");
+        let (peers, mut cx) = self.peers(call);
+        peers.misbehaved(peer, misbehaviour, &mut cx);
     }
 }

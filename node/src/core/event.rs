@@ -1,9 +1,9 @@
 //! What goes into [`Core::handle`](super::Core::handle) and what comes out. Plain values: tests compare them with `==`.
 
 use super::message::{Gossip, Request, Response};
+use super::rejection::Answer;
 use super::store::Commit;
-use chain_spec::{Block, BlockHash, BlockUndo, CheckedBlock, CheckedTransaction, Transaction, Txid};
-use std::borrow::Cow;
+use chain_spec::{Amount, Block, BlockHash, BlockUndo, CheckedBlock, CheckedTransaction, Transaction, Txid};
 use std::sync::Arc;
 
 /// Milliseconds since the Unix epoch. The simulator's clock starts at the spec's genesis time.
@@ -33,77 +33,70 @@ pub enum Input {
     Tick,
     /// A peer is connected and speaks our protocol on our network.
     PeerConnected {
-        /** who */
+        /// The peer.
         peer: PeerKey,
-        /** they dialled us */
+        /// They dialled us.
         inbound: bool,
     },
     /// A peer is gone; its requests have failed.
     PeerDisconnected {
-        /** who */
+        /// The peer.
         peer: PeerKey,
     },
     /// A peer forwarded a gossiped message. Every one gets exactly one [`Output::GossipAcceptance`], in this call or a later one.
     Gossip {
-        /** who forwarded it */
+        /// Who forwarded it; not necessarily who made it.
         peer: PeerKey,
-        /** to answer with */
+        /// To answer with.
         id: GossipId,
-        /** what */
+        /// A whole transaction, or a compact block.
         message: Gossip,
     },
     /// A peer asks. Every request gets exactly one [`Output::Respond`] in the same call.
     Request {
-        /** who */
+        /// The peer.
         peer: PeerKey,
-        /** to answer with */
+        /// To answer with.
         id: InboundId,
-        /** what */
+        /// What is asked for.
         request: Request,
     },
     /// A peer answers our request.
     Response {
-        /** who */
+        /// The peer.
         peer: PeerKey,
-        /** which */
+        /// Names the request.
         id: RequestId,
-        /** what */
+        /// The answer.
         response: Response,
     },
     /// Our request will not be answered (refused, undecodable, connection lost).
     RequestFailed {
-        /** who */
+        /// The peer.
         peer: PeerKey,
-        /** which */
+        /// Names the request.
         id: RequestId,
-        /** why */
+        /// What went wrong.
         failure: RequestFailure,
     },
-    /// Somebody local submits a transaction (`sendrawtransaction`).
-    SubmitTransaction {
-        /** to answer with */
-        call: CallId,
-        /** what */
-        transaction: Arc<Transaction>,
-    },
-    /// Somebody local submits several transactions (a batch): as if each came alone, in this order, but signatures are checked
-    /// on all cores.
-    SubmitTransactions {
-        /** each with what to answer it with */
-        submissions: Vec<(CallId, Arc<Transaction>)>,
+    /// Somebody local submits transactions (`sendrawtransaction`, alone or in a batch): each is judged once, in this order, as
+    /// if it came alone, but signatures are checked on all cores. Every one gets its own [`Output::Answer`].
+    Submit {
+        /// The transactions, each with its submitter's limits.
+        transactions: Vec<Submission>,
     },
     /// Somebody local submits a block (`submitblock`, `generatetoaddress`, the miner).
     SubmitBlock {
-        /** to answer with */
+        /// To answer with.
         call: CallId,
-        /** what */
+        /// Header and transactions.
         block: Arc<Block>,
     },
     /// Somebody local submits a header (`submitheader`).
     SubmitHeader {
-        /** to answer with */
+        /// To answer with.
         call: CallId,
-        /** what */
+        /// The 80 bytes, read.
         header: chain_spec::Header,
     },
     /// `invalidateblock`, `reconsiderblock`, `preciousblock`.
@@ -121,23 +114,23 @@ pub enum Input {
 /// Why a request of ours failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestFailure {
-    /** the connection is gone */
+    /// The connection is gone.
     Disconnected,
-    /** no answer in time */
+    /// No answer came in time.
     Timeout,
-    /** the answer could not be decoded or was too large */
+    /// The answer could not be decoded or was too large.
     Malformed,
-    /** the peer does not speak the protocol */
+    /// The peer does not speak the protocol.
     Unsupported,
 }
-/// An operator's wish about a block.
+/// What an operator overrides about a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BlockOverride {
-    /** treat as invalid */
+    /// Treat it as invalid (`invalidateblock`).
     Invalidate,
-    /** forget that it was */
+    /// Forget that it, its ancestors and descendants were called invalid (`reconsiderblock`).
     Reconsider,
-    /** prefer on a tie */
+    /// Prefer it to branches of equal work (`preciousblock`).
     Precious,
 }
 
@@ -158,48 +151,48 @@ pub enum Output {
     Publish(Gossip),
     /// Whether to forward a gossiped message, and what it says about the peer.
     GossipAcceptance {
-        /** which */
+        /// Names the message.
         id: GossipId,
-        /** what */
+        /// Whether it is forwarded.
         acceptance: Acceptance,
     },
     /// Ask a peer.
     Request {
-        /** who */
+        /// The peer.
         peer: PeerKey,
-        /** which */
+        /// Names the request.
         id: RequestId,
-        /** what */
+        /// What is asked for.
         request: Request,
     },
     /// Answer a peer.
     Respond {
-        /** which */
+        /// Names the request.
         id: InboundId,
-        /** what */
+        /// The answer.
         response: Response,
     },
     /// A peer broke a rule or a promise: lower its score, drop or ban it as the shell's policy says.
     Misbehaviour {
-        /** who */
+        /// The peer.
         peer: PeerKey,
-        /** what it did */
+        /// What it did.
         misbehaviour: Misbehaviour,
     },
     /// Answer somebody local.
     Answer {
-        /** who */
+        /// Names the call.
         call: CallId,
-        /** accepted, or why not */
-        result: Result<Accepted, Rejection>,
+        /// Accepted, or why not.
+        result: Answer<Accepted>,
     },
     /// The active tip changed: wake waiters, renew templates.
     TipChanged {
-        /** new tip */
+        /// The new tip.
         tip: BlockHash,
-        /** its height */
+        /// Its height.
         height: u32,
-        /** blocks undone to get there; 0 when the old tip was extended */
+        /// Blocks undone to get there; 0 when the old tip was extended.
         reorganised: u32,
     },
     /// The mempool changed: templates may be renewed.
@@ -224,11 +217,11 @@ impl Output {
 /// What gossip does with a message (gossipsub's `MessageAcceptance`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Acceptance {
-    /** forward it */
+    /// Forward it.
     Accept,
-    /** do not forward, nobody's fault */
+    /// Do not forward it; nobody is at fault.
     Ignore,
-    /** breaks a rule: do not forward, lower the sender's score */
+    /// Do not forward it and lower the sender's score: it breaks a rule.
     Reject,
 }
 /// What a peer did wrong.
@@ -252,14 +245,24 @@ pub enum Accepted {
     Active,
     /// A block or header was stored; its branch has less (or equal, later seen) work, or its body's ancestors are missing (BIP22 `inconclusive`).
     Inconclusive,
-    /// The operator's wish was carried out.
+    /// What is thought of a block was overridden, and the chain has followed.
     Overridden,
 }
-/// Why a submission is refused.
+/// A transaction that somebody local submits.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rejection {
-    /// Core's reject string: `duplicate`, `bad-version(0x00000001)`, `txn-mempool-conflict`, …
-    pub reason: Cow<'static, str>,
-    /// The whole sentence, with names and numbers.
-    pub detail: String,
+pub struct Submission {
+    /// To answer with.
+    pub call: CallId,
+    /// The transaction.
+    pub transaction: Arc<Transaction>,
+    /// What its submitter allows.
+    pub limits: SubmissionLimits,
+}
+/// What a submitter allows, so that a slip of the keyboard costs little. By default anything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SubmissionLimits {
+    /// Highest fee, units per 1,000 bytes (Core: `maxfeerate`).
+    pub fee_rate_max: Option<Amount>,
+    /// Highest value of an output that nobody can spend (Core: `maxburnamount`).
+    pub burn_max: Option<Amount>,
 }

@@ -1,396 +1,100 @@
-//! Transactions that wait to be mined, with what each hangs together with.
+//! The mempool: transactions that wait to be mined, those whose parents are missing, and those submitted here.
 //!
-//! Here is the data structure: who spends what, ancestors and descendants, the orders for mining and eviction. Whether a
-//! transaction may enter is decided in `accept`, by the rules and by `policy`; what blocks do to the pool is in
-//! `blocks`; transactions whose parents are missing wait in `orphans`.
+//! [`pool`] is the data structure; [`accept`] decides what enters it, by the rules, by [`policy`] and by [`replace`];
+//! [`submitted`] keeps what was submitted here; [`orphans`] wait for their parents; [`follow`] keeps pace with the chain.
+//!
+//! It stands on the core's vocabulary and sees the chain only as a [`ChainView`](super::chain_view::ChainView).
 
-pub(crate) mod accept;
-pub(crate) mod blocks;
-pub(crate) mod fee_rate;
-pub(crate) mod local;
-pub(crate) mod orphans;
-pub(crate) mod policy;
-pub(crate) mod replace;
+pub mod accept;
+mod fee_rate;
+mod follow;
+mod orphans;
+pub mod policy;
+pub mod pool;
+pub mod replace;
+mod signature_cache;
+mod submitted;
 #[cfg(test)]
 mod tests;
-pub(crate) mod verified;
 
-use super::event::Time;
-use super::hash_map::{IdMap, IdState};
-use chain_spec::{Amount, CheckedTransaction, Coin, Outpoint, Txid};
-use fee_rate::FeeRate;
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+pub(crate) use accept::JudgedTransaction;
+pub use accept::Tested;
+pub(crate) use fee_rate::FeeRate;
+pub(crate) use orphans::{ORPHANS_MAX, Orphan};
+pub use pool::{Entry, Pool};
+
+use super::event::{PeerKey, Time};
+use super::hash_map::IdState;
+use super::signatures::CheckedSignatures;
+use chain_spec::{CheckedTransaction, Txid};
+use follow::DisconnectedTransactions;
+use orphans::Orphans;
 use std::sync::Arc;
-use verified::Verified;
+use submitted::SubmittedTransactions;
 
-/// Memory of one entry beside twice its bytes, estimated: the entry, three maps and two orders.
-const ENTRY_BYTES: usize = 900;
-/// Time in which the fee rate demanded by a full pool halves, milliseconds (Core: `ROLLING_FEE_HALFLIFE`).
-const FULL_FEE_HALF_LIFE_MS: u64 = 12 * 60 * 60 * 1_000;
-
-/// One pooled transaction and what it hangs together with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// The transaction.
-    pub transaction: Arc<CheckedTransaction>,
-    /// What it leaves to the miner.
-    pub fee: Amount,
-    /// When it came.
-    pub time: Time,
-    /// Height of the active tip when it came.
-    pub height: u32,
-    /// Pooled transactions it spends from, ascending by id.
-    pub depends: Vec<Txid>,
-    /// Pooled transactions that spend from it, ascending by id.
-    pub spent_by: Vec<Txid>,
-    /// Itself and all pooled transactions it needs.
-    pub ancestor_count: u32,
-    /// Their bytes.
-    pub ancestor_size: usize,
-    /// Their fees.
-    pub ancestor_fees: Amount,
-    /// Itself and all pooled transactions that need it.
-    pub descendant_count: u32,
-    /// Their bytes.
-    pub descendant_size: usize,
-    /// Their fees.
-    pub descendant_fees: Amount,
-    /// By Bitcoin's legacy count.
-    pub signature_operations: u32,
-    /// Place in the order of arrival.
-    sequence: u64,
-}
-
-impl Entry {
-    /// An entry that is not in any pool yet.
-    pub(crate) fn new(transaction: Arc<CheckedTransaction>, fee: Amount, time: Time, height: u32) -> Entry {
-        let size = transaction.size();
-        let signature_operations = transaction.transaction().signature_operations();
-        Entry {
-            transaction,
-            fee,
-            time,
-            height,
-            depends: Vec::new(),
-            spent_by: Vec::new(),
-            ancestor_count: 1,
-            ancestor_size: size,
-            ancestor_fees: fee,
-            descendant_count: 1,
-            descendant_size: size,
-            descendant_fees: fee,
-            signature_operations,
-            sequence: 0,
-        }
-    }
-    /// Its own fee rate.
-    pub(crate) fn fee_rate(&self) -> FeeRate {
-        FeeRate::new(self.fee, self.transaction.size())
-    }
-    /// Worth to a miner: the rate of the package it needs, or its own if that is lower (Core: ancestor score).
-    pub(crate) fn mining_rate(&self) -> FeeRate {
-        self.fee_rate().min(FeeRate::new(self.ancestor_fees, self.ancestor_size))
-    }
-    /// Worth of keeping it: the rate of what hangs on it, or its own if that is higher (Core: descendant score).
-    fn keeping_rate(&self) -> FeeRate {
-        self.fee_rate().max(FeeRate::new(self.descendant_fees, self.descendant_size))
-    }
-    /// Place in the order of arrival.
-    pub(crate) fn sequence(&self) -> u64 {
-        self.sequence
-    }
-    fn usage(&self) -> usize {
-        ENTRY_BYTES + 2 * self.transaction.size()
-    }
-}
-
-/// The pool.
+/// All transactions that are not in the active chain.
 #[derive(Debug)]
-pub struct Mempool {
-    entries: IdMap<Txid, Entry>,
-    spenders: IdMap<Outpoint, Txid>,
-    arrivals: BTreeMap<u64, Txid>,
-    /// Best for a miner last.
-    by_mining_rate: BTreeSet<(FeeRate, Reverse<u64>, Txid)>,
-    /// First to be evicted first; of equals, the latest.
-    by_keeping_rate: BTreeSet<(FeeRate, Reverse<u64>, Txid)>,
-    verified: Verified,
-    bytes: usize,
-    usage: usize,
-    usage_max: usize,
-    fee_rate_configured: u64,
-    /// What a full pool demands, units per 1,000 bytes, at the time beside it.
-    fee_rate_full: (u64, Time),
-    sequence_next: u64,
-    version: u64,
-    removals: u64,
+pub(crate) struct Mempool {
+    pool: Pool,
+    orphans: Orphans,
+    submitted: SubmittedTransactions,
+    disconnected: DisconnectedTransactions,
 }
 
 impl Mempool {
-    /// An empty pool.
-    pub(crate) fn new(usage_max: usize, fee_rate_min: u64, state: IdState) -> Mempool {
+    /// Empty, but for what the store kept of transactions submitted here.
+    pub(crate) fn new(
+        bytes_max: usize,
+        fee_rate_min: u64,
+        kept: Vec<Arc<CheckedTransaction>>,
+        state: IdState,
+    ) -> Mempool {
         Mempool {
-            entries: IdMap::with_hasher(state),
-            spenders: IdMap::with_hasher(state),
-            arrivals: BTreeMap::new(),
-            by_mining_rate: BTreeSet::new(),
-            by_keeping_rate: BTreeSet::new(),
-            verified: Verified::new(state),
-            bytes: 0,
-            usage: 0,
-            usage_max,
-            fee_rate_configured: fee_rate_min,
-            fee_rate_full: (0, Time(0)),
-            sequence_next: 0,
-            version: 0,
-            removals: 0,
+            pool: Pool::new(bytes_max, fee_rate_min, state),
+            orphans: Orphans::default(),
+            submitted: SubmittedTransactions::new(kept),
+            disconnected: DisconnectedTransactions::default(),
         }
     }
 
-    /// Pooled transactions.
-    pub fn len(&self) -> usize {
-        self.entries.len()
+    /// Transactions that may be mined.
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.pool
     }
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+    /// Whether no transaction waits for its parents.
+    pub(crate) fn has_no_orphans(&self) -> bool {
+        self.orphans.is_empty()
     }
-    /// Bytes of all pooled transactions.
-    pub fn bytes(&self) -> usize {
-        self.bytes
+    /// Whether a transaction waits for its parents.
+    pub(crate) fn is_orphan(&self, txid: &Txid) -> bool {
+        self.orphans.contains(txid)
     }
-    /// The bound on [`Mempool::usage_bytes`] (Core: `maxmempool`).
-    pub fn bytes_max(&self) -> usize {
-        self.usage_max
+    /// Takes the orphans that wait for a transaction, oldest first.
+    pub(crate) fn take_orphans_of(&mut self, parent: &Txid) -> Vec<Orphan> {
+        self.orphans.take_children(parent)
     }
-    /// Memory in use, bytes, estimated.
-    pub fn usage_bytes(&self) -> usize {
-        self.usage
+    /// Drops the orphans that a peer sent.
+    pub(crate) fn forget_peer(&mut self, peer: PeerKey) {
+        self.orphans.remove_peer(peer);
     }
-    /// Lowest fee rate accepted at this moment, units per 1,000 bytes: the configured one, or more while the pool is full.
-    pub fn fee_rate_min(&self) -> u64 {
-        self.fee_rate_configured.max(self.fee_rate_full.0)
-    }
-    /// The configured lowest fee rate, units per 1,000 bytes.
-    pub fn fee_rate_configured(&self) -> u64 {
-        self.fee_rate_configured
-    }
-    /// A pooled transaction.
-    pub fn get(&self, txid: &Txid) -> Option<&Entry> {
-        self.entries.get(txid)
-    }
-    /// All pooled transactions in the order they came, which has parents before children.
-    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.arrivals.values().filter_map(|txid| self.entries.get(txid))
-    }
-    /// The pooled transaction that spends a coin.
-    pub fn spender(&self, outpoint: &Outpoint) -> Option<Txid> {
-        self.spenders.get(outpoint).copied()
-    }
-    /// The coin a pooled transaction makes, as if it were mined at `height`, whether or not another spends it.
-    pub(crate) fn coin(&self, outpoint: &Outpoint, height: u32) -> Option<Coin> {
-        let entry = self.entries.get(&outpoint.txid)?;
-        let output = entry.transaction.transaction().outputs.get(outpoint.index as usize)?;
-        (!output.script.is_unspendable()).then(|| Coin { output: output.clone(), height, is_coinbase: false })
-    }
-    /// All pooled transactions this one needs, parents before children, without itself.
-    pub fn ancestors(&self, txid: &Txid) -> Vec<Txid> {
-        self.get(txid).map_or_else(Vec::new, |entry| self.relatives(&entry.depends, |entry| &entry.depends))
-    }
-    /// All pooled transactions that need this one, parents before children, without itself.
-    pub fn descendants(&self, txid: &Txid) -> Vec<Txid> {
-        self.get(txid).map_or_else(Vec::new, |entry| self.relatives(&entry.spent_by, |entry| &entry.spent_by))
-    }
-    /// Grows with every change, for waiters.
-    pub fn version(&self) -> u64 {
-        self.version
-    }
-    /// Grows whenever a transaction leaves.
-    pub(crate) fn removals(&self) -> u64 {
-        self.removals
-    }
-    /// Whether a transaction's signatures are known to be good; its id commits to the coins it spends and to its scripts.
-    pub(crate) fn has_verified(&self, txid: &Txid) -> bool {
-        self.entries.contains_key(txid) || self.verified.contains(txid)
-    }
-    /// Remembers that a transaction's signatures are good.
-    pub(crate) fn set_verified(&mut self, txid: Txid) {
-        self.verified.insert(txid);
-    }
-    /// The best for a miner first.
-    pub(crate) fn by_mining_rate(&self) -> impl Iterator<Item = &Entry> {
-        self.by_mining_rate.iter().rev().filter_map(|(_, _, txid)| self.entries.get(txid))
+    /// Takes a caller's word that a transaction's signatures are good.
+    pub(crate) fn trust_signatures(&mut self, txid: Txid) {
+        self.pool.set_checked(txid);
     }
 
-    /// Everything reachable from `first` by one kind of link, ordered by arrival.
-    fn relatives(&self, first: &[Txid], links: impl Fn(&Entry) -> &Vec<Txid>) -> Vec<Txid> {
-        let mut found: BTreeMap<u64, Txid> = BTreeMap::new();
-        let mut queue = first.to_vec();
-        while let Some(txid) = queue.pop() {
-            let Some(entry) = self.entries.get(&txid) else { continue };
-            if found.insert(entry.sequence, txid).is_none() {
-                queue.extend(links(entry).iter().copied());
-            }
+    /// Drops what has waited too long.
+    pub(crate) fn expire(&mut self, now: Time) {
+        self.orphans.expire(now);
+        self.pool.decay(now);
+        let Some(oldest) = now.0.checked_sub(accept::POOLED_TIME_MS_MAX) else { return };
+        for txid in self.pool.expired(Time(oldest)) {
+            self.pool.remove_with_descendants(&txid);
         }
-        found.into_values().collect()
-    }
-
-    /// Pooled transactions that a transaction outside the pool would need, parents before children.
-    pub(crate) fn ancestors_of_inputs(&self, transaction: &chain_spec::Transaction) -> Vec<Txid> {
-        self.relatives(&self.parents(transaction), |entry| &entry.depends)
-    }
-
-    fn parents(&self, transaction: &chain_spec::Transaction) -> Vec<Txid> {
-        let parents: BTreeSet<Txid> = transaction.inputs.iter().map(|input| input.outpoint.txid).collect();
-        parents.into_iter().filter(|txid| self.entries.contains_key(txid)).collect()
-    }
-
-    /// Takes an entry out of both orders, changes it, and puts it back.
-    fn change(&mut self, txid: &Txid, change: impl FnOnce(&mut Entry)) {
-        let Some(entry) = self.entries.get_mut(txid) else { return };
-        let (mining, keeping, arrival) = (entry.mining_rate(), entry.keeping_rate(), Reverse(entry.sequence));
-        change(entry);
-        let (mining_after, keeping_after) = (entry.mining_rate(), entry.keeping_rate());
-        if mining != mining_after {
-            self.by_mining_rate.remove(&(mining, arrival, *txid));
-            self.by_mining_rate.insert((mining_after, arrival, *txid));
-        }
-        if keeping != keeping_after {
-            self.by_keeping_rate.remove(&(keeping, arrival, *txid));
-            self.by_keeping_rate.insert((keeping_after, arrival, *txid));
-        }
-    }
-
-    /// Adds a transaction whose parents are pooled or mined and whose coins no pooled transaction spends.
-    pub(crate) fn insert(&mut self, mut entry: Entry) {
-        let transaction = entry.transaction.clone();
-        let (txid, size, fee) = (transaction.txid(), transaction.size(), entry.fee);
-        entry.depends = self.parents(transaction.transaction());
-        entry.sequence = self.sequence_next;
-        self.sequence_next += 1;
-        for parent in &entry.depends {
-            self.change(parent, |parent| {
-                if let Err(place) = parent.spent_by.binary_search(&txid) {
-                    parent.spent_by.insert(place, txid);
-                }
-            });
-        }
-        for ancestor in self.relatives(&entry.depends, |entry| &entry.depends) {
-            self.change(&ancestor, |ancestor| {
-                ancestor.descendant_count += 1;
-                ancestor.descendant_size += size;
-                ancestor.descendant_fees = sum(ancestor.descendant_fees, fee);
-                entry.ancestor_count += 1;
-                entry.ancestor_size += ancestor.transaction.size();
-                entry.ancestor_fees = sum(entry.ancestor_fees, ancestor.fee);
-            });
-        }
-        for input in &transaction.transaction().inputs {
-            self.spenders.insert(input.outpoint, txid);
-        }
-        let arrival = Reverse(entry.sequence);
-        self.by_mining_rate.insert((entry.mining_rate(), arrival, txid));
-        self.by_keeping_rate.insert((entry.keeping_rate(), arrival, txid));
-        self.arrivals.insert(entry.sequence, txid);
-        self.bytes += size;
-        self.usage += entry.usage();
-        self.version += 1;
-        self.entries.insert(txid, entry);
-    }
-
-    /// Takes out one transaction. Either all it needs or all that needs it must be out already: a mined one has lost its
-    /// ancestors, and a dropped one goes after its descendants.
-    fn remove(&mut self, txid: &Txid) -> Option<Entry> {
-        let descendants = self.descendants(txid);
-        let ancestors = self.ancestors(txid);
-        let entry = self.entries.remove(txid)?;
-        let (size, fee) = (entry.transaction.size(), entry.fee);
-        for descendant in descendants {
-            self.change(&descendant, |descendant| {
-                descendant.ancestor_count -= 1;
-                descendant.ancestor_size -= size;
-                descendant.ancestor_fees = difference(descendant.ancestor_fees, fee);
-                descendant.depends.retain(|parent| parent != txid);
-            });
-        }
-        for ancestor in ancestors {
-            self.change(&ancestor, |ancestor| {
-                ancestor.descendant_count -= 1;
-                ancestor.descendant_size -= size;
-                ancestor.descendant_fees = difference(ancestor.descendant_fees, fee);
-                ancestor.spent_by.retain(|child| child != txid);
-            });
-        }
-        for input in &entry.transaction.transaction().inputs {
-            self.spenders.remove(&input.outpoint);
-        }
-        let arrival = Reverse(entry.sequence);
-        self.by_mining_rate.remove(&(entry.mining_rate(), arrival, *txid));
-        self.by_keeping_rate.remove(&(entry.keeping_rate(), arrival, *txid));
-        self.arrivals.remove(&entry.sequence);
-        self.bytes -= size;
-        self.usage -= entry.usage();
-        self.version += 1;
-        self.removals += 1;
-        self.verified.insert(*txid);
-        Some(entry)
-    }
-
-    /// Takes out a transaction that was mined; what it needed was mined before it.
-    pub(crate) fn remove_mined(&mut self, txid: &Txid) -> bool {
-        self.remove(txid).is_some()
-    }
-
-    /// Takes out a transaction and all that need it; how many that were.
-    pub(crate) fn remove_with_descendants(&mut self, txid: &Txid) -> usize {
-        let descendants = self.descendants(txid);
-        let removed = descendants.iter().rev().filter(|descendant| self.remove(descendant).is_some()).count();
-        removed + usize::from(self.remove(txid).is_some())
-    }
-
-    /// Empties the pool; entries in the order they came.
-    pub(crate) fn drain(&mut self) -> Vec<Entry> {
-        let order: Vec<Txid> = self.arrivals.values().rev().copied().collect();
-        let mut drained: Vec<Entry> = order.iter().filter_map(|txid| self.remove(txid)).collect();
-        drained.reverse();
-        drained
-    }
-
-    /// Evicts the worst packages until the pool fits its bound, and raises the fee rate demanded (Core: `TrimToSize`).
-    pub(crate) fn trim(&mut self, now: Time) {
-        while self.usage > self.usage_max {
-            let Some(&(rate, _, worst)) = self.by_keeping_rate.first() else { return };
-            let demanded = rate.per_1000().saturating_add(self.fee_rate_configured);
-            if demanded > self.fee_rate_full.0 {
-                self.fee_rate_full = (demanded, now);
-            }
-            self.remove_with_descendants(&worst);
-        }
-    }
-
-    /// Lets the fee rate a full pool demands fade, by halves.
-    pub(crate) fn decay(&mut self, now: Time) {
-        let (rate, since) = self.fee_rate_full;
-        let halvings = now.0.saturating_sub(since.0) / FULL_FEE_HALF_LIFE_MS;
-        if rate > 0 && halvings > 0 {
-            let rate = rate.checked_shr(halvings.min(63) as u32).unwrap_or(0);
-            let is_gone = rate < self.fee_rate_configured / 2;
-            let since = Time(since.0 + halvings * FULL_FEE_HALF_LIFE_MS);
-            self.fee_rate_full = (if is_gone { 0 } else { rate }, since);
-        }
-    }
-
-    /// Pooled since before `oldest`, first come first.
-    pub(crate) fn expired(&self, oldest: Time) -> Vec<Txid> {
-        self.entries().filter(|entry| entry.time < oldest).map(|entry| entry.transaction.txid()).collect()
     }
 }
 
-/// Fees of transactions that spend existing coins: their sum is within the cap.
-fn sum(a: Amount, b: Amount) -> Amount {
-    a.checked_add(b).unwrap_or(Amount::MAX_MONEY)
-}
-fn difference(a: Amount, b: Amount) -> Amount {
-    a.checked_sub(b).unwrap_or(Amount::ZERO)
+impl CheckedSignatures for Mempool {
+    fn are_checked(&self, txid: &Txid) -> bool {
+        self.pool.are_checked(txid)
+    }
 }

@@ -71,28 +71,28 @@ impl ShortIds {
 pub enum Request {
     /// Headers after the first locator hash the peer has in its active chain.
     Headers {
-        /** newest first */
+        /// Hashes of the asker's best chain, newest first.
         locator: Vec<BlockHash>,
-        /** last wanted, or zero for as many as fit */
+        /// The last header wanted, or zero for as many as fit.
         stop: BlockHash,
     },
     /// Whole blocks.
     Blocks {
-        /** which */
+        /// At most [`BLOCKS_PER_REQUEST_MAX`].
         hashes: Vec<BlockHash>,
     },
     /// Transactions of one block, by position.
     BlockTransactions {
-        /** which block */
+        /// The block.
         block: BlockHash,
-        /** positions, ascending */
+        /// Positions in it, ascending.
         indexes: Vec<u32>,
     },
     /// Ids of the peer's mempool.
     Mempool,
     /// Transactions of the peer's mempool.
     Transactions {
-        /** which */
+        /// At most [`TRANSACTIONS_PER_MESSAGE_MAX`].
         txids: Vec<Txid>,
     },
 }

@@ -5,9 +5,9 @@
 //! while blocks go on being connected. Until it is dropped, a commit of coins waits for it; that is rare, and bounded by the
 //! one read. Absent: the mempool, and blocks that are stored later.
 
-use super::Core;
+use super::chainstate::Chainstate;
 use super::store::{Store, StoreError};
-use super::view::Summary;
+use super::view::{self, Summary};
 use chain_spec::{Block, BlockHash, BlockUndo, Coin, Outpoint};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -20,32 +20,24 @@ pub struct Snapshot {
     store: Box<dyn Store>,
 }
 
-impl Core {
-    /// The active tip's coins, to be read elsewhere.
-    pub fn snapshot(&self) -> Snapshot {
-        Snapshot { tip: self.tip(), changes: self.coins.changes(), store: self.store.held() }
-    }
-
-    /// Every unspent coin of the active chain in key order (txid bytes, then index), unflushed ones included.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    pub fn for_each_coin(&self, visit: &mut dyn FnMut(Outpoint, Coin)) -> Result<(), StoreError> {
-        merge(&self.coins.changes(), self.store.as_ref(), &mut |outpoint, coin| {
-            visit(outpoint, coin);
-            ControlFlow::Continue(())
-        })
-    }
-
-    /// The active chain's hashes and median times past (Unix seconds), by height.
-    pub fn active_chain(&self) -> Vec<(BlockHash, u32)> {
-        let heights = 0..=self.chain.height();
-        let nodes = heights.filter_map(|height| self.chain.active_at(height)).map(|id| self.chain.tree.node(id));
-        nodes.map(|node| (node.hash, node.median_time_past_s)).collect()
-    }
+/// Every unspent coin of the active chain in key order (txid bytes, then index), unflushed ones included.
+pub(super) fn for_each_coin(chain: &Chainstate, visit: &mut dyn FnMut(Outpoint, Coin)) -> Result<(), StoreError> {
+    merge(&chain.unflushed_coins(), chain.store(), &mut |outpoint, coin| {
+        visit(outpoint, coin);
+        ControlFlow::Continue(())
+    })
 }
 
 impl Snapshot {
+    /// The active tip's coins, to be read elsewhere.
+    pub(super) fn of(chain: &Chainstate) -> Snapshot {
+        Snapshot {
+            tip: view::summary(chain, chain.tip()),
+            changes: chain.unflushed_coins(),
+            store: chain.store().held(),
+        }
+    }
+
     /// The block after which exactly these coins exist.
     pub fn tip(&self) -> &Summary {
         &self.tip

@@ -1,13 +1,11 @@
 //! Block templates: what a miner should hash next. Packages of transactions are taken by the fee rate of what they need
 //! (Core: ancestor score), until size or signature operations run out.
 
-use super::Core;
-use super::chain::tree::NodeId;
+use super::chain_view::ChainView;
+use super::chainstate::{Chainstate, Node};
 use super::event::Time;
-use super::mempool::fee_rate::FeeRate;
-use super::mempool::{Entry, Mempool};
+use super::mempool::{Entry, FeeRate, Pool};
 use chain_spec::merkle::{coinbase_branch, root_from_branch};
-use chain_spec::retarget::required_target;
 use chain_spec::rules::block::BYTES_PER_SIGNATURE_OPERATION;
 use chain_spec::rules::header::TIMEWARP_MAX_S;
 use chain_spec::spec::Retarget;
@@ -75,11 +73,21 @@ struct Room {
     signature_operations: usize,
 }
 
-impl Core {
+/// What templates are made from.
+pub(super) struct TemplateSource<'a> {
+    /// The chain.
+    pub chain: &'a Chainstate,
+    /// The transactions to choose from.
+    pub pool: &'a Pool,
+    /// Tells this node's coinbases from others'.
+    pub seed: u64,
+}
+
+impl TemplateSource<'_> {
     /// A block to mine on the active tip that pays `payout`.
-    pub fn template(&self, payout: &Script, now: Time) -> Template {
+    pub(super) fn template(&self, payout: &Script, now: Time) -> Template {
         let coinbase = self.coinbase(self.chain.height() + 1, payout, Amount::MAX_MONEY);
-        let chosen = select(&self.mempool, self.room(&coinbase));
+        let chosen = select(self.pool, self.room(&coinbase));
         let chosen: Vec<_> = chosen.iter().map(|entry| (entry.transaction.clone(), entry.fee)).collect();
         self.assemble(self.chain.tip(), payout, &chosen, now)
     }
@@ -87,15 +95,15 @@ impl Core {
     /// A block to mine on any known block, holding exactly these transactions: what a private branch needs. `None` if the
     /// parent is not known. The fees of pooled transactions are claimed, others' are left. The caller answers for the
     /// transactions being valid there.
-    pub fn template_on(
+    pub(super) fn template_on(
         &self,
         parent: &chain_spec::BlockHash,
         payout: &Script,
         transactions: &[Arc<CheckedTransaction>],
         now: Time,
     ) -> Option<Template> {
-        let parent = self.chain.tree.find(parent)?;
-        let fee = |txid: &Txid| self.mempool.get(txid).map_or(Amount::ZERO, |entry| entry.fee);
+        let parent = self.chain.find(parent)?;
+        let fee = |txid: &Txid| self.pool.get(txid).map_or(Amount::ZERO, |entry| entry.fee);
         let chosen: Vec<_> =
             transactions.iter().map(|transaction| (transaction.clone(), fee(&transaction.txid()))).collect();
         Some(self.assemble(parent, payout, &chosen, now))
@@ -103,7 +111,7 @@ impl Core {
 
     /// What header, count and coinbase leave. Who takes a template over RPC makes a coinbase of its own, perhaps a larger one.
     fn room(&self, coinbase: &Transaction) -> Room {
-        let size_max = self.spec.block_size_max;
+        let size_max = self.chain.spec().block_size_max;
         let operations_max = size_max / BYTES_PER_SIGNATURE_OPERATION;
         // The count of transactions takes at most five bytes in a block that fits any spec.
         let taken = Header::LEN + 5 + coinbase.encoded_len();
@@ -120,7 +128,7 @@ impl Core {
         let mut script = Script::height_prefix(height);
         // Pushes, so that no extranonce can be read as signature operations. The tag keeps two miners with one payout apart.
         script.push(4);
-        script.extend_from_slice(&(self.config.seed as u32 ^ (self.config.seed >> 32) as u32).to_le_bytes());
+        script.extend_from_slice(&(self.seed as u32 ^ (self.seed >> 32) as u32).to_le_bytes());
         script.push(EXTRANONCE_BYTES as u8);
         script.extend_from_slice(&[0; EXTRANONCE_BYTES]);
         Transaction {
@@ -133,18 +141,17 @@ impl Core {
 
     fn assemble(
         &self,
-        parent: NodeId,
+        above: &Node,
         payout: &Script,
         chosen: &[(Arc<CheckedTransaction>, Amount)],
         now: Time,
     ) -> Template {
-        let above = self.chain.tree.node(parent);
         let height = above.height + 1;
         let fees = Amount::checked_sum(chosen.iter().map(|(_, fee)| *fee)).unwrap_or(Amount::ZERO);
-        let coinbase_value = self.spec.subsidy(height).checked_add(fees).unwrap_or(Amount::MAX_MONEY);
+        let coinbase_value = self.chain.spec().subsidy(height).checked_add(fees).unwrap_or(Amount::MAX_MONEY);
         let coinbase = self.coinbase(height, payout, coinbase_value);
-        let bits = required_target(&self.spec, &self.chain.tree.branch(parent));
-        let min_time_s = self.min_time_s(parent);
+        let bits = self.chain.required_target(above);
+        let min_time_s = self.min_time_s(above);
         let now_s = u32::try_from(now.0 / 1_000).unwrap_or(u32::MAX);
         let mut txids = Vec::with_capacity(1 + chosen.len());
         txids.push(coinbase.txid());
@@ -191,11 +198,10 @@ impl Core {
     }
 
     /// Earliest time a block on `parent` may carry: after the median, and not far before its parent where BIP94 says so.
-    fn min_time_s(&self, parent: NodeId) -> u32 {
-        let node = self.chain.tree.node(parent);
+    fn min_time_s(&self, node: &Node) -> u32 {
         let after_median = node.median_time_past_s.saturating_add(1);
-        match self.spec.retarget {
-            Retarget::Epoch { interval } if self.spec.bip94 && (node.height + 1).is_multiple_of(interval) => {
+        match self.chain.spec().retarget {
+            Retarget::Epoch { interval } if self.chain.spec().bip94 && (node.height + 1).is_multiple_of(interval) => {
                 after_median.max(node.header.time.saturating_sub(TIMEWARP_MAX_S))
             }
             _ => after_median,
@@ -210,18 +216,18 @@ struct Remainder {
 }
 
 /// Chooses transactions for a block, in an order in which they can stand.
-fn select(mempool: &Mempool, mut room: Room) -> Vec<&Entry> {
+fn select(pool: &Pool, mut room: Room) -> Vec<&Entry> {
     let mut chosen: Vec<&Entry> = Vec::new();
     // Chosen, or found not to fit; what needs a misfit does not fit either.
     let (mut done, mut misfit): (BTreeSet<Txid>, BTreeSet<Txid>) = Default::default();
     let mut changed: BTreeMap<Txid, Remainder> = BTreeMap::new();
     let mut changed_order: BinaryHeap<(FeeRate, Reverse<u64>, Txid)> = BinaryHeap::new();
-    let mut unchanged = mempool.by_mining_rate().peekable();
+    let mut unchanged = pool.by_mining_rate().peekable();
     let mut misfits = 0;
     while misfits < MISFITS_MAX {
         while unchanged.next_if(|entry| is_settled(&entry.transaction.txid(), &done, &changed)).is_some() {}
         while changed_order.peek().is_some_and(|(rate, _, txid)| {
-            done.contains(txid) || changed.get(txid).is_none_or(|now| rate_of(mempool, txid, now) != *rate)
+            done.contains(txid) || changed.get(txid).is_none_or(|now| rate_of(pool, txid, now) != *rate)
         }) {
             changed_order.pop();
         }
@@ -235,11 +241,11 @@ fn select(mempool: &Mempool, mut room: Room) -> Vec<&Entry> {
             _ => unchanged.next().map(|entry| entry.transaction.txid()),
         };
         let Some(txid) = txid else { break };
-        let mut package = mempool.ancestors(&txid);
+        let mut package = pool.ancestors(&txid);
         package.push(txid);
         let is_misfit = package.iter().any(|needed| misfit.contains(needed));
         package.retain(|needed| !done.contains(needed));
-        let package: Vec<&Entry> = package.iter().filter_map(|txid| mempool.get(txid)).collect();
+        let package: Vec<&Entry> = package.iter().filter_map(|txid| pool.get(txid)).collect();
         if is_misfit || !room.take(&package) {
             done.insert(txid);
             misfit.insert(txid);
@@ -251,8 +257,8 @@ fn select(mempool: &Mempool, mut room: Room) -> Vec<&Entry> {
             let taken = entry.transaction.txid();
             done.insert(taken);
             chosen.push(entry);
-            for descendant in mempool.descendants(&taken) {
-                let Some(below) = mempool.get(&descendant).filter(|_| !done.contains(&descendant)) else { continue };
+            for descendant in pool.descendants(&taken) {
+                let Some(below) = pool.get(&descendant).filter(|_| !done.contains(&descendant)) else { continue };
                 let remainder = changed
                     .entry(descendant)
                     .or_insert(Remainder { size: below.ancestor_size, fees: below.ancestor_fees });
@@ -270,8 +276,8 @@ fn is_settled(txid: &Txid, done: &BTreeSet<Txid>, changed: &BTreeMap<Txid, Remai
     done.contains(txid) || changed.contains_key(txid)
 }
 
-fn rate_of(mempool: &Mempool, txid: &Txid, remainder: &Remainder) -> FeeRate {
-    let own = mempool.get(txid).map(Entry::fee_rate);
+fn rate_of(pool: &Pool, txid: &Txid, remainder: &Remainder) -> FeeRate {
+    let own = pool.get(txid).map(Entry::fee_rate);
     let package = FeeRate::new(remainder.fees, remainder.size);
     own.map_or(package, |own| own.min(package))
 }

@@ -1,17 +1,169 @@
-//! What others may read of a [`Core`]: the RPC, the miner's glue and the simulator. Nothing here changes anything.
+//! What others may read of a [`Core`](super::Core): the RPC, the miner's glue and the simulator. Nothing here changes anything.
 //!
 //! Every answer is of the moment: the owner of the core runs these between two inputs.
 
-use super::Core;
-use super::chain::connect::made_coins;
-use super::chain::tree::{Node, NodeId};
-use super::event::{PeerKey, Rejection, Time};
-use super::mempool::Mempool;
-use super::mempool::accept::Entrance;
+use super::chain_view::ChainView;
+use super::chainstate::{Chainstate, Node};
+use super::config::Config;
+use super::event::{PeerKey, SubmissionLimits, Time};
+use super::mempool::{Mempool, Pool, Tested};
+use super::peers::{Peers, is_behind};
+use super::rejection::{AcceptError, Answer};
+use super::snapshot::{self, Snapshot};
 use super::store::{Status, StoreError};
-use chain_spec::{Amount, Block, BlockHash, BlockUndo, ChainSpec, Coin, Header, Outpoint, Transaction, Txid, Work};
-use std::collections::BTreeMap;
+use super::template::{Template, TemplateSource};
+use super::verify::Verifier;
+use chain_spec::{
+    Block, BlockHash, BlockUndo, ChainSpec, CheckedTransaction, Coin, Header, Outpoint, Script, Transaction, Txid, Work,
+};
 use std::sync::Arc;
+
+/// The parts of a [`Core`](super::Core), which it alone changes and everybody may read.
+pub struct Parts {
+    pub(super) config: Config,
+    pub(super) chainstate: Chainstate,
+    pub(super) mempool: Mempool,
+    pub(super) peers: Peers,
+}
+
+impl Parts {
+    /// Its bounds and options.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+    /// The chain's parameters.
+    pub fn spec(&self) -> &Arc<ChainSpec> {
+        self.chainstate.spec()
+    }
+    /// The active tip.
+    pub fn tip(&self) -> Summary {
+        summary(&self.chainstate, self.chainstate.tip())
+    }
+    /// The known header with the most work that is not invalid.
+    pub fn best_header(&self) -> Summary {
+        summary(&self.chainstate, self.chainstate.best_header())
+    }
+    /// A block of the tree.
+    pub fn summary(&self, hash: &BlockHash) -> Option<Summary> {
+        self.chainstate.find(hash).map(|node| summary(&self.chainstate, node))
+    }
+    /// The active chain's block at a height.
+    pub fn active_hash(&self, height: u32) -> Option<BlockHash> {
+        self.chainstate.active_at(height).map(|node| node.hash)
+    }
+    /// The hash of the ancestor of a known block at a height.
+    pub fn ancestor(&self, hash: &BlockHash, height: u32) -> Option<BlockHash> {
+        self.chainstate.ancestor(hash, height).map(|node| node.hash)
+    }
+    /// The active chain's hashes and median times past (Unix seconds), by height.
+    pub fn active_chain(&self) -> Vec<(BlockHash, u32)> {
+        let nodes = (0..=self.chainstate.height()).filter_map(|height| self.chainstate.active_at(height));
+        nodes.map(|node| (node.hash, node.median_time_past_s)).collect()
+    }
+    /// Every leaf of the tree, and the active tip, highest first (Core: `getchaintips`).
+    pub fn chain_tips(&self) -> Vec<ChainTip> {
+        chain_tips(&self.chainstate)
+    }
+    /// A stored block.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn block(&self, hash: &BlockHash) -> Result<Option<Arc<Block>>, StoreError> {
+        self.chainstate.block(hash)
+    }
+    /// The coins a fully validated block spent.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn undo(&self, hash: &BlockHash) -> Result<Option<Arc<BlockUndo>>, StoreError> {
+        self.chainstate.undo(hash)
+    }
+    /// The block that holds a transaction (`--txindex`).
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn transaction_block(&self, txid: &Txid) -> Result<Option<BlockHash>, StoreError> {
+        self.chainstate.transaction_block(txid)
+    }
+    /// An unspent coin of the active chain; with `include_mempool`, also one a pooled transaction makes (at the height it
+    /// would be mined at), and none that one spends.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn coin(&self, outpoint: &Outpoint, include_mempool: bool) -> Result<Option<Coin>, StoreError> {
+        if include_mempool {
+            return coin_with_mempool(&self.chainstate, self.mempool.pool(), outpoint);
+        }
+        self.chainstate.coin(outpoint)
+    }
+    /// Every unspent coin of the active chain in key order (txid bytes, then index), unflushed ones included.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn for_each_coin(&self, visit: &mut dyn FnMut(Outpoint, Coin)) -> Result<(), StoreError> {
+        snapshot::for_each_coin(&self.chainstate, visit)
+    }
+    /// The active tip's coins, to be read on another thread.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::of(&self.chainstate)
+    }
+    /// Verifies the chain as it stands now, on another thread.
+    pub fn verifier(&self) -> Verifier {
+        Verifier { spec: self.spec().clone(), snapshot: self.snapshot(), chain: self.active_chain() }
+    }
+    /// The transactions that may be mined.
+    pub fn mempool(&self) -> &Pool {
+        self.mempool.pool()
+    }
+    /// Whether transactions that may spend from one another would be accepted in this order, each within the limits. One answer
+    /// for each. As in Core, one that is not acceptable leaves the others unjudged (`None`), and one that is beyond the limits
+    /// those after it.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn dry_run_transactions(
+        &self,
+        transactions: &[Arc<Transaction>],
+        limits: &SubmissionLimits,
+        now: Time,
+    ) -> Result<Vec<Option<Answer<Tested>>>, StoreError> {
+        self.mempool.dry_run(transactions, limits, &self.chainstate, now)
+    }
+    /// Whether a block whose parent is the active tip would be valid, its proof of work aside.
+    ///
+    /// # Errors
+    /// The block breaks a rule, or the store cannot be read.
+    pub fn dry_run_block(&self, block: Arc<Block>, now: Time) -> Result<(), AcceptError> {
+        self.chainstate.dry_run(block, now)
+    }
+    /// A block to mine on the active tip that pays `payout`.
+    pub fn template(&self, payout: &Script, now: Time) -> Template {
+        self.template_source().template(payout, now)
+    }
+    /// A block to mine on any known block, holding exactly these transactions: what a private branch needs. `None` if the
+    /// parent is not known. The fees of pooled transactions are claimed, others' are left. The caller answers for the
+    /// transactions being valid there.
+    pub fn template_on(
+        &self,
+        parent: &BlockHash,
+        payout: &Script,
+        transactions: &[Arc<CheckedTransaction>],
+        now: Time,
+    ) -> Option<Template> {
+        self.template_source().template_on(parent, payout, transactions, now)
+    }
+    fn template_source(&self) -> TemplateSource<'_> {
+        TemplateSource { chain: &self.chainstate, pool: self.mempool.pool(), seed: self.config.seed }
+    }
+    /// How far synchronisation is.
+    pub fn progress(&self, now: Time) -> Progress {
+        progress(&self.chainstate, now)
+    }
+    /// What is known of a peer.
+    pub fn peer(&self, peer: PeerKey) -> Option<PeerState> {
+        peer_state(&self.chainstate, &self.peers, peer)
+    }
+}
 
 /// One block of the tree, as far as it is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,17 +227,6 @@ impl std::fmt::Display for ChainTipStatus {
     }
 }
 
-/// What `testmempoolaccept` says of a transaction that would be accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tested {
-    /// Its id.
-    pub txid: Txid,
-    /// What it leaves to the miner.
-    pub fee: Amount,
-    /// Its bytes.
-    pub size: usize,
-}
-
 /// How far the chain has been fetched and checked.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Progress {
@@ -114,163 +255,78 @@ pub struct PeerState {
     pub starting_height: Option<u32>,
 }
 
-impl Core {
-    /// The chain's parameters.
-    pub fn spec(&self) -> &Arc<ChainSpec> {
-        &self.spec
+/// A block of the tree.
+pub(super) fn summary(chain: &Chainstate, node: &Node) -> Summary {
+    let active = chain.is_active(node);
+    let next = chain.active_at(node.height.saturating_add(1)).filter(|_| active);
+    Summary {
+        hash: node.hash,
+        header: node.header,
+        height: node.height,
+        work: node.work,
+        median_time_past_s: node.median_time_past_s,
+        transactions: node.transactions,
+        status: node.status(),
+        active,
+        next: next.map(|next| next.hash),
     }
-    /// The active tip.
-    pub fn tip(&self) -> Summary {
-        self.summarise(self.chain.tip())
-    }
-    /// The known header with the most work that is not invalid.
-    pub fn best_header(&self) -> Summary {
-        self.summarise(self.chain.tree.best_header())
-    }
-    /// A block of the tree.
-    pub fn summary(&self, hash: &BlockHash) -> Option<Summary> {
-        self.chain.tree.find(hash).map(|id| self.summarise(id))
-    }
-    /// The active chain's block at a height.
-    pub fn active_hash(&self, height: u32) -> Option<BlockHash> {
-        self.chain.active_at(height).map(|id| self.chain.tree.node(id).hash)
-    }
+}
 
-    /// The hash of the ancestor of a known block at a height.
-    pub fn ancestor(&self, hash: &BlockHash, height: u32) -> Option<BlockHash> {
-        let tree = &self.chain.tree;
-        let ancestor = tree.node(tree.ancestor(tree.find(hash)?, height));
-        (ancestor.height == height).then_some(ancestor.hash)
-    }
-
-    fn summarise(&self, id: NodeId) -> Summary {
-        let node = self.chain.tree.node(id);
-        let active = self.chain.is_active(id);
-        Summary {
-            hash: node.hash,
-            header: node.header,
-            height: node.height,
-            work: node.work,
-            median_time_past_s: node.median_time_past_s,
-            transactions: node.transactions,
-            status: node.status(),
-            active,
-            next: self.active_hash(node.height.saturating_add(1)).filter(|_| active),
-        }
-    }
-
-    /// A stored block.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    pub fn block(&self, hash: &BlockHash) -> Result<Option<Arc<Block>>, StoreError> {
-        self.chain.block(hash, self.store.as_ref())
-    }
-    /// The coins a fully validated block spent.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    pub fn undo(&self, hash: &BlockHash) -> Result<Option<Arc<BlockUndo>>, StoreError> {
-        self.chain.undo(hash, self.store.as_ref())
-    }
-
-    /// Every leaf of the tree, and the active tip, highest first (Core: `getchaintips`).
-    pub fn chain_tips(&self) -> Vec<ChainTip> {
-        let tip = self.chain.tip();
-        let mut leaves = self.chain.tree.leaves();
-        leaves.retain(|leaf| *leaf != tip && !self.chain.is_active(*leaf));
-        leaves.push(tip);
-        let mut tips: Vec<ChainTip> = leaves
-            .into_iter()
-            .map(|id| {
-                let summary = self.summarise(id);
-                let fork = self.chain.tree.node(self.chain.fork_from_active(id)).height;
-                let status = tip_status(self.chain.tree.node(id), summary.active);
-                ChainTip { branch_length: summary.height - fork, summary, status }
-            })
-            .collect();
-        tips.sort_by(|a, b| b.summary.height.cmp(&a.summary.height).then(a.summary.hash.cmp(&b.summary.hash)));
-        tips
-    }
-
-    /// An unspent coin of the active chain; with `include_mempool`, also one a pooled transaction makes (at the height it
-    /// would be mined at), and none that one spends.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    pub fn coin(&self, outpoint: &Outpoint, include_mempool: bool) -> Result<Option<Coin>, StoreError> {
-        if include_mempool {
-            if self.mempool.spender(outpoint).is_some() {
-                return Ok(None);
-            }
-            if let Some(coin) = self.mempool.coin(outpoint, self.chain.height() + 1) {
-                return Ok(Some(coin));
-            }
-        }
-        self.coins.read(outpoint, self.store.as_ref())
-    }
-
-    /// The block that holds a transaction (`--txindex`).
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    pub fn transaction_block(&self, txid: &Txid) -> Result<Option<BlockHash>, StoreError> {
-        self.store.transaction_block(txid)
-    }
-    /// The mempool.
-    pub fn mempool(&self) -> &Mempool {
-        &self.mempool
-    }
-
-    /// Whether transactions that may spend from one another would be accepted in this order; changes nothing. The inner error
-    /// is the first that would not, by its place.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    pub fn test_package(
-        &self,
-        transactions: &[Arc<Transaction>],
-        now: Time,
-    ) -> Result<Result<Vec<Tested>, (usize, Rejection)>, StoreError> {
-        let (height, mut package, mut tested) = (self.chain.height() + 1, BTreeMap::new(), Vec::new());
-        for (place, transaction) in transactions.iter().enumerate() {
-            let judged = match self.judge_in_package(transaction, Entrance::New, now, &package)? {
-                Ok(judged) => judged,
-                Err(refusal) => return Ok(Err((place, refusal.rejected(&transaction.txid())))),
-            };
-            let checked = &judged.entry.transaction;
-            for (outpoint, output) in made_coins(transaction, checked.txid()) {
-                package.insert(outpoint, Coin { output: output.clone(), height, is_coinbase: false });
-            }
-            tested.push(Tested { txid: checked.txid(), fee: judged.entry.fee, size: checked.size() });
-        }
-        Ok(Ok(tested))
-    }
-
-    /// How far synchronisation is.
-    pub fn progress(&self, now: Time) -> Progress {
-        let headers = self.chain.tree.node(self.chain.tree.best_header()).height;
-        let blocks = self.chain.height();
-        let verification_progress = if headers > blocks { f64::from(blocks) / f64::from(headers) } else { 1.0 };
-        Progress { headers, blocks, initial_block_download: self.is_behind(now), verification_progress }
-    }
-
-    /// What is known of a peer.
-    pub fn peer(&self, peer: PeerKey) -> Option<PeerState> {
-        let state = self.sync.peer(peer)?;
-        let best = state.known.and_then(|hash| self.chain.tree.find(&hash));
-        let height = |id: NodeId| self.chain.tree.node(id).height;
-        let blocks = self.sync.blocks_of(state);
-        let mut in_flight: Vec<u32> = blocks.iter().filter_map(|hash| self.chain.tree.find(hash)).map(height).collect();
-        in_flight.sort_unstable();
-        Some(PeerState {
-            inbound: state.inbound,
-            best_header: best.map(|id| (self.chain.tree.node(id).hash, height(id))),
-            common_height: best.map(|id| height(self.chain.fork_from_active(id))),
-            in_flight,
-            starting_height: state.starting_height,
+/// Every leaf of the tree, and the active tip, highest first (Core: `getchaintips`).
+pub(super) fn chain_tips(chain: &Chainstate) -> Vec<ChainTip> {
+    let mut leaves = chain.leaves();
+    leaves.retain(|leaf| !chain.is_active(leaf));
+    leaves.push(chain.tip());
+    let mut tips: Vec<ChainTip> = leaves
+        .into_iter()
+        .map(|node| {
+            let summary = summary(chain, node);
+            let fork = chain.fork_from_active(&node.hash).map_or(0, |fork| fork.height);
+            let status = tip_status(node, summary.active);
+            ChainTip { branch_length: summary.height - fork, summary, status }
         })
+        .collect();
+    tips.sort_by(|a, b| b.summary.height.cmp(&a.summary.height).then(a.summary.hash.cmp(&b.summary.hash)));
+    tips
+}
+
+/// An unspent coin of the active chain, or one that a pooled transaction makes (at the height it would be mined at), and none
+/// that one spends.
+pub(super) fn coin_with_mempool(
+    chain: &Chainstate,
+    pool: &Pool,
+    outpoint: &Outpoint,
+) -> Result<Option<Coin>, StoreError> {
+    if pool.spender(outpoint).is_some() {
+        return Ok(None);
     }
+    match pool.coin(outpoint, chain.height() + 1) {
+        Some(coin) => Ok(Some(coin)),
+        None => chain.coin(outpoint),
+    }
+}
+
+/// How far synchronisation is.
+pub(super) fn progress(chain: &Chainstate, now: Time) -> Progress {
+    let (headers, blocks) = (chain.best_header().height, chain.height());
+    let verification_progress = if headers > blocks { f64::from(blocks) / f64::from(headers) } else { 1.0 };
+    Progress { headers, blocks, initial_block_download: is_behind(chain, now), verification_progress }
+}
+
+/// What is known of a peer.
+pub(super) fn peer_state(chain: &Chainstate, peers: &Peers, peer: PeerKey) -> Option<PeerState> {
+    let state = peers.peer(peer)?;
+    let best = state.known.and_then(|hash| chain.find(&hash));
+    let blocks = peers.blocks_of(state);
+    let mut in_flight: Vec<u32> = blocks.iter().filter_map(|hash| chain.find(hash)).map(|node| node.height).collect();
+    in_flight.sort_unstable();
+    Some(PeerState {
+        inbound: state.inbound,
+        best_header: best.map(|node| (node.hash, node.height)),
+        common_height: best.and_then(|node| chain.fork_from_active(&node.hash)).map(|fork| fork.height),
+        in_flight,
+        starting_height: state.starting_height,
+    })
 }
 
 /// Core's word for a leaf.
@@ -278,8 +334,8 @@ fn tip_status(node: &Node, is_active: bool) -> ChainTipStatus {
     match node {
         _ if is_active => ChainTipStatus::Active,
         node if !node.is_sound() => ChainTipStatus::Invalid,
-        Node { is_linked: false, .. } => ChainTipStatus::HeadersOnly,
-        Node { is_connected: true, .. } => ChainTipStatus::ValidFork,
+        node if !node.is_linked() => ChainTipStatus::HeadersOnly,
+        node if node.is_connected() => ChainTipStatus::ValidFork,
         _ => ChainTipStatus::ValidHeaders,
     }
 }

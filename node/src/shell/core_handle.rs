@@ -5,7 +5,8 @@
 
 use super::clock;
 use crate::core::Core;
-use crate::core::event::{Accepted, BlockOverride, CallId, Input, Rejection};
+use crate::core::event::{Accepted, BlockOverride, CallId, Input, Submission, SubmissionLimits};
+use crate::core::rejection::Answer;
 use crate::core::state_machine::StateMachine;
 use crate::core::template::Template;
 use chain_spec::{Block, BlockHash, Header, Script, Transaction};
@@ -30,7 +31,7 @@ pub struct TipState {
 }
 
 /// What became of a submission: accepted, or why not.
-pub type SubmissionResult = Result<Accepted, Rejection>;
+pub type SubmissionResult = Answer<Accepted>;
 
 /// A closure that looks at the state machine and sends what it saw to its caller.
 type Read = Box<dyn FnOnce(&dyn StateMachine) + Send>;
@@ -40,7 +41,7 @@ pub(super) enum Message {
     /// Feed this input and answer with its result.
     Submit { input: Box<dyn FnOnce(CallId) -> Input + Send>, answer: oneshot::Sender<SubmissionResult> },
     /// Feed these transactions as one input.
-    SubmitTransactions(Vec<(Arc<Transaction>, oneshot::Sender<SubmissionResult>)>),
+    SubmitTransactions(Vec<(Arc<Transaction>, SubmissionLimits, oneshot::Sender<SubmissionResult>)>),
     /// Run this closure.
     Read(Read),
     /// Flush everything and end.
@@ -67,19 +68,23 @@ impl CoreHandle {
         CoreHandle { messages, tip, mempool, mining_goal }
     }
     /// Submits a transaction; resolved after the writes it caused.
-    pub async fn submit_transaction(&self, transaction: Arc<Transaction>) -> Result<SubmissionResult, Stopped> {
-        self.submit(move |call| Input::SubmitTransaction { call, transaction }).await
+    pub async fn submit_transaction(
+        &self,
+        transaction: Arc<Transaction>,
+        limits: SubmissionLimits,
+    ) -> Result<SubmissionResult, Stopped> {
+        self.submit(move |call| Input::Submit { transactions: vec![Submission { call, transaction, limits }] }).await
     }
-    /// Submits transactions in order, their signatures checked on all cores; each is judged after the writes it caused. The
+    /// Submits transactions in order, their signatures checked on all cores; each is answered after the writes it caused. The
     /// node does nothing else meanwhile, so submit no more than [`SUBMISSIONS_AT_ONCE_MAX`].
     pub async fn submit_transactions(
         &self,
-        transactions: Vec<Arc<Transaction>>,
+        transactions: Vec<(Arc<Transaction>, SubmissionLimits)>,
     ) -> Result<Vec<SubmissionResult>, Stopped> {
         let (mut submissions, mut answers) = (Vec::new(), Vec::new());
-        for transaction in transactions {
+        for (transaction, limits) in transactions {
             let (answer, answered) = oneshot::channel();
-            submissions.push((transaction, answer));
+            submissions.push((transaction, limits, answer));
             answers.push(answered);
         }
         self.messages.send(Message::SubmitTransactions(submissions)).await.map_err(|_| Stopped)?;

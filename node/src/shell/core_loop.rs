@@ -9,7 +9,7 @@ use super::network::NetworkHandle;
 use super::progress::Progress;
 use super::store::DiskStore;
 use crate::core::Core;
-use crate::core::event::{CallId, Input, Output};
+use crate::core::event::{CallId, Input, Output, Submission};
 use crate::core::state_machine::StateMachine;
 use crate::core::store::StoreError;
 use rustc_hash::FxHashMap;
@@ -110,8 +110,12 @@ impl CoreLoop {
                     }
                     Some(Message::Submit { input, answer }) => input(self.call(answer)),
                     Some(Message::SubmitTransactions(submissions)) => {
-                        let named = submissions.into_iter().map(|(transaction, answer)| (self.call(answer), transaction));
-                        Input::SubmitTransactions { submissions: named.collect() }
+                        let named = submissions.into_iter().map(|(transaction, limits, answer)| Submission {
+                            call: self.call(answer),
+                            transaction,
+                            limits,
+                        });
+                        Input::Submit { transactions: named.collect() }
                     }
                     Some(Message::Stop) | None => Input::Stop,
                 },

@@ -1,7 +1,7 @@
 //! JSON-RPC with Bitcoin Core's method and field names, on axum.
 //!
 //! From the bottom: [`error`], [`caller`], [`descriptor`] and [`view`] (JSON of blocks, transactions and coins); [`method`] (what a
-//! method is, its arguments, what it works with); [`lookup`] and [`trial`]; the groups, which never import one another:
+//! method is, its arguments, what it works with); [`lookup`]; the groups, which never import one another:
 //! [`blockchain`], [`mempool`], [`mining`], [`network`], [`transactions`], [`util`]; [`table`], which lists them;
 //! [`dialect`], which speaks JSON-RPC; [`http`]. Methods read the core through
 //! [`CoreHandle::read`](crate::shell::core_handle::CoreHandle::read).
@@ -19,6 +19,5 @@ pub mod mining;
 pub mod network;
 pub mod table;
 pub mod transactions;
-pub mod trial;
 pub mod util;
 pub mod view;

@@ -2,20 +2,21 @@
 //!
 //! Judging changes nothing, so that `testmempoolaccept` and `sendrawtransaction` run the same code.
 
+use super::Mempool;
 use super::fee_rate::fee_for;
 use super::policy::{check_standard, check_standard_unlock};
+use super::pool::{Entry, Pool};
 use super::replace::Replacement;
-use super::{Entry, Mempool};
-use crate::core::Core;
-use crate::core::event::{Rejection, Time};
-use crate::core::signatures;
+use crate::core::chain_view::{ChainView, made_coins};
+use crate::core::event::{PeerKey, Submission, SubmissionLimits, Time};
+use crate::core::rejection::{AcceptError, Answer, Rejection, RejectionKind, answer};
+use crate::core::signatures::{self, CheckedSignatures};
 use crate::core::store::StoreError;
+use chain_spec::der::SignatureEncoding;
 use chain_spec::rules::RuleError;
-use chain_spec::rules::spend::{
-    BlockContext, Coins, InputCheck, ScriptError, SignatureEncoding, SpendError, check_spends,
-};
+use chain_spec::rules::spend::{BlockContext, Coins, InputCheck, ScriptError, SpendError, check_spends};
 use chain_spec::rules::transaction::check_transaction;
-use chain_spec::{CheckedTransaction, Coin, Outpoint, Transaction, Txid};
+use chain_spec::{Amount, CheckedTransaction, Coin, Outpoint, Transaction, TxOut, Txid};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -33,178 +34,226 @@ pub const POOLED_TIME_MS_MAX: u64 = 14 * 24 * 60 * 60 * 1_000;
 /// Core's word for a script that fails by rule or by policy.
 const SCRIPT_REASON: &str = "mempool-script-verify-flag-failed";
 
-/// What a refusal says about whoever sent the transaction.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Class {
-    /// It breaks a rule that holds on every branch and at any time.
-    Rule,
-    /// It does not fit here and now.
-    Policy,
-    /// It is pooled, mined or waiting already.
-    Known,
-    /// These transactions are not known, so neither are the coins it spends.
-    ParentsMissing(Vec<Txid>, Arc<CheckedTransaction>),
-}
-
-/// Why a transaction is not let in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    /// Whose fault it is.
-    pub class: Class,
-    /// Core's reject string.
-    pub reason: &'static str,
-    /// The whole sentence.
-    pub detail: String,
-}
-
-impl Refusal {
-    pub(super) fn policy(reason: &'static str, detail: String) -> Refusal {
-        Refusal { class: Class::Policy, reason, detail }
-    }
-    /// For somebody local.
-    pub(crate) fn rejected(self, txid: &Txid) -> Rejection {
-        Rejection { reason: self.reason.into(), detail: format!("transaction {txid}: {}", self.detail) }
-    }
-}
-
 /// A transaction that may enter, and what must leave for it.
 #[derive(Debug)]
-pub(crate) struct Judged {
+pub(super) struct Candidate {
     /// The entry to insert.
     pub entry: Entry,
     /// Pooled transactions it replaces, children before parents; empty when it replaces none.
-    pub evicted: Vec<Txid>,
+    evicted: Vec<Txid>,
 }
 
-/// How strictly to judge.
+/// Where a transaction comes from, which says how strictly it is judged.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Entrance {
+pub(super) enum Origin {
     /// From outside: rules and policy.
     New,
     /// It was pooled or mined before a reorganisation: rules, and limits on chains, but no fees or forms.
     Returning,
 }
 
-/// The coins a transaction spends, fetched.
-struct Fetched<'a> {
-    coins: BTreeMap<Outpoint, Coin>,
-    core: &'a Core,
+/// What became of a transaction from a peer.
+#[derive(Clone, Debug)]
+pub(crate) struct JudgedTransaction {
+    /// Its id.
+    pub txid: Txid,
+    /// Whether it is in the pool now.
+    pub answer: Answer<()>,
+    /// It is an orphan now and was not before: the transactions to ask its sender for.
+    pub parents_missing: Vec<Txid>,
 }
 
-impl Coins for Fetched<'_> {
+/// What the dry run of a transaction found: it would be accepted (Core: `testmempoolaccept`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tested {
+    /// Its id.
+    pub txid: Txid,
+    /// What it leaves to the miner.
+    pub fee: Amount,
+    /// Its bytes.
+    pub size: usize,
+}
+
+/// The coins a transaction spends, fetched.
+struct SpentCoins<'a> {
+    coins: BTreeMap<Outpoint, Coin>,
+    chain: &'a dyn ChainView,
+}
+
+impl Coins for SpentCoins<'_> {
     fn coin(&self, outpoint: &Outpoint) -> Option<&Coin> {
         self.coins.get(outpoint)
     }
     fn median_time_past_before(&self, height: u32) -> u32 {
-        self.core.median_time_past_at(height.saturating_sub(1))
+        self.chain.median_time_past_at(height.saturating_sub(1))
     }
 }
 
-impl Core {
-    /// Judges a transaction against the active tip and the pool.
-    pub(crate) fn judge_transaction(
-        &self,
+/// What a transaction is judged in: the chain, a moment, and coins that other transactions of its package would make.
+struct Setting<'a> {
+    chain: &'a dyn ChainView,
+    now: Time,
+    origin: Origin,
+    package: &'a BTreeMap<Outpoint, Coin>,
+}
+
+impl Mempool {
+    /// Judges a transaction from a peer and takes it in, or among the orphans.
+    pub(crate) fn accept_from_peer(
+        &mut self,
         transaction: &Arc<Transaction>,
-        entrance: Entrance,
+        peer: PeerKey,
+        chain: &dyn ChainView,
         now: Time,
-    ) -> Result<Result<Judged, Refusal>, StoreError> {
-        self.judge_in_package(transaction, entrance, now, &BTreeMap::new())
+    ) -> Result<JudgedTransaction, StoreError> {
+        let judged = self.check(transaction, Origin::New, now, chain);
+        let rejection = match answer(judged.and_then(|candidate| Ok(self.admit(candidate, now)?)))? {
+            Ok(txid) => return Ok(JudgedTransaction { txid, answer: Ok(()), parents_missing: Vec::new() }),
+            Err(rejection) => rejection,
+        };
+        let (txid, mut parents_missing) = (transaction.txid(), Vec::new());
+        if let RejectionKind::MissingInputs { parents } = &rejection.kind
+            && !parents.is_empty()
+            && !self.orphans.contains(&txid)
+            && let Ok(checked) = check_transaction(transaction.clone())
+        {
+            parents_missing.clone_from(parents);
+            self.orphans.insert(Arc::new(checked), peer, now);
+        }
+        Ok(JudgedTransaction { txid, answer: Err(rejection), parents_missing })
     }
 
-    /// Judges a transaction as if the coins of `package` were pooled as well.
-    pub(crate) fn judge_in_package(
+    /// Whether transactions that may spend from one another would be accepted in this order, each within the limits; changes
+    /// nothing. One answer for each. As in Core, one that is not acceptable leaves the others unjudged (`None`), and one that
+    /// is beyond the limits those after it.
+    pub(crate) fn dry_run(
+        &self,
+        transactions: &[Arc<Transaction>],
+        limits: &SubmissionLimits,
+        chain: &dyn ChainView,
+        now: Time,
+    ) -> Result<Vec<Option<Answer<Tested>>>, StoreError> {
+        let (height, mut package) = (chain.height() + 1, BTreeMap::new());
+        let mut candidates = Vec::with_capacity(transactions.len());
+        let mut answers: Vec<Option<Answer<Tested>>> = vec![None; transactions.len()];
+        for (place, transaction) in transactions.iter().enumerate() {
+            let setting = Setting { chain, now, origin: Origin::New, package: &package };
+            let candidate = match answer(self.check_in(transaction, &setting))? {
+                Ok(candidate) => candidate,
+                Err(rejection) => {
+                    answers[place] = Some(Err(rejection));
+                    return Ok(answers);
+                }
+            };
+            for (outpoint, output) in made_coins(transaction, candidate.entry.transaction.txid()) {
+                package.insert(outpoint, Coin { output: output.clone(), height, is_coinbase: false });
+            }
+            candidates.push(candidate);
+        }
+        for (answer, candidate) in answers.iter_mut().zip(&candidates) {
+            let checked = &candidate.entry.transaction;
+            let tested = Tested { txid: checked.txid(), fee: candidate.entry.fee, size: checked.size() };
+            *answer = Some(check_fee_limit(candidate, limits).map(|()| tested));
+            if matches!(answer, Some(Err(_))) {
+                break;
+            }
+        }
+        Ok(answers)
+    }
+
+    /// Judges a transaction against the active tip and the pool.
+    pub(super) fn check(
         &self,
         transaction: &Arc<Transaction>,
-        entrance: Entrance,
+        origin: Origin,
         now: Time,
-        package: &BTreeMap<Outpoint, Coin>,
-    ) -> Result<Result<Judged, Refusal>, StoreError> {
-        let judged = self.judge_unsigned(transaction, entrance, now, package)?;
-        Ok(judged.and_then(|(judged, spent)| {
-            if !self.mempool.has_verified(&judged.entry.transaction.txid()) {
-                let encoding = self.spec.signature_encoding(self.chain.height() + 1);
-                check_signatures(transaction, &spent).map_err(|error| refuse_unlock(&error, encoding))?;
+        chain: &dyn ChainView,
+    ) -> Result<Candidate, AcceptError> {
+        self.check_in(transaction, &Setting { chain, now, origin, package: &BTreeMap::new() })
+    }
+
+    fn check_in(&self, transaction: &Arc<Transaction>, setting: &Setting<'_>) -> Result<Candidate, AcceptError> {
+        self.check_all(transaction, setting)
+            .map_err(|error| error.about(format_args!("transaction {}", transaction.txid())))
+    }
+
+    fn check_all(&self, transaction: &Arc<Transaction>, setting: &Setting<'_>) -> Result<Candidate, AcceptError> {
+        let (candidate, spent) = self.check_unsigned(transaction, setting)?;
+        if !self.pool.are_checked(&candidate.entry.transaction.txid()) {
+            let encoding = setting.chain.spec().signature_encoding(setting.chain.height() + 1);
+            check_signatures(transaction, &spent).map_err(|error| reject_script(&error, encoding))?;
+        }
+        if setting.origin == Origin::New {
+            for (input, unlock) in transaction.inputs.iter().map(|input| &input.script).enumerate() {
+                check_standard_unlock(unlock)
+                    .map_err(|what| Rejection::policy(SCRIPT_REASON, format!("input {input}: {what}")))?;
             }
-            if entrance == Entrance::New {
-                for (input, unlock) in transaction.inputs.iter().map(|input| &input.script).enumerate() {
-                    check_standard_unlock(unlock)
-                        .map_err(|what| Refusal::policy(SCRIPT_REASON, format!("input {input}: {what}")))?;
-                }
-            }
-            Ok(judged)
-        }))
+        }
+        Ok(candidate)
     }
 
     /// Checks the signatures of transactions that are about to be judged one after another, on all cores, and remembers which
     /// are good. The others, and those that spend from one another, are left to be judged as usual; nothing is checked here
     /// that cheaper rules or policy refuse.
-    pub(crate) fn verify_ahead<'a>(
+    pub(crate) fn check_signatures_ahead(
         &mut self,
-        transactions: impl Iterator<Item = &'a Arc<Transaction>>,
+        submissions: &[Submission],
+        chain: &dyn ChainView,
         now: Time,
     ) -> Result<(), StoreError> {
         let mut unsigned = Vec::new();
-        for transaction in transactions {
-            if let Ok(judged) = self.judge_unsigned(transaction, Entrance::New, now, &BTreeMap::new())?
-                && !self.mempool.has_verified(&judged.0.entry.transaction.txid())
+        let setting = Setting { chain, now, origin: Origin::New, package: &BTreeMap::new() };
+        for Submission { transaction, .. } in submissions {
+            if let Ok((candidate, spent)) = answer(self.check_unsigned(transaction, &setting))?
+                && !self.pool.are_checked(&candidate.entry.transaction.txid())
             {
-                unsigned.push(judged);
+                unsigned.push((candidate.entry.transaction, spent));
             }
         }
-        let all = unsigned.iter().flat_map(|(judged, spent)| unlocks(judged.entry.transaction.transaction(), spent));
+        let all = unsigned.iter().flat_map(|(checked, spent)| input_checks(checked.transaction(), spent));
         let all_good = signatures::first_bad(&all.collect::<Vec<_>>()).is_none();
-        for (judged, spent) in &unsigned {
-            let checked = &judged.entry.transaction;
+        for (checked, spent) in &unsigned {
             if all_good || check_signatures(checked.transaction(), spent).is_ok() {
-                self.mempool.set_verified(checked.txid());
+                self.pool.set_checked(checked.txid());
             }
         }
         Ok(())
     }
 
     /// Everything but signatures: what would enter, and the coins it spends.
-    fn judge_unsigned(
+    fn check_unsigned(
         &self,
         transaction: &Arc<Transaction>,
-        entrance: Entrance,
-        now: Time,
-        package: &BTreeMap<Outpoint, Coin>,
-    ) -> Result<Result<(Judged, Vec<Coin>), Refusal>, StoreError> {
+        setting: &Setting<'_>,
+    ) -> Result<(Candidate, Vec<Coin>), AcceptError> {
         let checked = match check_transaction(transaction.clone()) {
             Ok(checked) => Arc::new(checked),
-            Err(error) => {
-                let refusal = Refusal { class: Class::Rule, reason: error.reason(), detail: error.to_string() };
-                return Ok(Err(refusal));
-            }
+            Err(error) => return Err(Rejection::rule(&error).into()),
         };
-        if let Err(refusal) = self.fits_the_pool(&checked, entrance) {
-            return Ok(Err(refusal));
-        }
-        let fetched = match self.fetch_spent(&checked, package)? {
-            Ok(coins) => Fetched { coins, core: self },
-            Err(refusal) => return Ok(Err(refusal)),
-        };
-        let (spent, fee) = match check_spends(transaction, checked.txid(), &self.spec, self.next_place(now), &fetched) {
-            Ok(spends) => spends,
-            Err(error) => return Ok(Err(refuse_spend(&error))),
-        };
-        let entry = Entry::new(checked, fee, now, self.chain.height());
-        Ok(self.judge_entry(entry, entrance).map(|judged| (judged, spent)))
+        let txid = checked.txid();
+        self.check_form(&checked, setting.origin)?;
+        let spent = SpentCoins { coins: self.fetch_spent(&checked, setting)?, chain: setting.chain };
+        let context = next_block(setting.chain, setting.now);
+        let (spent, fee) = check_spends(transaction, txid, setting.chain.spec(), context, &spent)
+            .map_err(|error| reject_spend(&error))?;
+        let entry = Entry::new(checked, fee, setting.now, setting.chain.height());
+        Ok((self.check_entry(entry, setting.origin)?, spent))
     }
 
     /// Forms and duplicates: what needs no coins.
-    fn fits_the_pool(&self, checked: &CheckedTransaction, entrance: Entrance) -> Result<(), Refusal> {
+    fn check_form(&self, checked: &CheckedTransaction, origin: Origin) -> Result<(), Rejection> {
         let (transaction, txid) = (checked.transaction(), checked.txid());
         if transaction.is_coinbase() {
             let detail = "a coinbase can only come in a block".to_owned();
-            return Err(Refusal { class: Class::Rule, reason: "coinbase", detail });
+            return Err(Rejection::new(RejectionKind::Rule("coinbase"), "coinbase", detail));
         }
-        if self.mempool.get(&txid).is_some() {
+        if self.pool.get(&txid).is_some() {
             let detail = "it is in the mempool already".to_owned();
-            return Err(Refusal { class: Class::Known, reason: "txn-already-in-mempool", detail });
+            return Err(Rejection::new(RejectionKind::AlreadyInMempool, "txn-already-in-mempool", detail));
         }
-        if entrance == Entrance::New {
-            check_standard(transaction, checked.size()).map_err(|(reason, detail)| Refusal::policy(reason, detail))?;
+        if origin == Origin::New {
+            check_standard(transaction, checked.size())
+                .map_err(|(reason, detail)| Rejection::policy(reason, detail))?;
         }
         Ok(())
     }
@@ -213,16 +262,17 @@ impl Core {
     fn fetch_spent(
         &self,
         checked: &Arc<CheckedTransaction>,
-        package: &BTreeMap<Outpoint, Coin>,
-    ) -> Result<Result<BTreeMap<Outpoint, Coin>, Refusal>, StoreError> {
+        setting: &Setting<'_>,
+    ) -> Result<BTreeMap<Outpoint, Coin>, AcceptError> {
+        let (txid, chain) = (checked.txid(), setting.chain);
         let mut coins = BTreeMap::new();
         let mut missing = Vec::new();
         for input in &checked.transaction().inputs {
             let outpoint = input.outpoint;
-            let pooled = self.mempool.coin(&outpoint, self.chain.height() + 1);
-            let coin = match pooled.or_else(|| package.get(&outpoint).cloned()) {
+            let pooled = self.pool.coin(&outpoint, chain.height() + 1);
+            let coin = match pooled.or_else(|| setting.package.get(&outpoint).cloned()) {
                 Some(coin) => Some(coin),
-                None => self.coins.read(&outpoint, self.store.as_ref())?,
+                None => chain.coin(&outpoint)?,
             };
             match coin {
                 Some(coin) => drop(coins.insert(outpoint, coin)),
@@ -230,13 +280,12 @@ impl Core {
             }
         }
         if missing.is_empty() {
-            return Ok(Ok(coins));
+            return Ok(coins);
         }
         for index in 0..checked.transaction().outputs.len() as u32 {
-            let own = Outpoint { txid: checked.txid(), index };
-            if self.coins.read(&own, self.store.as_ref())?.is_some() {
+            if chain.coin(&Outpoint { txid, index })?.is_some() {
                 let detail = "it is in the chain already".to_owned();
-                return Ok(Err(Refusal { class: Class::Known, reason: "txn-already-known", detail }));
+                return Err(Rejection::new(RejectionKind::AlreadyInChain, "txn-already-known", detail).into());
             }
         }
         let detail = format!("it spends {}, which is missing or spent", missing[0]);
@@ -244,82 +293,96 @@ impl Core {
         parents.sort_unstable();
         parents.dedup();
         // A parent that is pooled but lacks the output will not grow it.
-        let class = if parents.iter().any(|parent| self.mempool.get(parent).is_some()) {
-            Class::Policy
-        } else {
-            Class::ParentsMissing(parents, checked.clone())
-        };
-        Ok(Err(Refusal { class, reason: "bad-txns-inputs-missingorspent", detail }))
-    }
-
-    /// Where a transaction would stand: in the next block.
-    fn next_place(&self, now: Time) -> BlockContext {
-        let median_time_past_s = self.chain.tree.node(self.chain.tip()).median_time_past_s;
-        let now_s = u32::try_from(now.0 / 1_000).unwrap_or(u32::MAX);
-        let block_time_s = now_s.max(median_time_past_s.saturating_add(1));
-        BlockContext { height: self.chain.height() + 1, median_time_past_s, block_time_s }
+        if parents.iter().any(|parent| self.pool.get(parent).is_some()) {
+            parents.clear();
+        }
+        let kind = RejectionKind::MissingInputs { parents };
+        Err(Rejection::new(kind, "bad-txns-inputs-missingorspent", detail).into())
     }
 
     /// Fees, replacement, chains of unconfirmed transactions.
-    fn judge_entry(&self, entry: Entry, entrance: Entrance) -> Result<Judged, Refusal> {
-        let replacement = match entrance {
-            Entrance::New => {
-                self.mempool.check_fee(&entry)?;
-                self.mempool.check_replacement(&entry)?
+    fn check_entry(&self, entry: Entry, origin: Origin) -> Result<Candidate, Rejection> {
+        let inputs = &entry.transaction.transaction().inputs;
+        let replacement = match origin {
+            Origin::New => {
+                self.pool.check_fee(&entry)?;
+                self.pool.check_replacement(&entry)?
             }
-            Entrance::Returning => {
-                if entry
-                    .transaction
-                    .transaction()
-                    .inputs
-                    .iter()
-                    .any(|input| self.mempool.spender(&input.outpoint).is_some())
-                {
-                    let detail = "it spends a coin that a pooled transaction spends".to_owned();
-                    return Err(Refusal::policy("txn-mempool-conflict", detail));
-                }
-                Replacement::default()
+            Origin::Returning if inputs.iter().any(|input| self.pool.spender(&input.outpoint).is_some()) => {
+                let detail = "it spends a coin that a pooled transaction spends".to_owned();
+                return Err(Rejection::policy("txn-mempool-conflict", detail));
             }
+            Origin::Returning => Replacement::default(),
         };
-        self.mempool.check_chain_limits(&entry, &replacement)?;
-        Ok(Judged { entry, evicted: replacement.evicted })
+        self.pool.check_chain_limits(&entry, &replacement)?;
+        Ok(Candidate { entry, evicted: replacement.evicted })
     }
 
     /// Takes a judged transaction into the pool. It may be evicted at once if the pool is full.
-    pub(crate) fn admit(&mut self, judged: Judged, now: Time) -> Result<Txid, Refusal> {
-        let txid = judged.entry.transaction.txid();
-        for evicted in &judged.evicted {
-            self.mempool.remove_with_descendants(evicted);
+    pub(super) fn admit(&mut self, candidate: Candidate, now: Time) -> Result<Txid, Rejection> {
+        let txid = candidate.entry.transaction.txid();
+        for evicted in &candidate.evicted {
+            self.pool.remove_with_descendants(evicted);
         }
-        self.mempool.insert(judged.entry);
-        self.mempool.trim(now);
-        if self.mempool.get(&txid).is_none() {
-            let detail = "the mempool is full of transactions that pay more".to_owned();
-            return Err(Refusal::policy("mempool full", detail));
+        self.pool.insert(candidate.entry);
+        self.pool.trim(now);
+        if self.pool.get(&txid).is_none() {
+            let detail = format!("transaction {txid}: the mempool is full of transactions that pay more");
+            return Err(Rejection::policy("mempool full", detail));
         }
         Ok(txid)
     }
 }
 
-impl Mempool {
+/// Where a transaction would stand: in the next block.
+fn next_block(chain: &dyn ChainView, now: Time) -> BlockContext {
+    let median_time_past_s = chain.median_time_past_at(chain.height());
+    let now_s = u32::try_from(now.0 / 1_000).unwrap_or(u32::MAX);
+    let block_time_s = now_s.max(median_time_past_s.saturating_add(1));
+    BlockContext { height: chain.height() + 1, median_time_past_s, block_time_s }
+}
+
+/// A transaction burns no more in one output than its submitter allows.
+pub(super) fn check_burn(transaction: &Transaction, limits: &SubmissionLimits) -> Result<(), Rejection> {
+    let Some(burn_max) = limits.burn_max else { return Ok(()) };
+    let is_burnt = |output: &TxOut| output.script.is_unspendable() && output.value > burn_max;
+    if transaction.outputs.iter().any(is_burnt) {
+        let detail = "Unspendable output exceeds maximum configured by user (maxburnamount)".to_owned();
+        return Err(Rejection::new(RejectionKind::AboveLimit, "max-burn-exceeded", detail));
+    }
+    Ok(())
+}
+
+/// A transaction pays no higher rate than its submitter allows.
+pub(super) fn check_fee_limit(candidate: &Candidate, limits: &SubmissionLimits) -> Result<(), Rejection> {
+    let Some(rate_max) = limits.fee_rate_max else { return Ok(()) };
+    let (fee, size) = (candidate.entry.fee.units(), candidate.entry.transaction.size());
+    if u128::from(fee) * 1_000 > u128::from(rate_max.units()) * size as u128 {
+        let detail = "Fee exceeds maximum configured by user (e.g. -maxtxfee, maxfeerate)".to_owned();
+        return Err(Rejection::new(RejectionKind::AboveLimit, "max-fee-exceeded", detail));
+    }
+    Ok(())
+}
+
+impl Pool {
     /// The fee is at least what this node, and a full pool, demands.
-    fn check_fee(&self, entry: &Entry) -> Result<(), Refusal> {
+    fn check_fee(&self, entry: &Entry) -> Result<(), Rejection> {
         let size = entry.transaction.size();
-        let owes = |rate: u64, reason: &'static str| -> Result<(), Refusal> {
+        let owes = |rate: u64, reason: &'static str| -> Result<(), Rejection> {
             let least = fee_for(size, rate);
             if entry.fee >= least {
                 return Ok(());
             }
             let detail = format!("fee {} is below {least}: {size} bytes at {rate} units per 1,000", entry.fee);
-            Err(Refusal::policy(reason, detail))
+            Err(Rejection::policy(reason, detail))
         };
         owes(self.fee_rate_configured(), "min relay fee not met")?;
         owes(self.fee_rate_min(), "mempool min fee not met")
     }
 
     /// Neither the transaction's ancestors nor theirs' descendants grow too many or too large.
-    fn check_chain_limits(&self, entry: &Entry, replacement: &Replacement) -> Result<(), Refusal> {
-        let too_long = |detail: String| Err(Refusal::policy("too-long-mempool-chain", detail));
+    fn check_chain_limits(&self, entry: &Entry, replacement: &Replacement) -> Result<(), Rejection> {
+        let too_long = |detail: String| Err(Rejection::policy("too-long-mempool-chain", detail));
         let size = entry.transaction.size();
         let ancestors = self.ancestors_of_inputs(entry.transaction.transaction());
         let count = ancestors.len() + 1;
@@ -353,33 +416,34 @@ impl Mempool {
 /// Signatures must be strict DER even where a block's need not be: what is verified here is not verified again in a block,
 /// which may stand above BIP66's height.
 fn check_signatures(transaction: &Transaction, spent: &[Coin]) -> Result<(), SpendError> {
-    let unlocks: Vec<InputCheck> = unlocks(transaction, spent).collect();
-    signatures::first_bad(&unlocks).map_or(Ok(()), |(_, error)| Err(error))
+    let checks: Vec<InputCheck> = input_checks(transaction, spent).collect();
+    signatures::first_bad(&checks).map_or(Ok(()), |(_, error)| Err(error))
 }
 
-fn unlocks<'a>(transaction: &'a Transaction, spent: &'a [Coin]) -> impl Iterator<Item = InputCheck<'a>> {
+fn input_checks<'a>(transaction: &'a Transaction, spent: &'a [Coin]) -> impl Iterator<Item = InputCheck<'a>> {
     let encoding = SignatureEncoding::Strict;
     spent.iter().enumerate().map(move |(input, coin)| InputCheck { transaction, input, coin, encoding })
 }
 
 /// Where blocks may hold lax DER, asking for strict DER is policy.
-fn refuse_unlock(error: &SpendError, encoding: SignatureEncoding) -> Refusal {
+fn reject_script(error: &SpendError, encoding: SignatureEncoding) -> Rejection {
+    let rejection = reject_spend(error);
     match error {
         SpendError::InputScript { error: ScriptError::NotStrictDer, .. } if encoding == SignatureEncoding::Lax => {
-            Refusal::policy(SCRIPT_REASON, error.to_string())
+            Rejection { kind: RejectionKind::Policy, ..rejection }
         }
-        _ => refuse_spend(error),
+        _ => rejection,
     }
 }
 
 /// Time, height and another branch may heal what is only out of place; the rest is wrong everywhere.
-fn refuse_spend(error: &SpendError) -> Refusal {
-    let (class, reason) = match error {
-        SpendError::NonFinal { .. } => (Class::Policy, "non-final"),
-        SpendError::RelativeLock { .. } => (Class::Policy, "non-BIP68-final"),
-        SpendError::Immature { .. } | SpendError::MissingOrSpent { .. } => (Class::Policy, error.reason()),
-        SpendError::InputScript { .. } => (Class::Rule, SCRIPT_REASON),
-        _ => (Class::Rule, error.reason()),
+fn reject_spend(error: &SpendError) -> Rejection {
+    let (kind, reason) = match error {
+        SpendError::NonFinal { .. } => (RejectionKind::Policy, "non-final"),
+        SpendError::RelativeLock { .. } => (RejectionKind::Policy, "non-BIP68-final"),
+        SpendError::Immature { .. } | SpendError::MissingOrSpent { .. } => (RejectionKind::Policy, error.reason()),
+        SpendError::InputScript { .. } => (RejectionKind::Rule(SCRIPT_REASON), SCRIPT_REASON),
+        _ => (RejectionKind::Rule(error.reason()), error.reason()),
     };
-    Refusal { class, reason, detail: error.to_string() }
+    Rejection::new(kind, reason, error.to_string())
 }

@@ -1,9 +1,9 @@
 //! Full replace-by-fee: a transaction takes the place of those it conflicts with if it pays more (BIP125's rules 3, 4 and 5,
 //! and a higher rate; no signalling is asked for).
 
-use super::accept::Refusal;
 use super::fee_rate::fee_for;
-use super::{Entry, Mempool};
+use super::pool::{Entry, Pool};
+use crate::core::rejection::Rejection;
 use chain_spec::{Amount, Txid};
 use std::collections::BTreeSet;
 
@@ -19,9 +19,9 @@ pub(crate) struct Replacement {
     pub evicted: Vec<Txid>,
 }
 
-impl Mempool {
+impl Pool {
     /// Whether an entry may take the place of those it conflicts with.
-    pub(super) fn check_replacement(&self, entry: &Entry) -> Result<Replacement, Refusal> {
+    pub(super) fn check_replacement(&self, entry: &Entry) -> Result<Replacement, Rejection> {
         let transaction = entry.transaction.transaction();
         let conflicts: BTreeSet<Txid> =
             transaction.inputs.iter().filter_map(|input| self.spender(&input.outpoint)).collect();
@@ -33,10 +33,10 @@ impl Mempool {
         for ancestor in self.ancestors_of_inputs(transaction) {
             if all.contains(&ancestor) {
                 let detail = format!("it spends from {ancestor}, which it would replace");
-                return Err(Refusal::policy("bad-txns-spends-conflicting-tx", detail));
+                return Err(Rejection::policy("bad-txns-spends-conflicting-tx", detail));
             }
         }
-        let insufficient = |detail: String| Err(Refusal::policy("insufficient fee", detail));
+        let insufficient = |detail: String| Err(Rejection::policy("insufficient fee", detail));
         for conflict in conflicts.iter().filter_map(|txid| self.get(txid)) {
             if entry.fee_rate() <= conflict.fee_rate() {
                 let (ours, theirs) = (entry.fee_rate().per_1000(), conflict.fee_rate().per_1000());
@@ -59,16 +59,16 @@ impl Mempool {
     }
 
     /// Conflicting transactions and all that need them, in order of arrival.
-    fn with_descendants(&self, conflicts: &BTreeSet<Txid>) -> Result<Vec<Txid>, Refusal> {
+    fn with_descendants(&self, conflicts: &BTreeSet<Txid>) -> Result<Vec<Txid>, Rejection> {
         let mut all: BTreeSet<(u64, Txid)> = BTreeSet::new();
         for conflict in conflicts {
             let Some(entry) = self.get(conflict) else { continue };
-            all.insert((entry.sequence, *conflict));
+            all.insert((entry.sequence(), *conflict));
             // The count bounds the walk: descendants of one are at most 25, of 100 conflicts too many anyway.
-            all.extend(self.descendants(conflict).iter().filter_map(|txid| Some((self.get(txid)?.sequence, *txid))));
+            all.extend(self.descendants(conflict).iter().filter_map(|txid| Some((self.get(txid)?.sequence(), *txid))));
             if all.len() > REPLACED_MAX {
                 let detail = format!("it would evict more than {REPLACED_MAX} transactions");
-                return Err(Refusal::policy("too many potential replacements", detail));
+                return Err(Rejection::policy("too many potential replacements", detail));
             }
         }
         Ok(all.into_iter().map(|(_, txid)| txid).collect())

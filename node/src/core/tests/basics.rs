@@ -35,7 +35,7 @@ fn a_payment_is_kept_told_pooled_mined_and_forgotten() {
     let mut node = Node::new(&spec, 1);
     let (coin, _) = genesis_coin(&spec, 0);
     let payment = spend(&[coin], 0, &[(4 * COIN, 1), (5 * COIN, 0)]);
-    let outputs = node.handle(Input::SubmitTransaction { call: CallId(1), transaction: payment.clone() });
+    let outputs = node.handle(submission(CallId(1), &payment));
     let kept = outputs.iter().position(|output| matches!(output, Output::StoreTransaction(_)));
     let told = outputs.iter().position(|output| *output == Output::Publish(Gossip::Transaction(payment.clone())));
     let answered = outputs.iter().position(|output| matches!(output, Output::Answer { result: Ok(_), .. }));

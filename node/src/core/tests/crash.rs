@@ -17,7 +17,7 @@ fn script(spec: &ChainSpec) -> Vec<Input> {
     let mut parent = spec.genesis.header;
     for height in 1..=3 {
         let payment = spend(&[genesis_coin(spec, height).0], 0, &[(4 * COIN, 1), (5 * COIN, 2)]);
-        inputs.push(Input::SubmitTransaction { call, transaction: payment.clone() });
+        inputs.push(submission(call, &payment));
         let block = block_on(&parent, height, &[payment], 50 * COIN, 1, spec);
         parent = block.header;
         inputs.push(Input::SubmitBlock { call, block });

@@ -1,7 +1,6 @@
 //! Headers without bodies: how many are kept, and which.
 
 use super::world::*;
-use crate::core::chain::tree::forget::HEADERS_ASIDE_MAX;
 use crate::core::event::{Accepted, CallId, Input, Output};
 use chain_spec::{BlockHash, ChainSpec, Header};
 

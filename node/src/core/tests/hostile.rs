@@ -1,11 +1,11 @@
 //! What one peer may try: announcements that do not fit their block, headers without end or without work.
 
 use super::world::*;
-use crate::core::chain::tree::work_of;
+use crate::core::chainstate::work_of;
 use crate::core::event::{Accepted, GossipId, Input, Misbehaviour, Output, PeerKey, RequestId};
 use crate::core::message::{CompactBlock, Gossip, HEADERS_PER_MESSAGE_MAX, Request, Response};
+use crate::core::peers::headers::LOW_WORK_BLOCKS;
 use crate::core::store::Status;
-use crate::core::sync::headers::LOW_WORK_BLOCKS;
 use chain_spec::{Block, ChainSpec, Header, Transaction};
 use std::sync::Arc;
 
@@ -136,7 +136,7 @@ fn headers_of_little_work_are_not_kept_until_they_have_shown_enough() {
     for _ in 0..LOW_WORK_BLOCKS + 20 {
         node.mine();
     }
-    let enough = node.core.work_enough();
+    let enough = node.core.chainstate.work_below_tip(LOW_WORK_BLOCKS);
     let each = work_of(&node.core.tip().header);
     let genesis_work = work_of(&spec.genesis.header);
     let branch = headers_on(&spec.genesis.header, 40, &spec);

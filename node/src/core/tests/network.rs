@@ -206,7 +206,7 @@ impl Network {
     fn pay(&mut self, node: usize, coin: u32) {
         let spec = self.nodes[node].core.spec().clone();
         let transaction = spend(&[genesis_coin(&spec, coin).0], 0, &[(9 * COIN, 1)]);
-        self.input(node, Input::SubmitTransaction { call: CallId(0), transaction });
+        self.input(node, submission(CallId(0), &transaction));
     }
 
     fn assert_one_tip(&self) {
@@ -300,7 +300,7 @@ fn a_child_that_comes_before_its_parent_is_forwarded_once_the_parent_comes() {
     }
     network.run(500);
     assert_eq!(network.gossip.len(), 2, "both verdicts are held");
-    network.input(0, Input::SubmitTransaction { call: CallId(0), transaction: parent.clone() });
+    network.input(0, submission(CallId(0), &parent));
     network.run(500);
     assert_eq!(network.nodes[2].pool(), vec![parent.txid(), child.txid()]);
     network.run(3_000);

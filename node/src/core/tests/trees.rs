@@ -4,6 +4,7 @@
 //! `TESTOON_TEST_ROUNDS` sets how many trees are tried (default 30); a failure names the seed that repeats it.
 
 use super::world::*;
+use crate::core::event::{CallId, Input};
 use chain_spec::{Block, BlockHash, ChainSpec, Coin, Header, Outpoint, Transaction, Work};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -183,7 +184,7 @@ fn any_tree_in_any_order_ends_where_the_slow_model_does() {
         for place in order {
             let block = &tree[place].block;
             if rng.random_bool(0.3) {
-                let _ = node.core.submit_header(&block.header, node.now);
+                node.handle(Input::SubmitHeader { call: CallId(0), header: block.header });
             }
             let _ = node.submit(block);
             model.deliver(&tree, place);

@@ -1,6 +1,7 @@
 //! What tests build with: an easy chain, keys, payments, blocks, and nodes that perform their own store outputs.
 
-use crate::core::event::{Accepted, BlockOverride, CallId, Input, Output, Rejection, Time};
+use crate::core::event::{Accepted, BlockOverride, CallId, Input, Output, Submission, SubmissionLimits, Time};
+use crate::core::rejection::Rejection;
 use crate::core::store::StoreError;
 use crate::core::store::memory::MemoryStore;
 use crate::core::{Config, Core};
@@ -128,6 +129,12 @@ pub(crate) fn block_on(
     solve(Block { header, transactions: all.collect() }, spec)
 }
 
+/// One transaction, submitted without limits.
+pub(crate) fn submission(call: CallId, transaction: &Arc<Transaction>) -> Input {
+    let (transaction, limits) = (transaction.clone(), SubmissionLimits::default());
+    Input::Submit { transactions: vec![Submission { call, transaction, limits }] }
+}
+
 /// A core with its store and its clock.
 pub(crate) struct Node {
     pub(crate) core: Core,
@@ -141,9 +148,18 @@ pub(crate) fn start(spec: &ChainSpec) -> Time {
     Time((u64::from(spec.genesis.header.time) + 3_600) * 1_000)
 }
 
+/// Headers without a body that a test node keeps beside the best header chain.
+pub(crate) const HEADERS_ASIDE_MAX: usize = 64;
+
 /// Small bounds, so that tests reach them.
 pub(crate) fn config(seed: u64) -> Config {
-    Config { coin_cache_bytes_max: 1 << 20, mempool_bytes_max: 1 << 20, fee_rate_min: 1_000, seed }
+    Config {
+        coin_cache_bytes_max: 1 << 20,
+        mempool_bytes_max: 1 << 20,
+        fee_rate_min: 1_000,
+        headers_aside_max: HEADERS_ASIDE_MAX,
+        seed,
+    }
 }
 
 impl Node {
@@ -194,7 +210,7 @@ impl Node {
     }
 
     pub(crate) fn pay(&mut self, transaction: &Arc<Transaction>) -> Result<Accepted, Rejection> {
-        self.answered(|call| Input::SubmitTransaction { call, transaction: transaction.clone() })
+        self.answered(|call| submission(call, transaction))
     }
 
     pub(crate) fn override_block(&mut self, block: BlockHash, change: BlockOverride) -> Result<Accepted, Rejection> {

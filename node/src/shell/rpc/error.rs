@@ -1,6 +1,6 @@
 //! What an RPC call can fail with: Bitcoin Core's codes (its `rpc/protocol.h`), because clients branch on them.
 
-use crate::core::event::Rejection;
+use crate::core::rejection::Rejection;
 use crate::core::store::StoreError;
 use crate::shell::core_handle::Stopped;
 use serde_json::{Value, json};

@@ -1,8 +1,10 @@
 //! Transactions: decoding, looking up, testing. Submitting is in [`submission`].
 
 use crate::core::Core;
-use crate::core::event::Rejection;
-use crate::core::view::{Summary, Tested};
+use crate::core::event::SubmissionLimits;
+use crate::core::mempool::Tested;
+use crate::core::rejection::{Answer, RejectionKind};
+use crate::core::view::Summary;
 use crate::shell::clock;
 use crate::shell::rpc::error::RpcError;
 use crate::shell::rpc::method::arguments::{Arguments, decode_hex};
@@ -147,14 +149,9 @@ pub(in crate::shell::rpc) fn fee_rate_max(arguments: &Arguments, index: usize) -
     Ok((rate != Amount::ZERO).then_some(rate))
 }
 
-/// Whether a fee is more than `rate` units per 1,000 bytes allows.
-pub(in crate::shell::rpc) fn is_absurd(fee: Amount, size: usize, rate: Option<Amount>) -> bool {
-    rate.is_some_and(|rate| u128::from(fee.units()) * 1_000 > u128::from(rate.units()) * size as u128)
-}
-
 async fn testmempoolaccept(context: Arc<Context>, arguments: Arguments) -> Reply {
     let raw = arguments.list(0)?;
-    let rate = fee_rate_max(&arguments, 1)?;
+    let fee_rate_max = fee_rate_max(&arguments, 1)?;
     if raw.is_empty() || raw.len() > TEST_TRANSACTIONS_MAX {
         let message = format!("Array must contain between 1 and {TEST_TRANSACTIONS_MAX} transactions.");
         return Err(RpcError::parameter(message));
@@ -174,8 +171,10 @@ async fn testmempoolaccept(context: Arc<Context>, arguments: Arguments) -> Reply
         let result = |txid: &Txid| json!({"txid": txid.to_string(), "wtxid": txid.to_string(), "package-error": error});
         return Ok(ids.iter().map(result).collect());
     }
-    let verdict = context.core.read(move |core| core.test_package(&transactions, clock::now())).await??;
-    Ok(test_results(&ids, &verdict, rate))
+    let limits = SubmissionLimits { fee_rate_max, burn_max: None };
+    let dry_run = move |core: &Core| core.dry_run_transactions(&transactions, &limits, clock::now());
+    let answers = context.core.read(dry_run).await??;
+    Ok(ids.iter().zip(&answers).map(|(txid, answer)| test_result(txid, answer.as_ref())).collect())
 }
 
 /// What is wrong with several transactions as a list (Core: `IsWellFormedPackage`): repeated, children before parents, or
@@ -200,39 +199,30 @@ fn package_error(transactions: &[Arc<Transaction>], ids: &[Txid]) -> Option<&'st
     transactions.iter().any(|transaction| conflicts(transaction)).then_some("conflict-in-package")
 }
 
-/// A result for each. As in Core, when one is refused, or pays too much, those it leaves unjudged have only their ids.
-fn test_results(ids: &[Txid], verdict: &Result<Vec<Tested>, (usize, Rejection)>, rate: Option<Amount>) -> Value {
-    let mut has_ended = false;
-    let result = |(place, txid): (usize, &Txid)| {
-        let mut result = json!({"txid": txid.to_string(), "wtxid": txid.to_string()});
-        match verdict {
-            _ if has_ended => {}
-            Err((refused, rejected)) if *refused == place => {
-                // Core's word for missing coins differs here from the one in blocks.
-                let is_missing = rejected.reason == "bad-txns-inputs-missingorspent";
-                result["allowed"] = json!(false);
-                result["reject-reason"] = json!(if is_missing { "missing-inputs" } else { &rejected.reason });
+/// A result as Core words it; one that was not judged has only its ids.
+fn test_result(txid: &Txid, answer: Option<&Answer<Tested>>) -> Value {
+    let mut result = json!({"txid": txid.to_string(), "wtxid": txid.to_string()});
+    match answer {
+        None => {}
+        Some(Ok(Tested { fee, size, .. })) => {
+            let per_kilobyte = fee.units().saturating_mul(1_000) / (*size as u64).max(1);
+            result["allowed"] = json!(true);
+            result["vsize"] = json!(size);
+            result["fees"] = json!({
+                "base": view::amount(*fee),
+                "effective-feerate": view::fee_rate(per_kilobyte),
+                "effective-includes": [txid.to_string()],
+            });
+        }
+        Some(Err(rejected)) => {
+            // Core's word for missing coins differs here from the one in blocks.
+            let is_missing = matches!(rejected.kind, RejectionKind::MissingInputs { .. });
+            result["allowed"] = json!(false);
+            result["reject-reason"] = json!(if is_missing { "missing-inputs" } else { &rejected.reason });
+            if rejected.kind != RejectionKind::AboveLimit {
                 result["reject-details"] = json!(rejected.detail);
             }
-            Err(_) => {}
-            Ok(tested) if is_absurd(tested[place].fee, tested[place].size, rate) => {
-                has_ended = true;
-                result["allowed"] = json!(false);
-                result["reject-reason"] = json!("max-fee-exceeded");
-            }
-            Ok(tested) => {
-                let Tested { fee, size, .. } = tested[place];
-                let per_kilobyte = fee.units().saturating_mul(1_000) / (size as u64).max(1);
-                result["allowed"] = json!(true);
-                result["vsize"] = json!(size);
-                result["fees"] = json!({
-                    "base": view::amount(fee),
-                    "effective-feerate": view::fee_rate(per_kilobyte),
-                    "effective-includes": [txid.to_string()],
-                });
-            }
         }
-        result
-    };
-    ids.iter().enumerate().map(result).collect()
+    }
+    result
 }

@@ -15,9 +15,11 @@ use super::random::uniform;
 use super::statistics::Statistics;
 use chain_spec::{Block, ChainSpec, Script, Transaction};
 use node::core::event::{
-    Acceptance, Accepted, CallId, GossipId, InboundId, Input, Output, PeerKey, Rejection, RequestId, Time,
+    Acceptance, Accepted, CallId, GossipId, InboundId, Input, Output, PeerKey, RequestId, Submission, SubmissionLimits,
+    Time,
 };
 use node::core::message::{Gossip, Request, Response};
+use node::core::rejection::{Answer, Rejection, RejectionKind};
 use node::core::state_machine::StateMachine;
 use node::core::store::{Loaded, StoreError};
 use node::core::{Config, Core};
@@ -140,7 +142,7 @@ pub struct Simulation {
     verdicts: FxHashMap<GossipId, (usize, usize, usize)>,
     requests: FxHashMap<InboundId, (usize, usize, RequestId)>,
     next_id: u64,
-    answer: Option<Result<Accepted, Rejection>>,
+    answer: Option<Answer<Accepted>>,
     statistics: Statistics,
     trace: Sha256,
     mining: bool,
@@ -188,6 +190,7 @@ impl Simulation {
                 coin_cache_bytes_max: usize::MAX,
                 mempool_bytes_max: MEMPOOL_BYTES_MAX,
                 fee_rate_min: 0,
+                headers_aside_max: Config::default().headers_aside_max,
                 seed: simulation.random.next_u64(),
             };
             let spec = Arc::clone(&simulation.setup.spec);
@@ -255,10 +258,11 @@ impl Simulation {
         &mut self,
         node: usize,
         transaction: Arc<Transaction>,
-    ) -> Result<Result<Accepted, Rejection>, StoreError> {
+    ) -> Result<Answer<Accepted>, StoreError> {
         let call = CallId(self.fresh_id());
         self.answer = None;
-        self.handle(node, Input::SubmitTransaction { call, transaction })?;
+        let limits = SubmissionLimits::default();
+        self.handle(node, Input::Submit { transactions: vec![Submission { call, transaction, limits }] })?;
         Ok(self.take_answer())
     }
 
@@ -477,9 +481,10 @@ impl Simulation {
         self.next_id
     }
 
-    fn take_answer(&mut self) -> Result<Accepted, Rejection> {
+    fn take_answer(&mut self) -> Answer<Accepted> {
         self.answer.take().unwrap_or_else(|| {
-            Err(Rejection { reason: "no-answer".into(), detail: "the node did not answer a submission".into() })
+            let detail = "the node did not answer a submission".to_owned();
+            Err(Rejection::new(RejectionKind::Policy, "no-answer", detail))
         })
     }
 }
@@ -533,8 +538,10 @@ fn trace_input(trace: &mut Sha256, now_us: u64, node: usize, input: &Input) {
         Input::Request { peer, .. } => (4, peer.0, [0; 32]),
         Input::Response { peer, .. } => (5, peer.0, [0; 32]),
         Input::RequestFailed { peer, .. } => (6, peer.0, [0; 32]),
-        Input::SubmitTransaction { transaction, .. } => (7, 0, *transaction.txid().as_bytes()),
-        Input::SubmitTransactions { submissions } => (12, submissions.len() as u64, [0; 32]),
+        Input::Submit { transactions } => match &transactions[..] {
+            [only] => (7, 0, *only.transaction.txid().as_bytes()),
+            several => (12, several.len() as u64, [0; 32]),
+        },
         Input::SubmitBlock { block, .. } => (8, 0, *block.hash().as_bytes()),
         Input::SubmitHeader { header, .. } => (9, 0, *header.hash().as_bytes()),
         Input::OverrideBlock { block, .. } => (10, 0, *block.as_bytes()),

@@ -160,7 +160,7 @@ async fn walk<T: Send + 'static>(
     context: &Arc<Context>,
     run: impl FnOnce(Walker, &Snapshot) -> Result<T, RpcError> + Send + 'static,
 ) -> Result<T, RpcError> {
-    let snapshot = context.core.read(Core::snapshot).await?;
+    let snapshot = context.core.read(|core: &Core| core.snapshot()).await?;
     let walker = Walker(context.clone());
     context.run_blocking(move || run(walker, &snapshot)).await
 }

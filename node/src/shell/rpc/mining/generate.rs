@@ -1,6 +1,7 @@
 //! `generatetoaddress` and its relatives: blocks mined at once, on a thread of their own.
 
 use crate::core::Core;
+use crate::core::rejection::AcceptError;
 use crate::miner;
 use crate::shell::clock;
 use crate::shell::core_handle::CoreHandle;
@@ -9,7 +10,6 @@ use crate::shell::rpc::error::{RpcError, VERIFY_ERROR, rejection};
 use crate::shell::rpc::method::Reply;
 use crate::shell::rpc::method::arguments::{Arguments, bad_address, decode_hex};
 use crate::shell::rpc::method::context::Context;
-use crate::shell::rpc::trial;
 use chain_spec::retarget::on_demand_version;
 use chain_spec::rules::RuleError;
 use chain_spec::rules::transaction::check_transaction;
@@ -122,8 +122,10 @@ pub async fn generateblock(context: Arc<Context>, arguments: Arguments) -> Reply
     // Judged before any work goes into it, so that a bad choice leaves nothing behind.
     let judged = context.core.read(move |core| {
         let template = template_of(core, &payout, chosen)?;
-        let verdict = trial::on_tip(core, Arc::new(template.clone()), clock::now())?;
-        verdict.map_err(|reason| RpcError::new(VERIFY_ERROR, format!("TestBlockValidity failed: {reason}")))?;
+        core.dry_run_block(Arc::new(template.clone()), clock::now()).map_err(|error| match error {
+            AcceptError::Rejected(reason) => RpcError::new(VERIFY_ERROR, format!("TestBlockValidity failed: {reason}")),
+            AcceptError::Store(error) => error.into(),
+        })?;
         Ok::<_, RpcError>(template)
     });
     let template = judged.await??;

@@ -3,6 +3,7 @@
 //! Miners always claim `"rules":["segwit"]`; this chain has none, so claims are accepted and nothing is listed back.
 
 use crate::core::Core;
+use crate::core::rejection::AcceptError;
 use crate::core::store::Status;
 use crate::core::template::{Template, TemplateTransaction};
 use crate::shell::clock;
@@ -10,7 +11,7 @@ use crate::shell::rpc::error::{DESERIALIZATION_ERROR, RpcError, TYPE_ERROR};
 use crate::shell::rpc::method::Reply;
 use crate::shell::rpc::method::arguments::{Arguments, decode_hex};
 use crate::shell::rpc::method::context::Context;
-use crate::shell::rpc::{trial, view};
+use crate::shell::rpc::view;
 use chain_spec::rules::block::BYTES_PER_SIGNATURE_OPERATION;
 use chain_spec::{Block, ChainSpec, Encode, Script};
 use serde_json::{Map, Value, json};
@@ -129,10 +130,11 @@ async fn propose(context: &Context, request: &Map<String, Value>) -> Reply {
         if block.header.previous != core.tip().hash {
             return Ok(json!("inconclusive-not-best-prevblk"));
         }
-        Ok(match trial::on_tip(core, Arc::new(block), clock::now())? {
-            Ok(()) => Value::Null,
-            Err(reason) => json!(reason),
-        })
+        match core.dry_run_block(Arc::new(block), clock::now()) {
+            Ok(()) => Ok(Value::Null),
+            Err(AcceptError::Rejected(rejection)) => Ok(json!(rejection.reason)),
+            Err(AcceptError::Store(error)) => Err(error.into()),
+        }
     };
     context.core.read(judge).await?
 }

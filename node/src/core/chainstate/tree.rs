@@ -12,7 +12,7 @@ use chain_spec::rules::spend::BlockContext;
 use chain_spec::{BlockHash, CompactTarget, Header, Work};
 use std::collections::BTreeMap;
 
-/// A node's place in the tree.
+/// A node's position in the tree. Void once headers were forgotten, so it does not leave the chainstate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct NodeId(u32);
 
@@ -41,36 +41,64 @@ pub(crate) struct Node {
     pub transactions: u32,
     /// When its branch became complete: lower is earlier, and wins a tie.
     pub sequence: i64,
-    /// All bodies from genesis to here are stored.
-    pub is_linked: bool,
-    /// Its signatures have been checked.
-    pub is_verified: bool,
-    /// It was connected once; undo data is stored.
-    pub is_connected: bool,
-    /// It broke a rule, or an operator said so.
-    pub is_failed: bool,
-    /// An ancestor did.
-    pub is_ancestor_failed: bool,
+    /// How far it has been checked.
+    pub stage: Stage,
+    /// Whether it or an ancestor is invalid.
+    pub fault: Fault,
     is_dirty: bool,
+}
+
+/// How far a block has been checked; each stage implies those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stage {
+    /// Only the header is here.
+    Header,
+    /// The body is stored.
+    Stored,
+    /// All bodies from genesis to here are stored.
+    Linked,
+    /// Its signatures have been checked, and are good.
+    SignaturesChecked,
+    /// It was connected once; undo data is stored.
+    Connected,
+}
+
+/// Whether a block may ever be connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// As far as is known.
+    None,
+    /// No: an ancestor broke a rule, or an operator declared it invalid.
+    Ancestor,
+    /// No: it broke a rule itself, or an operator declared it invalid.
+    Own,
 }
 
 impl Node {
     /// Neither it nor an ancestor is invalid.
     pub(crate) fn is_sound(&self) -> bool {
-        !self.is_failed && !self.is_ancestor_failed
+        self.fault == Fault::None
     }
     /// The body is stored.
     pub(crate) fn has_body(&self) -> bool {
-        self.transactions > 0
+        self.stage >= Stage::Stored
+    }
+    /// All bodies from genesis to here are stored.
+    pub(crate) fn is_linked(&self) -> bool {
+        self.stage >= Stage::Linked
+    }
+    /// It was connected once.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.stage == Stage::Connected
     }
     /// The index's word for it.
     pub(crate) fn status(&self) -> Status {
-        match self {
-            Node { is_failed: true, .. } => Status::Invalid,
-            Node { is_ancestor_failed: true, .. } => Status::InvalidAncestor,
-            Node { is_connected: true, .. } => Status::Valid,
-            node if node.has_body() => Status::Stored,
-            _ => Status::Header,
+        match (self.fault, self.stage) {
+            (Fault::Own, _) => Status::Invalid,
+            (Fault::Ancestor, _) => Status::InvalidAncestor,
+            (Fault::None, Stage::Connected) => Status::Valid,
+            (Fault::None, Stage::Header) => Status::Header,
+            (Fault::None, _) => Status::Stored,
         }
     }
 }
@@ -87,7 +115,9 @@ pub(crate) struct BlockTree {
     sequence_next: i64,
     /// Nodes without a body.
     bodiless: usize,
-    /// How many of them there may be before somebody looks which are needed.
+    /// How many nodes without a body, beside the best header chain, are kept.
+    headers_aside_max: usize,
+    /// How many nodes without a body there may be before it is looked which are needed.
     forget_above: usize,
 }
 
@@ -107,7 +137,7 @@ fn skip_height(height: u32) -> u32 {
 
 impl BlockTree {
     /// A tree of genesis alone.
-    pub(crate) fn new(genesis: Header, transactions: u32, state: IdState) -> BlockTree {
+    pub(crate) fn new(genesis: Header, transactions: u32, headers_aside_max: usize, state: IdState) -> BlockTree {
         let hash = genesis.hash();
         let node = Node {
             hash,
@@ -119,11 +149,8 @@ impl BlockTree {
             median_time_past_s: genesis.time,
             transactions,
             sequence: 0,
-            is_linked: true,
-            is_verified: true,
-            is_connected: true,
-            is_failed: false,
-            is_ancestor_failed: false,
+            stage: Stage::Connected,
+            fault: Fault::None,
             is_dirty: false,
         };
         let mut by_hash = IdMap::with_hasher(state);
@@ -136,7 +163,8 @@ impl BlockTree {
             dirty: Vec::new(),
             sequence_next: 1,
             bodiless: 0,
-            forget_above: forget::HEADERS_ASIDE_MAX / 2,
+            headers_aside_max,
+            forget_above: headers_aside_max / 2,
         };
         tree.touch(NodeId::GENESIS);
         tree
@@ -147,7 +175,7 @@ impl BlockTree {
         &self.nodes[id.0 as usize]
     }
     /// Where a block stands, as the rules ask about it.
-    pub(crate) fn place(&self, id: NodeId) -> BlockContext {
+    pub(crate) fn context(&self, id: NodeId) -> BlockContext {
         let node = self.node(id);
         let median_time_past_s = self.node(node.parent).median_time_past_s;
         BlockContext { height: node.height, median_time_past_s, block_time_s: node.header.time }
@@ -168,6 +196,12 @@ impl BlockTree {
     /// The sound header with the most work, first seen on a tie.
     pub(crate) fn best_header(&self) -> NodeId {
         self.best_header
+    }
+
+    /// Notes that a block was checked further.
+    pub(crate) fn set_stage(&mut self, id: NodeId, stage: Stage) {
+        let node = self.node_mut(id);
+        node.stage = node.stage.max(stage);
     }
 
     /// Changes when a branch counts as complete, which no index entry says.
@@ -219,7 +253,7 @@ impl BlockTree {
         }
         let above = self.node(parent);
         let (height, work) = (above.height + 1, above.work.saturating_add(work_of(&header)));
-        let is_ancestor_failed = !above.is_sound();
+        let fault = if above.is_sound() { Fault::None } else { Fault::Ancestor };
         let skip = self.ancestor(parent, skip_height(height));
         let median_time_past_s = self.median_time_past_below(header.time, parent);
         let id = NodeId(self.nodes.len() as u32);
@@ -233,17 +267,14 @@ impl BlockTree {
             median_time_past_s,
             transactions: 0,
             sequence: i64::MAX,
-            is_linked: false,
-            is_verified: false,
-            is_connected: false,
-            is_failed: false,
-            is_ancestor_failed,
+            stage: Stage::Header,
+            fault,
             is_dirty: false,
         });
         self.by_hash.insert(hash, id);
         self.bodiless += 1;
         self.touch(id);
-        if !is_ancestor_failed && work > self.node(self.best_header).work {
+        if fault == Fault::None && work > self.node(self.best_header).work {
             self.best_header = id;
         }
         id
@@ -332,10 +363,11 @@ impl BlockTree {
 
     /// Notes that a body is stored. Returns the blocks whose branch is thereby complete, parents before children.
     pub(crate) fn set_body(&mut self, id: NodeId, transactions: u32) -> Vec<NodeId> {
-        self.bodiless -= usize::from(!self.node(id).has_body() && transactions > 0);
-        self.node_mut(id).transactions = transactions;
-        let parent = self.node(id).parent;
-        if !self.node(parent).is_linked {
+        self.bodiless -= usize::from(!self.node(id).has_body());
+        let node = self.node_mut(id);
+        (node.transactions, node.stage) = (transactions, node.stage.max(Stage::Stored));
+        let parent = node.parent;
+        if !self.node(parent).is_linked() {
             self.unlinked.entry(parent).or_default().push(id);
             return Vec::new();
         }
@@ -347,7 +379,7 @@ impl BlockTree {
             let sequence = self.sequence_next;
             self.sequence_next += 1;
             let node = &mut self.nodes[at.0 as usize];
-            (node.is_linked, node.sequence) = (true, sequence);
+            (node.stage, node.sequence) = (node.stage.max(Stage::Linked), sequence);
             linked.extend(self.unlinked.remove(&at).unwrap_or_default());
         }
         linked
@@ -355,7 +387,7 @@ impl BlockTree {
 
     /// Marks a block invalid, and its descendants as having an invalid ancestor.
     pub(crate) fn set_failed(&mut self, id: NodeId) {
-        self.node_mut(id).is_failed = true;
+        self.node_mut(id).fault = Fault::Own;
         self.inherit_failures();
     }
 
@@ -366,8 +398,8 @@ impl BlockTree {
             let at = NodeId(place as u32);
             let node = self.node(at);
             let is_relative = self.ancestor(at, height) == id || self.ancestor(id, node.height) == at;
-            if node.is_failed && is_relative {
-                self.node_mut(at).is_failed = false;
+            if node.fault == Fault::Own && is_relative {
+                self.node_mut(at).fault = Fault::None;
             }
         }
         self.inherit_failures();
@@ -379,9 +411,9 @@ impl BlockTree {
         for place in 1..self.nodes.len() {
             let at = NodeId(place as u32);
             let node = self.node(at);
-            let inherited = !self.node(node.parent).is_sound();
-            if node.is_ancestor_failed != inherited {
-                self.node_mut(at).is_ancestor_failed = inherited;
+            let inherited = if self.node(node.parent).is_sound() { Fault::None } else { Fault::Ancestor };
+            if node.fault != Fault::Own && node.fault != inherited {
+                self.node_mut(at).fault = inherited;
             }
             if self.node(at).is_sound() && self.node(at).work > self.node(best).work {
                 best = at;

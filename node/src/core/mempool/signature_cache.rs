@@ -5,19 +5,19 @@ use chain_spec::Txid;
 use std::collections::VecDeque;
 
 /// Ids remembered; the oldest is forgotten first.
-const VERIFIED_MAX: usize = 50_000;
+const TRANSACTIONS_MAX: usize = 50_000;
 
 /// The set.
 #[derive(Debug)]
-pub(crate) struct Verified {
+pub(crate) struct SignatureCache {
     txids: IdSet<Txid>,
     order: VecDeque<Txid>,
 }
 
-impl Verified {
+impl SignatureCache {
     /// Nothing yet.
-    pub(crate) fn new(state: IdState) -> Verified {
-        Verified { txids: IdSet::with_hasher(state), order: VecDeque::new() }
+    pub(crate) fn new(state: IdState) -> SignatureCache {
+        SignatureCache { txids: IdSet::with_hasher(state), order: VecDeque::new() }
     }
     /// Whether an id is remembered.
     pub(crate) fn contains(&self, txid: &Txid) -> bool {
@@ -29,7 +29,7 @@ impl Verified {
             return;
         }
         self.order.push_back(txid);
-        if self.order.len() > VERIFIED_MAX
+        if self.order.len() > TRANSACTIONS_MAX
             && let Some(oldest) = self.order.pop_front()
         {
             self.txids.remove(&oldest);

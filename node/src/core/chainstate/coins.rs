@@ -1,14 +1,13 @@
 //! The coin cache: a write-back cache over [`Store::coin`], so that coins made and spent between two flushes never reach the disk.
 //!
 //! Blocks are judged against an [`Overlay`] on top of the cache; only what has passed every rule is merged into it. The cache
-//! is written out by [`flush`](self::flush). Neither knows what a block is.
+//! is written out by [`flush`](super::flush). Neither knows what a block is.
 
-pub(crate) mod flush;
 #[cfg(test)]
 mod tests;
 
-use super::hash_map::{IdMap, IdState};
-use super::store::{Store, StoreError};
+use crate::core::hash_map::{IdMap, IdState};
+use crate::core::store::{Store, StoreError};
 use chain_spec::{Coin, Outpoint};
 
 /// Memory of one cache entry beside its script's bytes: key, value, hash table share, allocation.
@@ -119,7 +118,7 @@ impl CoinCache {
 
     /// Takes every unflushed change in key order. Unless `keep`, the cache is empty afterwards, its memory given back, and
     /// must not be used before the changes are in the store.
-    fn take_changes(&mut self, keep: bool) -> Vec<(Outpoint, Option<Coin>)> {
+    pub(super) fn take_changes(&mut self, keep: bool) -> Vec<(Outpoint, Option<Coin>)> {
         if keep {
             let changes = self.changes();
             // What was spent stays known as such: until the commit is performed, the store would still show it.
@@ -154,6 +153,14 @@ impl Overlay {
     /// Makes or spends a coin.
     pub(crate) fn set(&mut self, outpoint: Outpoint, coin: Option<Coin>) {
         self.changes.insert(outpoint, coin);
+    }
+    /// Coins made or spent.
+    pub(crate) fn len(&self) -> usize {
+        self.changes.len()
+    }
+    /// The coin that was made, as it stands in the overlay alone.
+    pub(crate) fn changed(&self, outpoint: &Outpoint) -> Option<&Coin> {
+        self.changes.get(outpoint)?.as_ref()
     }
     /// Whether this outpoint was changed.
     pub(crate) fn knows(&self, outpoint: &Outpoint) -> bool {

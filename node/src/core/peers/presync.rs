@@ -6,7 +6,7 @@
 //! memory for each batch of [`HEADERS_PER_MESSAGE_MAX`](crate::core::message::HEADERS_PER_MESSAGE_MAX) headers it worked for
 //! (Core: headers presync, which notes one bit of some headers instead).
 
-use crate::core::chain::tree::work_of;
+use crate::core::chainstate::work_of;
 use chain_spec::{BlockHash, Header, Work};
 use std::collections::VecDeque;
 

@@ -6,12 +6,9 @@
 //! down to genesis. Absent: blocks whose body is stored, which take disk, not memory, and blocks found invalid, which cost
 //! their maker a body.
 
-use super::{BlockTree, NodeId};
+use super::{BlockTree, Fault, NodeId};
 use chain_spec::BlockHash;
 use std::cmp::Reverse;
-
-/// Headers without a body beside the best header chain, headers. Some 12 MB.
-pub(crate) const HEADERS_ASIDE_MAX: usize = if cfg!(test) { 64 } else { 50_000 };
 
 /// Headers that were dropped.
 pub(crate) struct Forgotten {
@@ -29,15 +26,16 @@ impl Forgotten {
 }
 
 impl BlockTree {
-    /// Drops headers if there may be more than [`HEADERS_ASIDE_MAX`] beside the best chain. Every [`NodeId`] of before is
-    /// then void. Linear in all nodes, so it is done once for every so many new headers: half the bound is kept.
+    /// Drops headers if there may be more than the bound beside the best chain. Every [`NodeId`] of before is then void.
+    /// Linear in all nodes, so it is done once for every so many new headers: half the bound is kept.
     pub(crate) fn forget_headers(&mut self) -> Option<Forgotten> {
         if self.bodiless <= self.forget_above {
             return None;
         }
+        let kept = self.headers_aside_max / 2;
         let aside = self.headers_aside();
-        let forgotten = (aside.len() > HEADERS_ASIDE_MAX / 2).then(|| self.forget(&aside[HEADERS_ASIDE_MAX / 2..]));
-        self.forget_above = self.bodiless + HEADERS_ASIDE_MAX / 2;
+        let forgotten = (aside.len() > kept).then(|| self.forget(&aside[kept..]));
+        self.forget_above = self.bodiless + kept;
         forgotten
     }
 
@@ -48,7 +46,7 @@ impl BlockTree {
         let (mut is_needed, mut grew) = (vec![false; count], vec![0; count]);
         is_needed[self.best_header.0 as usize] = true;
         for (place, node) in self.nodes.iter().enumerate().rev() {
-            is_needed[place] |= node.has_body() || node.is_failed;
+            is_needed[place] |= node.has_body() || node.fault == Fault::Own;
             if node.is_sound() {
                 grew[place] = grew[place].max(place);
             }

@@ -2,7 +2,8 @@
 //!
 //! The store applies a commit of any size whole or not at all, so the coins on disk always stand at one block.
 
-use crate::core::Core;
+use super::Chainstate;
+use crate::core::effects::Effects;
 use crate::core::event::{Output, Time};
 use crate::core::store::Commit;
 
@@ -16,61 +17,78 @@ const INDEX_FLUSH_INTERVAL_MS: u64 = 30 * 1_000;
 const DIRTY_ENTRIES_MAX: usize = 8_000;
 
 /// What the last flush left.
-#[derive(Debug, Default)]
-pub(crate) struct FlushState {
+#[derive(Debug)]
+pub(super) struct FlushState {
     coins_at: Time,
     index_at: Time,
     /// Blocks connected or disconnected since the coins were flushed.
-    pub(crate) blocks_since: u32,
+    pub(super) blocks_since: u32,
 }
 
 impl FlushState {
     /// As if everything had been flushed at `now`.
-    pub(crate) fn new(now: Time) -> FlushState {
+    pub(super) fn new(now: Time) -> FlushState {
         FlushState { coins_at: now, index_at: now, blocks_since: 0 }
     }
 }
 
-impl Core {
-    /// Writes out what is due. Only at the end of a call: the store shows what was written from the next call on.
-    pub(crate) fn flush_if_due(&mut self, now: Time) {
-        let is_full = self.coins.bytes() > self.config.coin_cache_bytes_max;
+impl Chainstate {
+    /// Ends a call: forgets headers that are too many, writes out what is due (everything, if the node stops), and lets go of
+    /// what the store can show from the next call on.
+    pub(crate) fn end_call(&mut self, now: Time, is_stopping: bool, effects: &mut Effects) {
+        self.forget_headers(effects);
+        if is_stopping {
+            self.flush_coins(now, false, effects);
+        } else {
+            self.flush_if_due(now, effects);
+        }
+        self.bodies.end_call();
+    }
+
+    /// Ends opening: as [`Chainstate::end_call`], but what was just read is not forgotten yet.
+    pub(crate) fn end_opening(&mut self, now: Time, effects: &mut Effects) {
+        self.flush_if_due(now, effects);
+        self.bodies.end_call();
+    }
+
+    /// Writes out what is due.
+    fn flush_if_due(&mut self, now: Time, effects: &mut Effects) {
+        let is_full = self.coins.bytes() > self.coin_cache_bytes_max;
         let is_late = now.0.saturating_sub(self.flush.coins_at.0) >= COINS_FLUSH_INTERVAL_MS;
         let is_long = self.flush.blocks_since >= UNFLUSHED_BLOCKS_MAX;
         if is_full || is_long || (is_late && self.flush.blocks_since > 0) {
-            self.flush_coins(now, !is_full);
+            self.flush_coins(now, !is_full, effects);
         } else if self.chain.tree.dirty_len() >= DIRTY_ENTRIES_MAX
             || now.0.saturating_sub(self.flush.index_at.0) >= INDEX_FLUSH_INTERVAL_MS
         {
-            self.flush_index(now);
+            self.flush_index(now, effects);
         }
     }
 
     /// Drops headers that nobody shows a block for, from memory and from the index.
-    pub(crate) fn forget_headers(&mut self) {
+    fn forget_headers(&mut self, effects: &mut Effects) {
         let forgotten = self.chain.forget_headers();
         if !forgotten.is_empty() {
             tracing::info!("forgot {} headers without blocks on branches of less work", forgotten.len());
-            self.outputs.push(Output::Commit(Commit { forgotten, ..Commit::default() }));
+            effects.outputs.push(Output::Commit(Commit { forgotten, ..Commit::default() }));
         }
     }
 
     /// Commits changed index entries.
-    pub(crate) fn flush_index(&mut self, now: Time) {
+    pub(crate) fn flush_index(&mut self, now: Time, effects: &mut Effects) {
         self.flush.index_at = now;
         let entries = self.chain.tree.take_dirty();
         if !entries.is_empty() {
-            self.outputs.push(Output::Commit(Commit { entries, ..Commit::default() }));
+            effects.outputs.push(Output::Commit(Commit { entries, ..Commit::default() }));
         }
     }
 
     /// Commits all coin changes, their tip and changed index entries. `keep` leaves unspent coins in the cache.
-    pub(crate) fn flush_coins(&mut self, now: Time, keep: bool) {
-        (self.flush.index_at, self.flush.coins_at, self.flush.blocks_since) = (now, now, 0);
-        self.coins_tip = self.chain.tree.node(self.chain.tip()).hash;
-        self.outputs.push(Output::Commit(Commit {
+    pub(super) fn flush_coins(&mut self, now: Time, keep: bool, effects: &mut Effects) {
+        self.flush = FlushState::new(now);
+        effects.outputs.push(Output::Commit(Commit {
             coins: self.coins.take_changes(keep),
-            coins_tip: Some(self.coins_tip),
+            coins_tip: Some(self.tip().hash),
             entries: self.chain.tree.take_dirty(),
             forgotten: Vec::new(),
         }));

@@ -1,0 +1,32 @@
+//! What an operator overrides: `invalidateblock`, `reconsiderblock`, `preciousblock`, with Core's meaning.
+
+use super::Chainstate;
+use super::tree::NodeId;
+use crate::core::event::BlockOverride;
+use crate::core::rejection::{Answer, Rejection, RejectionKind};
+use chain_spec::BlockHash;
+
+impl Chainstate {
+    /// Overrides what is thought of a block. The chain has yet to follow.
+    pub(crate) fn override_block(&mut self, hash: &BlockHash, change: BlockOverride) -> Answer<()> {
+        let refused = |reason: &'static str, detail| Err(Rejection::new(RejectionKind::NotOverridable, reason, detail));
+        let Some(id) = self.chain.tree.find(hash) else {
+            return refused("Block not found", format!("block {hash} is not known"));
+        };
+        match change {
+            BlockOverride::Invalidate if id == NodeId::GENESIS => {
+                return refused("genesis", format!("block {hash} is the genesis block, which cannot be invalid"));
+            }
+            BlockOverride::Invalidate => {
+                self.chain.tree.set_failed(id);
+                self.chain.rebuild_candidates();
+            }
+            BlockOverride::Reconsider => {
+                self.chain.tree.clear_failed(id);
+                self.chain.rebuild_candidates();
+            }
+            BlockOverride::Precious => self.chain.prefer(id),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,47 @@
+//! What one call to the core produces: outputs for the shell, and events from one part of the core for the others.
+//!
+//! Ground floor of the core. A part appends to the [`Effects`] it is handed and calls nobody; `core.rs` takes the events out
+//! and delivers them.
+
+use super::event::Output;
+use super::rejection::Rejection;
+use chain_spec::{BlockHash, CheckedBlock};
+use std::sync::Arc;
+
+/// Outputs in the order they must be performed, and events in the order they happened.
+#[derive(Debug, Default)]
+pub(crate) struct Effects {
+    /// For the shell.
+    pub outputs: Vec<Output>,
+    /// For the other parts.
+    pub events: Vec<ChainEvent>,
+}
+
+/// What happened to the chain.
+#[derive(Clone, Debug)]
+pub(crate) enum ChainEvent {
+    /// A block of the active chain was undone. Of one reorganisation, the lowest block is reported first.
+    BlockDisconnected(BlockChange),
+    /// A block became the active tip.
+    BlockConnected(BlockChange),
+    /// A block was found to break a rule.
+    BlockInvalid {
+        /// Which.
+        hash: BlockHash,
+        /// The rule, by Core's reject string without what it says in brackets.
+        rule: &'static str,
+        /// What its submitter is told.
+        rejection: Rejection,
+    },
+}
+
+/// A block that was connected or disconnected.
+#[derive(Clone, Debug)]
+pub(crate) struct BlockChange {
+    /// Which.
+    pub hash: BlockHash,
+    /// Its height.
+    pub height: u32,
+    /// Its body. Absent only in a reorganisation of more bytes than are kept in memory at once; the chainstate has it.
+    pub block: Option<Arc<CheckedBlock>>,
+}

@@ -1,0 +1,156 @@
+//! Peers: headers first from whoever has a better chain, then bodies from several peers in a sliding window, every request
+//! with a deadline; gossip of blocks and transactions; answers to what peers ask.
+//!
+//! [`requests`] keeps account of what was asked; [`headers`] follows peers' header chains, [`presync`] those of little work;
+//! [`bodies`] fetches blocks; [`transactions`] fetches mempools and orphans' parents; [`serve`] answers; [`relay`] judges and
+//! spreads gossip, [`compact`] puts announced blocks together; [`misbehaviour`] is where a peer is punished.
+//!
+//! It stands above the [`chainstate`](super::chainstate) and the [`mempool`](super::mempool) and only reads them (through a
+//! [`Context`]). What peers deliver is checked as far as that goes and handed back as a [`Delivery`], which `core.rs` carries
+//! on to the part that takes it.
+
+mod bodies;
+mod compact;
+pub(crate) mod headers;
+mod misbehaviour;
+mod presync;
+mod relay;
+mod requests;
+mod serve;
+mod transactions;
+
+pub(crate) use compact::ReconstructedBlock;
+pub(crate) use headers::HeadersDelivery;
+pub(crate) use requests::Delivery;
+pub(crate) use transactions::{TransactionsDelivery, is_behind};
+
+use super::chainstate::Chainstate;
+use super::event::{Output, PeerKey, RequestId, Time};
+use super::mempool::Mempool;
+use chain_spec::BlockHash;
+use presync::Presync;
+use relay::Relay;
+use requests::{Asked, Outstanding};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What peers' doings are held against, and where the answers go.
+pub(crate) struct Context<'a> {
+    /// The time.
+    pub now: Time,
+    /// The chain.
+    pub chain: &'a Chainstate,
+    /// The mempool.
+    pub mempool: &'a Mempool,
+    /// What the shell is to do.
+    pub outputs: &'a mut Vec<Output>,
+}
+
+/// One connected peer.
+#[derive(Debug, Default)]
+pub(crate) struct Peer {
+    /// They dialled us.
+    pub inbound: bool,
+    /// When they came.
+    since: Time,
+    /// The header with the most work of the chain they showed us.
+    best: Option<BlockHash>,
+    /// The header with the most work they are known to have, in whatever way: by `best`, by what they forwarded, asked for or
+    /// were given. Says less than `best`: their blocks may be behind.
+    pub known: Option<BlockHash>,
+    /// Height of `best` when they first answered.
+    pub starting_height: Option<u32>,
+    /// Our outstanding request for headers.
+    headers: Option<RequestId>,
+    /// They spoke of a block beyond what is known while headers were under way.
+    is_asked_again: bool,
+    /// More headers follow once our blocks catch up.
+    has_more_headers: bool,
+    /// They follow a chain of too little work (yet).
+    presync: Option<Presync>,
+    /// Our outstanding requests for blocks.
+    blocks: BTreeSet<RequestId>,
+    /// All our outstanding requests.
+    requests: usize,
+    /// Not asked before this.
+    back_off_until: Time,
+    /// They lied; the shell has been told, and nothing more is asked of them.
+    is_distrusted: bool,
+    /// Promised blocks they did not send, in a row, requests.
+    empty_answers: u32,
+    /// Their mempool was asked for.
+    is_mempool_known: bool,
+    /// When their last request for our mempool was served.
+    mempool_served_at: Option<Time>,
+}
+
+/// What is known of peers, asked of them and heard from them.
+#[derive(Debug, Default)]
+pub(crate) struct Peers {
+    peers: BTreeMap<PeerKey, Peer>,
+    outstanding: BTreeMap<RequestId, Outstanding>,
+    /// Blocks asked for, and in which requests.
+    in_flight: BTreeMap<BlockHash, Vec<RequestId>>,
+    /// Who sent blocks that are not judged yet.
+    sources: BTreeMap<BlockHash, PeerKey>,
+    next_request: u64,
+    /// Whom to ask next when nothing is heard, and when.
+    poll_after: PeerKey,
+    poll_at: Time,
+    relay: Relay,
+}
+
+impl Peers {
+    /// Whether a block can be put together now.
+    pub(crate) fn has_pending(&self) -> bool {
+        self.relay.has_pending()
+    }
+    /// Whether an answer is awaited, or something else waits for time to pass.
+    pub(crate) fn is_waiting(&self) -> bool {
+        !self.outstanding.is_empty()
+            || self.peers.values().any(|peer| peer.back_off_until > Time(0) && !peer.is_distrusted)
+            || self.relay.is_waiting()
+    }
+    /// A connected peer.
+    pub(crate) fn peer(&self, peer: PeerKey) -> Option<&Peer> {
+        self.peers.get(&peer)
+    }
+    /// Blocks asked of a peer.
+    pub(crate) fn blocks_of(&self, peer: &Peer) -> Vec<BlockHash> {
+        let asked = peer.blocks.iter().filter_map(|id| self.outstanding.get(id));
+        let hashes = asked.filter_map(|outstanding| match &outstanding.asked {
+            Asked::Blocks { hashes, .. } => Some(hashes.clone()),
+            _ => None,
+        });
+        hashes.flatten().collect()
+    }
+
+    /// A peer came: each side asks the other what it has.
+    pub(crate) fn connected(&mut self, peer: PeerKey, inbound: bool, cx: &mut Context<'_>) {
+        self.peers.insert(peer, Peer { inbound, since: cx.now, ..Peer::default() });
+        self.ask_headers(peer, cx);
+    }
+
+    /// A peer is gone, and with it every answer it owed.
+    pub(crate) fn disconnected(&mut self, peer: PeerKey, cx: &mut Context<'_>) {
+        let owed: Vec<RequestId> =
+            self.outstanding.iter().filter(|(_, owed)| owed.peer == peer).map(|(id, _)| *id).collect();
+        for id in owed {
+            if let Some(asked) = self.close_request(id) {
+                self.give_up(peer, asked, cx);
+            }
+        }
+        self.peers.remove(&peer);
+        self.sources.retain(|_, source| *source != peer);
+    }
+
+    /// Deadlines, and questions when nothing is heard.
+    pub(crate) fn tick(&mut self, cx: &mut Context<'_>) {
+        self.end_back_offs(cx.now);
+        self.close_late_requests(cx);
+        self.resume_headers(cx);
+        self.poll_headers(cx);
+        self.ask_mempools(cx);
+        self.retry_reconstructions(cx);
+        self.release_held(cx);
+    }
+}

@@ -1,0 +1,142 @@
+//! Fetching transactions: a newly met peer's mempool, once both know the same chain, and the parents of orphans.
+
+use super::requests::Asked;
+use super::{Context, Peers};
+use crate::core::chain_view::ChainView;
+use crate::core::chainstate::Chainstate;
+use crate::core::event::{Misbehaviour, PeerKey, Time};
+use crate::core::message::{Request, TRANSACTIONS_PER_MESSAGE_MAX};
+use chain_spec::{Transaction, Txid};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Transactions asked for in one request.
+const TRANSACTIONS_PER_REQUEST_MAX: usize = 1_000;
+/// Transactions of a newly met peer's mempool that are relayed to everybody: after a partition the others lack them too.
+const RELAYED_MAX: usize = 1_000;
+/// Time after which a peer that comes is no longer one of the first, milliseconds.
+const REUNION_AFTER_MS: u64 = 5_000;
+/// How far the active tip may be behind the best header for transactions to make sense, blocks.
+const BEHIND_MAX: u32 = 24;
+/// Time without progress after which headers without bodies no longer count as being behind, milliseconds.
+const BEHIND_PATIENCE_MS: u64 = 30_000;
+
+/// Transactions that were asked for.
+#[derive(Debug)]
+pub(crate) struct TransactionsDelivery {
+    /// Each with whether it is relayed to everybody if it is accepted.
+    pub transactions: Vec<(Arc<Transaction>, bool)>,
+    /// What to ask for next: what of the peer's mempool has not come. `None` if nothing more is asked.
+    rest: Option<Vec<Txid>>,
+}
+
+/// Whether the active chain is still catching up with headers that bodies keep coming for.
+pub(crate) fn is_behind(chain: &Chainstate, now: Time) -> bool {
+    let is_moving = now.0.saturating_sub(chain.tip_changed_at().0) < BEHIND_PATIENCE_MS;
+    is_moving && chain.best_header().height > chain.height().saturating_add(BEHIND_MAX)
+}
+
+impl Context<'_> {
+    /// See [`is_behind`].
+    pub(crate) fn is_behind(&self) -> bool {
+        is_behind(self.chain, self.now)
+    }
+}
+
+impl Peers {
+    /// Asks one peer at a time for its mempool, once its headers are known and our blocks have caught up.
+    pub(super) fn ask_mempools(&mut self, cx: &mut Context<'_>) {
+        let is_busy = self
+            .outstanding
+            .values()
+            .any(|owed| matches!(owed.asked, Asked::Mempool | Asked::Transactions { are_parents: false, .. }));
+        if is_busy || cx.is_behind() {
+            return;
+        }
+        let next = self.peers.iter().find(|(_, state)| {
+            state.starting_height.is_some()
+                && !state.is_mempool_known
+                && !state.is_distrusted
+                && state.back_off_until <= cx.now
+        });
+        let Some(peer) = next.map(|(peer, _)| *peer) else { return };
+        if self.ask(peer, Asked::Mempool, Request::Mempool, cx).is_some()
+            && let Some(state) = self.peers.get_mut(&peer)
+        {
+            state.is_mempool_known = true;
+        }
+    }
+
+    /// The ids of a peer's mempool: what we lack is asked for.
+    pub(super) fn mempool_ids_came(&mut self, peer: PeerKey, txids: Vec<Txid>, cx: &mut Context<'_>) {
+        if txids.len() > TRANSACTIONS_PER_MESSAGE_MAX {
+            self.misbehaved(peer, Misbehaviour::Flood("transaction ids in one message"), cx);
+            return;
+        }
+        self.ask_transactions(peer, txids, cx);
+    }
+
+    fn ask_transactions(&mut self, peer: PeerKey, mut txids: Vec<Txid>, cx: &mut Context<'_>) {
+        let (mut seen, mempool) = (BTreeSet::new(), cx.mempool);
+        txids.retain(|txid| mempool.pool().get(txid).is_none() && !mempool.is_orphan(txid) && seen.insert(*txid));
+        if txids.is_empty() {
+            self.ask_mempools(cx);
+            return;
+        }
+        let first = txids.iter().take(TRANSACTIONS_PER_REQUEST_MAX).copied().collect();
+        self.ask(peer, Asked::Transactions { txids, are_parents: false }, Request::Transactions { txids: first }, cx);
+    }
+
+    /// Asks a peer for transactions that one it sent spends from.
+    pub(crate) fn ask_parents(&mut self, peer: PeerKey, mut txids: Vec<Txid>, cx: &mut Context<'_>) {
+        txids.retain(|txid| !cx.mempool.is_orphan(txid));
+        if !txids.is_empty() {
+            let asked = Asked::Transactions { txids: txids.clone(), are_parents: true };
+            self.ask(peer, asked, Request::Transactions { txids }, cx);
+        }
+    }
+
+    /// Transactions from a peer, as far as they were asked for.
+    pub(super) fn transactions_came(
+        &mut self,
+        peer: PeerKey,
+        asked: Vec<Txid>,
+        are_parents: bool,
+        mut transactions: Vec<Arc<Transaction>>,
+        cx: &mut Context<'_>,
+    ) -> TransactionsDelivery {
+        let is_reunion = self.is_reunion(peer);
+        let (expected, came) = (asked.iter().take(TRANSACTIONS_PER_REQUEST_MAX), transactions.len());
+        let expected: BTreeSet<&Txid> = expected.collect();
+        let unexpected = transactions.iter().position(|transaction| !expected.contains(&transaction.txid()));
+        if let Some(unexpected) = unexpected {
+            self.misbehaved(peer, Misbehaviour::BadAnswer("transactions that were not asked for"), cx);
+            transactions.truncate(unexpected);
+        }
+        // Answers are cut at a size, so what is left is asked for again, unless nothing at all came.
+        let skipped = if came == 0 { TRANSACTIONS_PER_REQUEST_MAX } else { 0 };
+        let is_relayed = |place| are_parents || (is_reunion && place < RELAYED_MAX);
+        TransactionsDelivery {
+            transactions: transactions
+                .into_iter()
+                .enumerate()
+                .map(|(place, transaction)| (transaction, is_relayed(place)))
+                .collect(),
+            rest: (unexpected.is_none() && !are_parents).then(|| asked.into_iter().skip(skipped).collect()),
+        }
+    }
+
+    /// Delivered transactions were judged, and none broke a rule: asks for what is left of the peer's mempool.
+    pub(crate) fn transactions_judged(&mut self, peer: PeerKey, delivery: TransactionsDelivery, cx: &mut Context<'_>) {
+        if let Some(rest) = delivery.rest {
+            self.ask_transactions(peer, rest, cx);
+        }
+    }
+
+    /// Whether a peer came when others had long been here: it may bring what a whole part of the network lacks. A node that
+    /// has just joined has nothing to relay.
+    fn is_reunion(&self, peer: PeerKey) -> bool {
+        let Some(came) = self.peers.get(&peer).map(|state| state.since.0) else { return false };
+        self.peers.values().any(|other| other.since.0 + REUNION_AFTER_MS <= came)
+    }
+}
