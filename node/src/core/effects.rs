@@ -19,6 +19,7 @@ pub(crate) struct Effects {
 
 /// What happened to the chain.
 #[derive(Clone, Debug)]
+#[expect(clippy::enum_variant_names, reason = "events of other things than blocks may join them")]
 pub(crate) enum ChainEvent {
     /// A block of the active chain was undone. Of one reorganisation, the lowest block is reported first.
     BlockDisconnected(BlockChange),
