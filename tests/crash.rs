@@ -39,6 +39,7 @@ fn coins_equal_a_rebuild(node: &Node) {
     let copy = tempfile::tempdir().expect("a temporary directory");
     copy_directory(&node.options.datadir, copy.path());
     let rebuilt = Node::start(NodeOptions::new(&node.options.chain, copy.path()).with("--reindex"));
+    rebuilt.client.wait_for_height(node.client.height());
     assert_eq!(rebuilt.client.coins_hash(), found, "a rebuild has other coins");
 }
 

@@ -10,6 +10,7 @@ mod attack;
 mod bad_input;
 mod bitcoin;
 mod crash;
+mod descriptors;
 mod hostile;
 mod network;
 mod payment;

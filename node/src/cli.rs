@@ -67,7 +67,7 @@ fn run_with(args: impl IntoIterator<Item = impl Into<OsString> + Clone>, wrap: O
         }
     };
     match prepare(cli) {
-        Ok((settings, log_level)) => match live(Settings { wrap, ..settings }, &log_level) {
+        Ok(Prepared { settings, log_level, notice }) => match live(Settings { wrap, ..settings }, &log_level, notice) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => report(&error.to_string(), FAILURE),
         },
@@ -81,19 +81,30 @@ fn report(message: &str, code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
-fn prepare(cli: Cli) -> Result<(Settings, String), settings::UsageError> {
+/// What a node is started with, its log level, and what the log says first.
+struct Prepared {
+    settings: Settings,
+    log_level: String,
+    notice: Option<String>,
+}
+
+fn prepare(cli: Cli) -> Result<Prepared, settings::UsageError> {
     let file = cli.conf.as_deref().map(settings::read_file).transpose()?.unwrap_or_default();
     let options = cli.options.or(file);
     let log_level = options.log_level.clone().unwrap_or_else(|| "info".into());
     logging::check(&log_level).map_err(|error| settings::UsageError(format!("--log-level {log_level}: {error}")))?;
-    Ok((settings::settings(options)?, log_level))
+    let notice = settings::reach_notice(&options);
+    Ok(Prepared { settings: settings::settings(options)?, log_level, notice })
 }
 
-fn live(settings: Settings, log_level: &str) -> Result<(), NodeError> {
+fn live(settings: Settings, log_level: &str, notice: Option<String>) -> Result<(), NodeError> {
     let datadir = settings.datadir.clone();
     let failed = |error| NodeError::Datadir { path: datadir.clone(), error };
     std::fs::create_dir_all(&datadir).map_err(failed)?;
     logging::start(&datadir, log_level).map_err(failed)?;
+    if let Some(notice) = notice {
+        tracing::info!("{notice}");
+    }
     if std::io::stderr().is_terminal() {
         progress::enable_bar();
     }

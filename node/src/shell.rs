@@ -9,6 +9,7 @@
 //! | [`core_loop`] | the one thread that feeds the [`core`](crate::core) and performs its outputs in order |
 //! | [`core_handle`] | how the modules above reach that thread |
 //! | [`network`], [`store`] | peers; the disk |
+//! | [`input_queue`] | what the network has for that thread |
 //! | [`progress`], [`counters`], [`clock`], [`files`] | log lines, counts, time, small files |
 //!
 //! The rules of the chain are not here: [`chain_spec::rules`] and the core judge every block and transaction.
@@ -17,7 +18,9 @@ pub mod clock;
 pub mod core_handle;
 pub mod core_loop;
 pub mod counters;
+pub mod descriptors;
 pub mod files;
+pub mod input_queue;
 pub mod mining;
 pub mod network;
 pub mod progress;
@@ -99,6 +102,9 @@ pub enum NodeError {
         /// The system's reason.
         error: std::io::Error,
     },
+    /// The process may open too few files and connections.
+    #[error(transparent)]
+    Descriptors(#[from] descriptors::TooFew),
     /// The RPC port cannot be had.
     #[error("cannot listen for RPC on {address}: {error}; choose another with --rpc-listen (port 0 picks a free one)")]
     RpcListen {
@@ -158,7 +164,9 @@ pub struct Node {
 
 impl Node {
     /// Starts everything; the node answers RPC when this returns.
-    pub async fn start(settings: Settings) -> Result<Node, NodeError> {
+    pub async fn start(mut settings: Settings) -> Result<Node, NodeError> {
+        let shares = descriptors::Shares::of(descriptors::raise_limit())?;
+        settings.network.descriptors_max = shares.peers;
         let datadir = settings.datadir.clone();
         let datadir_error = |error| NodeError::Datadir { path: datadir.clone(), error };
         std::fs::create_dir_all(&datadir).map_err(datadir_error)?;
@@ -167,15 +175,26 @@ impl Node {
 
         let spec = Arc::new(settings.spec);
         let txindex = settings.store.txindex;
-        let opened = open_store(&datadir, &spec, settings.store).await?;
-        // This process holds the directory's lock from here on, so cookie and ready file are its own.
+        let (is_locked, opening) = open_store(&datadir, &spec, settings.store);
+        let join_error = |error: tokio::task::JoinError| NodeError::Internal(error.to_string());
+        if is_locked.await.is_err() {
+            opening.await.map_err(join_error)??;
+            return Err(NodeError::Internal("the store was opened without its lock".into()));
+        }
+        // This process holds the directory's lock from here on, so cookie and ready file are its own. Opening goes on, and
+        // may take long; callers are told so.
         let cookie_error = |error| NodeError::File { path: datadir.join(rpc::http::auth::COOKIE_FILE), error };
         let running_files = RunningFiles(datadir.clone());
         running_files.remove();
         let credentials = Credentials::create(&datadir, settings.rpc_access).map_err(cookie_error)?;
         let stop = watch::Sender::new(false);
-        let server = Server::new(credentials, settings.rpc_host_names, Limits::default());
+        let server = Server::new(
+            credentials,
+            settings.rpc_host_names,
+            Limits { connections_max: shares.rpc, ..Limits::default() },
+        );
         let serving = tokio::spawn(Arc::clone(&server).serve(listener, stop.subscribe()));
+        let opened = opening.await.map_err(join_error)??;
 
         let counters = Arc::new(Counters::default());
         let (core, inputs, core_loop) = core_loop::channels(Arc::clone(&counters), Progress::default());
@@ -258,11 +277,20 @@ async fn listen(address: &str) -> Result<(TcpListener, SocketAddr), NodeError> {
 /// What opening the store gives.
 type OpenedStore = (DiskStore, Box<dyn crate::core::store::Store>, crate::core::store::Loaded);
 
-async fn open_store(datadir: &Path, spec: &Arc<ChainSpec>, config: StoreConfig) -> Result<OpenedStore, NodeError> {
+/// Opening the store, on a thread of its own. The receiver is told when the directory is this process's; it fails if that
+/// does not come to be.
+type Opening = (oneshot::Receiver<()>, JoinHandle<Result<OpenedStore, StoreError>>);
+
+fn open_store(datadir: &Path, spec: &Arc<ChainSpec>, config: StoreConfig) -> Opening {
     let (datadir, spec) = (datadir.to_owned(), Arc::clone(spec));
-    let open = move || DiskStore::open(&datadir, &spec, &config);
-    let opened = tokio::task::spawn_blocking(open).await.map_err(|error| NodeError::Internal(error.to_string()))?;
-    Ok(opened?)
+    let (locked, is_locked) = oneshot::channel();
+    let open = move || {
+        DiskStore::open_telling(&datadir, &spec, &config, || {
+            // Nobody receives when the node was stopped meanwhile.
+            let _ = locked.send(());
+        })
+    };
+    (is_locked, tokio::task::spawn_blocking(open))
 }
 
 /// A core that is ready to be fed.

@@ -124,6 +124,7 @@ fn a_stop_is_clean_and_a_kill_is_survived() {
     assert_eq!(node.call("stop", json!([])), "Testoon node stopping");
     assert_eq!(node.wait().code(), Some(0));
     let node = Node::start_in(dir.path(), "bitcoin-regtest", &["--reindex"]);
+    node.call("waitforblockheight", json!([5]));
     assert_eq!(node.call("getbestblockhash", json!([])), more[1]);
     assert_eq!(node.call("gettxoutsetinfo", json!([]))["hash_serialized_3"], hash);
 }

@@ -41,7 +41,7 @@ pub struct Options {
     #[arg(long, env = "TESTOON_RPC_HOST", value_name = "NAME", value_delimiter = ',')]
     pub rpc_host: Vec<String>,
 
-    /// Where peers connect to (repeatable); port 0 picks a free one [default: all interfaces and the chain's port]
+    /// Where peers connect to (repeatable); port 0 picks a free one [default: the chain's port, on all interfaces; on local chains on 127.0.0.1 only]
     #[arg(long, env = "TESTOON_P2P_LISTEN", value_name = "HOST:PORT|MULTIADDR", value_delimiter = ',')]
     pub p2p_listen: Vec<String>,
     /// Where others can dial this node, if not where it listens (repeatable): told to peers; with --nat it relays for them
@@ -50,7 +50,7 @@ pub struct Options {
     /// Peer to stay connected to (repeatable)
     #[arg(long, env = "TESTOON_CONNECT", value_name = "HOST:PORT|MULTIADDR", value_delimiter = ',')]
     pub connect: Vec<String>,
-    /// Do not look for peers by mDNS and Kademlia: only --connect, addnode and those who dial us
+    /// Do not look for peers by mDNS and Kademlia: only --connect, addnode and those who dial us [default: false; on local chains true]
     #[arg(long, env = "TESTOON_NO_DISCOVER", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL", value_parser = BoolishValueParser::new())]
     pub no_discover: Option<bool>,
     /// Of discovery, leave out mDNS (the local network)

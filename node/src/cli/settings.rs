@@ -133,20 +133,41 @@ fn miner(options: &Options) -> Result<MinerConfig, UsageError> {
 fn network(options: &Options, spec: &ChainSpec, datadir: &Path) -> NetworkConfig {
     let mut config = NetworkConfig::new(spec.id(), spec.name.clone(), datadir);
     config.block_bytes_max = spec.block_size_max;
-    config.discover = !options.no_discover.unwrap_or(false);
+    let is_local = is_for_this_machine(spec);
+    config.discover = !options.no_discover.unwrap_or(is_local);
     config.mdns = !options.no_mdns.unwrap_or(false);
     config.kad = !options.no_kad.unwrap_or(false);
     config.nat = options.nat.unwrap_or(false);
     config.external = options.p2p_external.clone();
     config.connect = options.connect.clone();
     config.listen = if options.p2p_listen.is_empty() {
-        vec![format!("0.0.0.0:{}", spec.default_p2p_port)]
+        let host = if is_local { "127.0.0.1" } else { "0.0.0.0" };
+        vec![format!("{host}:{}", spec.default_p2p_port)]
     } else {
         options.p2p_listen.clone()
     };
     config.inbound_max = options.max_inbound.unwrap_or(config.inbound_max);
     config.outbound_max = options.max_outbound.unwrap_or(config.outbound_max);
     config
+}
+
+/// Whether nodes of this chain meet on one machine unless they are told otherwise. Everybody's `local` (and `local-…`) is the same chain, so
+/// that two people in one network who each try it out would else become one network.
+fn is_for_this_machine(spec: &ChainSpec) -> bool {
+    spec.name == "local" || spec.name.starts_with("local-")
+}
+
+/// What the log says of a node that nobody on another machine can reach, if nothing was said about where it listens.
+pub fn reach_notice(options: &Options) -> Option<String> {
+    let spec = chain(options.chain.as_deref().unwrap_or("local")).ok()?;
+    let is_default = options.p2p_listen.is_empty() && is_for_this_machine(&spec);
+    is_default.then(|| {
+        format!(
+            "chain {}: peers are taken from this machine only, and none are looked for; to open the node to others, start \
+             it with --p2p-listen 0.0.0.0:{} (and --no-discover=false to look for peers)",
+            spec.name, spec.default_p2p_port
+        )
+    })
 }
 
 fn core(options: &Options) -> Result<Config, UsageError> {
@@ -177,4 +198,36 @@ fn seed() -> Result<u64, UsageError> {
     getrandom::fill(&mut bytes)
         .map_err(|error| UsageError(format!("the operating system gives no random numbers: {error}")))?;
     Ok(u64::from_le_bytes(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn network_of(change: impl FnOnce(&mut Options)) -> NetworkConfig {
+        let mut options = Options { datadir: Some("/nowhere".into()), ..Options::default() };
+        change(&mut options);
+        settings(options).expect("good options").network
+    }
+
+    #[test]
+    fn a_local_chain_stays_on_this_machine_until_it_is_told_otherwise() {
+        let local = network_of(|_| ());
+        assert!(!local.discover && local.listen.len() == 1 && local.listen[0].starts_with("127.0.0.1:"), "{local:?}");
+        let notice = reach_notice(&Options::default()).expect("there is something to say");
+        assert!(notice.contains("--p2p-listen 0.0.0.0:") && notice.contains("--no-discover=false"), "{notice}");
+
+        let open = |options: &mut Options| {
+            options.p2p_listen = vec!["0.0.0.0:7".into()];
+            options.no_discover = Some(false);
+        };
+        let opened = network_of(open);
+        assert!(opened.discover && opened.listen == ["0.0.0.0:7"]);
+        let mut options = Options::default();
+        open(&mut options);
+        assert_eq!(reach_notice(&options), None);
+
+        let testnet = network_of(|options| options.chain = Some("testnet".into()));
+        assert!(testnet.discover && testnet.listen[0].starts_with("0.0.0.0:"), "{testnet:?}");
+    }
 }

@@ -20,3 +20,23 @@ pub fn now_s() -> u64 {
 pub fn instant() -> Instant {
     Instant::now()
 }
+
+/// How far this computer's clock is behind the chain, seconds: a block that is made now would be refused as too new. `None`
+/// if it would not. `earliest_s` is the earliest time the next block may carry, Unix seconds.
+pub fn behind_chain_s(earliest_s: u64, now_s: u64, future_max_s: u32) -> Option<u64> {
+    let behind_s = earliest_s.saturating_sub(now_s);
+    (behind_s > u64::from(future_max_s)).then_some(behind_s)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_behind_when_the_next_block_would_be_too_new() {
+        assert_eq!(behind_chain_s(10_000, 9_000, 7_200), None);
+        assert_eq!(behind_chain_s(10_000, 2_800, 7_200), None);
+        assert_eq!(behind_chain_s(10_000, 2_799, 7_200), Some(7_201));
+        assert_eq!(behind_chain_s(100, 9_000, 7_200), None);
+    }
+}

@@ -5,6 +5,7 @@
 use super::clock;
 use super::core_handle::{CoreHandle, Message, SubmissionResult, TipState};
 use super::counters::Counters;
+use super::input_queue::{self, InputReceiver, InputSender};
 use super::network::NetworkHandle;
 use super::progress::Progress;
 use super::store::DiskStore;
@@ -22,6 +23,12 @@ use tokio::time::Instant;
 const CALLS_WAITING_MAX: usize = 256;
 /// Network inputs that may wait for the core's thread; the network waits beyond, and with it the peers.
 pub const NETWORK_INPUTS_WAITING_MAX: usize = 1_024;
+/// Bytes of these inputs, as they came over the wire; decoded they take up to about three times as much.
+pub const NETWORK_INPUTS_WAITING_BYTES_MAX: usize = 32 << 20;
+/// How long rolling forward over what a crash left may keep a starting node from answering.
+const ROLL_FORWARD_MAX: Duration = Duration::from_secs(10);
+/// How long a rebuild may; afterwards it goes on while the node answers.
+const REBUILD_SILENCE_MAX: Duration = Duration::from_millis(300);
 /// How often the core hears of the time while something waits for it.
 const TICK_ACTIVE_MS: u64 = 100;
 /// How often it hears of the time when nothing happens.
@@ -30,7 +37,7 @@ const TICK_IDLE_MS: u64 = 1_000;
 /// The loop's side of the channels, before its thread runs.
 pub struct CoreLoop {
     messages: mpsc::Receiver<Message>,
-    inputs: mpsc::Receiver<Input>,
+    inputs: InputReceiver,
     tip: watch::Sender<TipState>,
     mempool: watch::Sender<u64>,
     mining_goal: watch::Sender<u64>,
@@ -42,9 +49,9 @@ pub struct CoreLoop {
 }
 
 /// Makes the channels. The sender is the network's.
-pub fn channels(counters: Arc<Counters>, progress: Progress) -> (CoreHandle, mpsc::Sender<Input>, CoreLoop) {
+pub fn channels(counters: Arc<Counters>, progress: Progress) -> (CoreHandle, InputSender, CoreLoop) {
     let (message_sender, messages) = mpsc::channel(CALLS_WAITING_MAX);
-    let (input_sender, inputs) = mpsc::channel(NETWORK_INPUTS_WAITING_MAX);
+    let (input_sender, inputs) = input_queue::channel(NETWORK_INPUTS_WAITING_MAX, NETWORK_INPUTS_WAITING_BYTES_MAX);
     let (tip_sender, tip) = watch::channel(TipState::default());
     let (mempool_sender, mempool) = watch::channel(0);
     let (mining_goal_sender, mining_goal) = watch::channel(0);
@@ -64,7 +71,9 @@ pub fn channels(counters: Arc<Counters>, progress: Progress) -> (CoreHandle, mps
 }
 
 impl CoreLoop {
-    /// Performs what opening the core asked for, and rolls forward to its end, before anybody is there to hear of it.
+    /// Performs what opening the core asked for, and rolls forward over stored blocks before anybody is there to hear of it.
+    /// What takes longer than [`ROLL_FORWARD_MAX`], or a rebuild than [`REBUILD_SILENCE_MAX`], is left to [`CoreLoop::run`], so that the node answers
+    /// meanwhile.
     pub fn begin(
         &mut self,
         mind: &mut dyn StateMachine,
@@ -72,7 +81,9 @@ impl CoreLoop {
         outputs: Vec<Output>,
     ) -> Result<(), StoreError> {
         self.perform(mind.core(), store, outputs)?;
-        while mind.has_pending() {
+        let began = Instant::now();
+        let silence_max = if store.is_rebuilt() { REBUILD_SILENCE_MAX } else { ROLL_FORWARD_MAX };
+        while mind.has_pending() && began.elapsed() < silence_max {
             let outputs = mind.handle(clock::now(), Input::Tick)?;
             self.perform(mind.core(), store, outputs)?;
             self.progress.tick(mind.core());

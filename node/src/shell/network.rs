@@ -11,6 +11,7 @@ pub mod address;
 mod address_book;
 mod bans;
 mod behaviour;
+mod bounds;
 mod codec;
 mod connection_policy;
 mod dialer;
@@ -20,6 +21,7 @@ mod handshakes;
 mod identity;
 mod link;
 mod nat;
+mod patient;
 mod peers;
 mod requests;
 mod score;
@@ -31,7 +33,7 @@ pub use handle::{NetworkHandle, NetworkInfo, PeerInfo};
 pub use identity::IdentityError;
 pub use link::LinkConditions;
 
-use crate::core::event::Input;
+use crate::shell::input_queue::InputSender;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -55,10 +57,12 @@ pub struct NetworkConfig {
     pub external: Vec<String>,
     /// Peers to stay connected to: `HOST:PORT` (TCP) or multiaddrs.
     pub connect: Vec<String>,
-    /// Inbound connections, besides those of peers asked for by name.
+    /// Inbound connections, besides those of peers asked for by name; fewer if `descriptors_max` is too small for so many.
     pub inbound_max: usize,
     /// Peers dialled on the node's own account (needs `discover`).
     pub outbound_max: usize,
+    /// File descriptors that connections with peers may take, handshakes and dials included.
+    pub descriptors_max: usize,
     /// Whether to look for peers at all. Off, the topology is exactly what `connect` and the peers' own dials make it.
     pub discover: bool,
     /// With `discover`: look on the local network.
@@ -85,16 +89,17 @@ impl NetworkConfig {
             connect: Vec::new(),
             inbound_max: 117,
             outbound_max: 8,
+            descriptors_max: 4_096,
             discover: false,
             mdns: true,
             kad: true,
             nat: false,
-            request_timeout: Duration::from_secs(30),
+            request_timeout: Duration::from_secs(60),
         }
     }
 }
 
-/// Why the network cannot start, or a wish cannot be granted.
+/// Why the network cannot start, or cannot do what it was asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkError {
     /// The identity key is unusable.
@@ -109,17 +114,17 @@ pub enum NetworkError {
     /// Listening failed.
     #[error("cannot listen on {address}: {why}")]
     Listen {
-        /** where */
+        /// The address as it was given.
         address: String,
-        /** the system's reason and the remedy */
+        /// The system's reason and the remedy.
         why: String,
     },
     /// A file of the data directory is unusable.
     #[error("cannot use {}: {error}; check its owner and mode, or move it away to start without it", path.display())]
     File {
-        /** which */
+        /// The file.
         path: PathBuf,
-        /** the system's reason */
+        /// The system's reason.
         error: std::io::Error,
     },
     /// libp2p could not be set up.
@@ -131,6 +136,15 @@ pub enum NetworkError {
     /// It is there already.
     #[error("{0}")]
     Already(String),
+    /// The address is this node's own.
+    #[error("{0}")]
+    Ourselves(String),
+    /// Another node has this node's identity.
+    #[error("{0}")]
+    SameIdentity(String),
+    /// Link conditions that no link can have.
+    #[error("{0}")]
+    Conditions(String),
     /// The network has stopped.
     #[error("the network has stopped")]
     Stopped,
@@ -142,7 +156,7 @@ pub enum NetworkError {
 ///
 /// # Errors
 /// An address that cannot be read or listened on, an unusable file in the data directory, an unusable identity key.
-pub async fn start(config: NetworkConfig, inputs: mpsc::Sender<Input>) -> Result<NetworkHandle, NetworkError> {
+pub async fn start(config: NetworkConfig, inputs: InputSender) -> Result<NetworkHandle, NetworkError> {
     let (commands, receiver) = mpsc::unbounded_channel();
     let service = service::Service::start(config, inputs, receiver).await?;
     let handle = NetworkHandle::new(commands, service.links(), service.peer_id());

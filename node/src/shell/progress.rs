@@ -44,6 +44,8 @@ pub fn enable_bar() {
 pub struct Progress {
     last_line: Option<(Time, u32)>,
     catching_up: bool,
+    /// The log has said that the clock is behind the chain.
+    is_clock_behind: bool,
 }
 
 impl Progress {
@@ -68,15 +70,31 @@ impl Progress {
 
     /// Time passed: finish the bar once there is nothing left to catch up.
     pub fn tick(&mut self, core: &Core) {
+        self.check_clock(core);
         if !self.catching_up || core.progress(clock::now()).initial_block_download {
             return;
         }
-        *self = Progress::default();
+        *self = Progress { is_clock_behind: self.is_clock_behind, ..Progress::default() };
         if let Some(bar) = BAR.get() {
             bar.finish_and_clear();
         }
         let tip = core.tip();
         info!("synchronised height={} hash={}", tip.height, tip.hash);
+    }
+
+    /// Says once that the clock was set back, or is wrong: blocks that are made now would be refused.
+    fn check_clock(&mut self, core: &Core) {
+        let earliest_s = u64::from(core.tip().median_time_past_s) + 1;
+        let behind_s = clock::behind_chain_s(earliest_s, clock::now_s(), core.spec().future_max_s);
+        match (behind_s, self.is_clock_behind) {
+            (Some(behind_s), false) => warn!(
+                "this computer's clock is {behind_s} s behind the chain: new blocks are refused as too far ahead until it \
+                 has caught up; check the date and time"
+            ),
+            (None, true) => info!("this computer's clock has caught up with the chain"),
+            _ => {}
+        }
+        self.is_clock_behind = behind_s.is_some();
     }
 
     fn sync_line(&mut self, core: &Core, now: Time) {

@@ -95,6 +95,7 @@ pub struct DiskStore {
     journal: Journal,
     redo: Redo,
     meta: Meta,
+    is_rebuilt: bool,
     /// The first failed write; there is no second.
     failure: Option<String>,
 }
@@ -109,7 +110,18 @@ impl DiskStore {
         spec: &ChainSpec,
         config: &StoreConfig,
     ) -> Result<(DiskStore, Box<dyn Store>, Loaded), StoreError> {
-        DiskStore::open_on(Disk::default(), datadir, spec, config)
+        DiskStore::open_on(Disk::default(), datadir, spec, config, || ())
+    }
+
+    /// The same, and calls `on_locked` as soon as the directory is this process's own and of the right chain. Opening may take
+    /// long from there on.
+    pub fn open_telling(
+        datadir: &Path,
+        spec: &ChainSpec,
+        config: &StoreConfig,
+        on_locked: impl FnOnce(),
+    ) -> Result<(DiskStore, Box<dyn Store>, Loaded), StoreError> {
+        DiskStore::open_on(Disk::default(), datadir, spec, config, on_locked)
     }
 
     fn open_on(
@@ -117,14 +129,19 @@ impl DiskStore {
         datadir: &Path,
         spec: &ChainSpec,
         config: &StoreConfig,
+        on_locked: impl FnOnce(),
     ) -> Result<(DiskStore, Box<dyn Store>, Loaded), StoreError> {
         let directory = Directory::open(datadir, spec, config.reindex, &disk)?;
+        on_locked();
+        // sled may write while it opens, and does not take a full disk well.
+        disk::check_space(datadir, 0)?;
         let blocks = FileSet::new(&directory.blocks(), Kind::Block);
         let undos = FileSet::new(&directory.blocks(), Kind::Undo);
         let reindex = directory.begin_reindex(config.reindex, &undos, &disk)?;
         load::check_files(&directory, reindex, &blocks)?;
         let damage = if reindex { Damage::Skip } else { Damage::Refuse };
-        let (journal, transactions) = Journal::open(&directory.journal(), disk.clone(), damage)?;
+        let (journal, transactions) =
+            Journal::open(&directory.journal(), disk.clone(), damage, load::has_blocks(&blocks)?)?;
         let state = load::open_state(&directory, config, reindex, &blocks, &disk)?;
         let shared = Arc::new(Shared::new(directory, state, blocks, undos, config.txindex));
         let (redo, left) = Redo::open(&shared.directory.redo(), disk.clone())?;
@@ -137,7 +154,16 @@ impl DiskStore {
         let blocks = Appender::new(shared.blocks.clone(), disk.clone(), meta.blocks);
         let undos = Appender::new(shared.undos.clone(), disk, meta.undos);
         let reader = Box::new(Reader(shared.clone()));
-        Ok((DiskStore { shared, blocks, undos, journal, redo, meta, failure: None }, reader, loaded))
+        Ok((
+            DiskStore { shared, blocks, undos, journal, redo, meta, is_rebuilt: reindex, failure: None },
+            reader,
+            loaded,
+        ))
+    }
+
+    /// Whether opening it began a rebuild (`--reindex`): the coins are to be made from all of its blocks.
+    pub fn is_rebuilt(&self) -> bool {
+        self.is_rebuilt
     }
 
     /// A way to look after the store beside the core.

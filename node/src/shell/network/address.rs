@@ -97,6 +97,29 @@ pub fn is_loopback(address: &Multiaddr) -> bool {
     ip(address).is_some_and(|ip| ip.is_loopback())
 }
 
+/// Whether an address belongs to one place of the internet: not loopback, private, link-local, shared, or reserved.
+pub fn is_public(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => {
+            let [a, b, ..] = ip.octets();
+            let is_shared = a == 100 && (64..128).contains(&b);
+            !(ip.is_loopback()
+                || ip.is_private()
+                || ip.is_link_local()
+                || ip.is_multicast()
+                || ip.is_broadcast()
+                || is_shared
+                || a == 0
+                || a >= 240)
+        }
+        // Global unicast, without 6to4 and Teredo, whose addresses are other people's IPv4 addresses.
+        IpAddr::V6(ip) => {
+            let [first, second, ..] = ip.segments();
+            first & 0xe000 == 0x2000 && first != 0x2002 && (first, second) != (0x2001, 0)
+        }
+    }
+}
+
 /// The addresses a name stands for (the address itself where it is no name).
 ///
 /// # Errors

@@ -1,7 +1,8 @@
 //! Who is kept out, and until when: peer ids and address ranges, in `<datadir>/banlist.json`.
 
+use super::{address, nat};
 use crate::shell::files;
-use libp2p::PeerId;
+use libp2p::{Multiaddr, PeerId};
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::net::IpAddr;
@@ -87,6 +88,13 @@ impl<'de> Deserialize<'de> for BanTarget {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
+}
+/// The range to ban beside a peer that connects from `address`, if that is safe: one public IPv4 address, or the 64 bits of
+/// IPv6 that one customer gets. Everybody on a loopback or private address may be a neighbour, and a relayed connection comes
+/// from its relay's address.
+pub fn range_to_ban(address: &Multiaddr) -> Option<Subnet> {
+    let ip = address::ip(address).filter(|ip| address::is_public(*ip) && !nat::is_relayed(address))?;
+    Some(Subnet::new(ip, if ip.is_ipv4() { 32 } else { 64 }))
 }
 /// One ban.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -196,6 +204,25 @@ mod tests {
         let ip = |text: &str| text.parse::<IpAddr>().expect("ip");
         assert!(all.contains(ip("255.1.2.3")) && !all.contains(ip("::1")));
         assert!(range.contains(ip("10.1.255.1")) && !range.contains(ip("10.2.0.1")));
+    }
+
+    #[test]
+    fn a_range_is_banned_where_nobody_else_is_hit() {
+        let peer = PeerId::random();
+        for (address, range) in [
+            ("/ip4/8.8.4.4/tcp/1", Some("8.8.4.4/32")),
+            ("/ip6/2a00:1450:4001:81b::5/tcp/1", Some("2a00:1450:4001:81b::/64")),
+            ("/ip4/127.0.0.1/tcp/1", None),
+            ("/ip4/192.168.1.7/tcp/1", None),
+            ("/ip4/100.64.0.1/tcp/1", None),
+            ("/ip6/::1/tcp/1", None),
+            ("/ip6/fe80::1/tcp/1", None),
+            ("/ip6/2002:808:404::1/tcp/1", None),
+            (&format!("/ip4/8.8.4.4/tcp/1/p2p/{peer}/p2p-circuit"), None),
+        ] {
+            let found = range_to_ban(&address.parse().expect(address));
+            assert_eq!(found.map(|range| BanTarget::Subnet(range).to_string()).as_deref(), range, "{address}");
+        }
     }
 
     #[test]

@@ -3,9 +3,10 @@
 //! Every protocol of ours carries the chain's id in its name, so peers of another chain cannot even negotiate it; identify and
 //! ping keep their common names, so that such peers can be told apart and named in the log.
 
+use super::bounds::ConnectionBounds;
 use super::codec::Codec;
 use super::connection_policy::ConnectionPolicy;
-use super::handshakes::{HANDSHAKES_INBOUND_MAX, Handshakes};
+use super::handshakes::Handshakes;
 use super::link::{LinkMuxer, Links};
 use super::nat;
 use super::wire::{Limits, TRANSACTION_BYTES_MAX};
@@ -26,8 +27,8 @@ use std::time::Duration;
 
 /// Time for a connection to be encrypted, authenticated and multiplexed; a peer that stays silent is dropped then.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
-/// Dials under way.
-pub const DIALS_MAX: u32 = 32;
+/// How long an answer to a ping may take: there and back over the slowest link, twice.
+const PING_TIMEOUT: Duration = Duration::from_secs(80);
 /// Streams of one connection at once, over all protocols.
 const STREAMS_PER_CONNECTION_MAX: usize = 256;
 /// Requests under way on one connection, both ways together.
@@ -117,6 +118,7 @@ pub struct Behaviour {
 /// Sets up every protocol. With `relay_client`, those that get through address translators too.
 pub fn behaviour(
     config: &NetworkConfig,
+    bounds: &ConnectionBounds,
     names: &ChainNames,
     key: &Keypair,
     relay_client: Option<relay::client::Behaviour>,
@@ -141,12 +143,12 @@ pub fn behaviour(
     });
     let is_nat = relay_client.is_some();
     Ok(Behaviour {
-        limits: connection_limits::Behaviour::new(handshake_limits()),
-        policy: ConnectionPolicy::new(config.inbound_max),
+        limits: connection_limits::Behaviour::new(handshake_limits(bounds)),
+        policy: ConnectionPolicy::new(bounds.inbound, bounds.inbound_room),
         gossip: gossip(names, &limits)?,
         requests,
         identify: identify::Behaviour::new(identify),
-        ping: ping::Behaviour::new(ping::Config::new()),
+        ping: ping::Behaviour::new(ping::Config::new().with_timeout(PING_TIMEOUT)),
         kad: (config.discover && config.kad).then(|| kademlia(names, peer_id)).into(),
         mdns: mdns.into(),
         autonat: is_nat.then(|| autonat::Behaviour::new(peer_id, autonat::Config::default())).into(),
@@ -158,10 +160,10 @@ pub fn behaviour(
 
 /// Connections that are not established yet; the [`ConnectionPolicy`] limits those that are. [`Handshakes`] bounds the inbound ones; here
 /// is the backstop, since one that gives way is counted until its task has noticed.
-fn handshake_limits() -> connection_limits::ConnectionLimits {
+fn handshake_limits(bounds: &ConnectionBounds) -> connection_limits::ConnectionLimits {
     connection_limits::ConnectionLimits::default()
-        .with_max_pending_incoming(Some(4 * HANDSHAKES_INBOUND_MAX as u32))
-        .with_max_pending_outgoing(Some(DIALS_MAX))
+        .with_max_pending_incoming(u32::try_from(bounds.handshakes_pending).ok())
+        .with_max_pending_outgoing(u32::try_from(bounds.dials).ok())
 }
 
 /// Server mode, for a network whose nodes were all clients would answer nobody. It dials on its own account, and so it is
@@ -255,6 +257,7 @@ pub type Connections = Boxed<(PeerId, StreamMuxerBox)>;
 pub fn transport(
     key: &Keypair,
     links: Arc<Links>,
+    handshakes_max: usize,
     nat: bool,
 ) -> Result<(Connections, Option<relay::client::Behaviour>), NetworkError> {
     let mut yamux = yamux::Config::default();
@@ -274,7 +277,7 @@ pub fn transport(
         (peer, StreamMuxerBox::new(LinkMuxer::new(muxer, links.open(peer))))
     };
     if !nat {
-        return Ok((Handshakes::new(direct.map(wrap).boxed()).boxed(), None));
+        return Ok((Handshakes::new(direct.map(wrap).boxed(), handshakes_max).boxed(), None));
     }
     let (relayed, behaviour) = relay::client::new(key.public().to_peer_id());
     let relayed = relayed
@@ -285,5 +288,5 @@ pub fn transport(
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
     // Relayed first: the others would take a relayed address for one of theirs.
     let all = relayed.or_transport(direct).map(|either, _| either.into_inner());
-    Ok((Handshakes::new(all.map(wrap).boxed()).boxed(), Some(behaviour)))
+    Ok((Handshakes::new(all.map(wrap).boxed(), handshakes_max).boxed(), Some(behaviour)))
 }

@@ -10,9 +10,15 @@ use crate::core::message::{Request, Response};
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use libp2p::{StreamProtocol, request_response};
 use std::io;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 /// Bytes read before more memory is reserved.
 const READ_STEP_BYTES: usize = 256 << 10;
+/// Bytes of requests' bodies that are being read at once, over all peers; further ones wait.
+const REQUEST_BODIES_BYTES_MAX: usize = 32 << 20;
+/// Bytes of one place among these.
+const REQUEST_PLACE_BYTES: usize = 1 << 10;
 
 /// A request, or why what came is none. Only requests are ever sent.
 pub type Incoming = Result<Request, WireError>;
@@ -21,11 +27,14 @@ pub type Incoming = Result<Request, WireError>;
 #[derive(Clone, Debug)]
 pub struct Codec {
     limits: Limits,
+    /// Room for the bodies of requests that are being read, over all connections.
+    request_places: Arc<Semaphore>,
 }
 impl Codec {
     /// For a chain with these limits.
     pub fn new(limits: Limits) -> Self {
-        Self { limits }
+        let places = REQUEST_BODIES_BYTES_MAX / REQUEST_PLACE_BYTES;
+        Self { limits, request_places: Arc::new(Semaphore::new(places)) }
     }
 }
 /// A malformed message is `InvalidData`, so that it can be told from a lost connection.
@@ -37,6 +46,7 @@ fn invalid(error: WireError) -> io::Error {
 async fn read_frame<T: AsyncRead + Unpin + Send>(
     io: &mut T,
     bytes_max: impl Fn(u8) -> Option<usize>,
+    places: Option<&Semaphore>,
 ) -> io::Result<Result<(u8, Vec<u8>), WireError>> {
     let mut head = [0; 5];
     io.read_exact(&mut head).await?;
@@ -46,6 +56,11 @@ async fn read_frame<T: AsyncRead + Unpin + Send>(
     if bytes > bytes_max {
         return Ok(Err(WireError::TooLong { bytes, bytes_max }));
     }
+    // Never closed, so there is a place in the end, or the request's time-out.
+    let _place = match places {
+        Some(places) => places.acquire_many(bytes.div_ceil(REQUEST_PLACE_BYTES) as u32).await.ok(),
+        None => None,
+    };
     let mut body = Vec::new();
     while body.len() < bytes {
         let start = body.len();
@@ -71,14 +86,15 @@ impl request_response::Codec for Codec {
     where
         T: AsyncRead + Unpin + Send,
     {
-        let frame = read_frame(io, |kind| self.limits.request_bytes_max(kind)).await?;
+        let places = Arc::clone(&self.request_places);
+        let frame = read_frame(io, |kind| self.limits.request_bytes_max(kind), Some(&places)).await?;
         Ok(frame.and_then(|(kind, body)| wire::decode_request(kind, &body)))
     }
     async fn read_response<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Response>
     where
         T: AsyncRead + Unpin + Send,
     {
-        let frame = read_frame(io, |kind| self.limits.response_bytes_max(kind)).await?;
+        let frame = read_frame(io, |kind| self.limits.response_bytes_max(kind), None).await?;
         frame.and_then(|(kind, body)| wire::decode_response(kind, &body)).map_err(invalid)
     }
     async fn write_request<T>(&mut self, _: &StreamProtocol, io: &mut T, request: Incoming) -> io::Result<()>
@@ -93,8 +109,11 @@ impl request_response::Codec for Codec {
     where
         T: AsyncWrite + Unpin + Send,
     {
-        let body = wire::encode_response(&response).map_err(io::Error::other)?;
-        write_frame(io, wire::response_kind(&response), &body).await
+        let (kind, body) =
+            (wire::response_kind(&response), wire::encode_response(&response).map_err(io::Error::other)?);
+        // While the peer takes its time there is one copy of the answer, and the small one.
+        drop(response);
+        write_frame(io, kind, &body).await
     }
 }
 

@@ -22,8 +22,6 @@ use std::task::{Context, Poll};
 pub const INBOUND_PER_RANGE_MAX: usize = 16;
 /// Connections with one peer: one each way, for when both dial at once.
 pub const CONNECTIONS_PER_PEER_MAX: usize = 2;
-/// Inbound connections beyond the limit, for as long as it takes to choose who gives way.
-const INBOUND_ROOM: usize = 8;
 /// Leading bits of an IPv4 address that make a range (Core's network groups).
 const RANGE_BITS_V4: u8 = 16;
 /// Leading bits of an IPv6 address that make a range.
@@ -52,6 +50,8 @@ pub enum Refused {
 #[derive(Debug, Default)]
 pub struct ConnectionPolicy {
     inbound_max: usize,
+    /// Inbound connections beyond that while the service chooses which gives way.
+    inbound_room: usize,
     /// Peers asked for by name: they take no inbound place.
     protected: HashSet<PeerId>,
     /// Established connections: with whom, and whether inbound.
@@ -64,8 +64,8 @@ pub struct ConnectionPolicy {
 }
 impl ConnectionPolicy {
     /// A door with this many inbound places.
-    pub fn new(inbound_max: usize) -> Self {
-        Self { inbound_max, ..Self::default() }
+    pub fn new(inbound_max: usize, inbound_room: usize) -> Self {
+        Self { inbound_max, inbound_room, ..Self::default() }
     }
     /// Whether a peer takes no inbound place.
     pub fn protect(&mut self, peer: PeerId, protected: bool) {
@@ -109,9 +109,8 @@ impl ConnectionPolicy {
         }
     }
     fn check_inbound(&self, peer: PeerId) -> Result<(), ConnectionDenied> {
-        let room = if self.inbound_max == 0 { 0 } else { INBOUND_ROOM };
         let inbound = self.inbound();
-        if self.protected.contains(&peer) || inbound < self.inbound_max + room {
+        if self.protected.contains(&peer) || inbound < self.inbound_max + self.inbound_room {
             return Ok(());
         }
         Err(ConnectionDenied::new(Refused::Inbound(inbound)))
@@ -215,7 +214,7 @@ mod tests {
 
     #[test]
     fn one_range_fills_its_share_and_loopback_has_none() {
-        let mut policy = ConnectionPolicy::new(10);
+        let mut policy = ConnectionPolicy::new(10, 8);
         for n in 0..INBOUND_PER_RANGE_MAX {
             knock(&mut policy, n, &format!("10.1.{n}.7:5000")).expect("room");
         }
@@ -234,7 +233,7 @@ mod tests {
 
     #[test]
     fn banned_ranges_and_blocked_peers_are_refused() {
-        let mut policy = ConnectionPolicy::new(10);
+        let mut policy = ConnectionPolicy::new(10, 8);
         let (bad, friend) = (PeerId::random(), PeerId::random());
         policy.set([bad].into(), None, vec![Subnet::new("10.0.0.0".parse().expect("ip"), 8)]);
         assert!(knock(&mut policy, 1, "10.9.9.9:1").is_err());

@@ -102,9 +102,9 @@ impl Dialer {
         entry.failures += 1;
         Some(entry)
     }
-    /// The address turned out to be our own.
-    pub fn ourselves(&mut self, connection: ConnectionId) -> Option<&Explicit> {
-        let entry = self.entries.iter_mut().find(|entry| entry.state == State::Dialling(connection))?;
+    /// The address that `which` names turned out to be our own.
+    pub fn ourselves(&mut self, which: impl Fn(&Explicit) -> bool) -> Option<&Explicit> {
+        let entry = self.entries.iter_mut().find(|entry| which(entry))?;
         entry.state = State::Ourselves;
         Some(entry)
     }
@@ -200,7 +200,7 @@ mod tests {
         let connection = ConnectionId::new_unchecked(1);
         dialer.take_due(now);
         dialer.dialling(&address(), connection);
-        assert!(dialer.ourselves(connection).is_some());
+        assert!(dialer.ourselves(|entry| entry.state == State::Dialling(connection)).is_some());
         assert_eq!(dialer.next_due(), None);
     }
 }

@@ -63,11 +63,19 @@ pub struct NetworkInfo {
     pub bytes_received: u64,
     /// Peers in the address book.
     pub known_peers: usize,
+    /// What the operator should know, in whole sentences; empty if all is well.
+    pub warnings: Vec<String>,
+    /// Bytes of answers to peers' requests that are reserved or on their way.
+    pub answer_bytes: usize,
+    /// Requests of peers that wait for room for their answers.
+    pub requests_waiting: usize,
+    /// Requests of peers whose answers are being made or are on their way.
+    pub requests_answering: usize,
     /// Addresses to stay connected to, and whether they are.
     pub explicit: Vec<(String, bool)>,
 }
 
-/// A wish of the rest of the node.
+/// What the rest of the node asks of the network's task.
 #[derive(Debug)]
 pub(super) enum Command {
     Perform(Output),
@@ -121,7 +129,11 @@ impl NetworkHandle {
     pub fn peer_id(&self) -> String {
         self.peer_id.to_string()
     }
-    /// Stays connected to a peer from now on (`addnode … add`).
+    /// Stays connected to a peer from now on (`addnode … add`). Waits up to a second to learn who answers there; a peer that
+    /// does not answer yet is no error.
+    ///
+    /// # Errors
+    /// The address cannot be read or is on the list already, or this node itself or one with its identity answers there.
     pub async fn add_node(&self, text: &str) -> Result<(), NetworkError> {
         let address = address::parse(text)?;
         self.ask(|answer| Command::Add(address, answer)).await?
@@ -174,9 +186,8 @@ impl NetworkHandle {
                     .map_err(|e| NetworkError::NotFound(format!("`{text}` is not a peer id: {e}")))?,
             ),
         };
-        let loss_ok = (0.0..=1.0).contains(&conditions.loss);
-        if !loss_ok {
-            return Err(NetworkError::Setup(format!("loss {} is not between 0 and 1", conditions.loss)));
+        if let Some(error) = conditions.error() {
+            return Err(NetworkError::Conditions(error));
         }
         self.links.set(peer, conditions);
         self.ask(Command::LinksChanged).await

@@ -14,9 +14,6 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-/// Inbound connections in their handshake at once; each holds a socket and some KiB.
-pub const HANDSHAKES_INBOUND_MAX: usize = 256;
-
 /// A transport whose inbound handshakes are bounded.
 pub struct Handshakes<O> {
     inner: Boxed<O>,
@@ -25,7 +22,10 @@ pub struct Handshakes<O> {
 
 /// The handshakes that run, in the order they began.
 #[derive(Clone, Debug, Default)]
-struct Running(Arc<Mutex<State>>);
+struct Running {
+    state: Arc<Mutex<State>>,
+    handshakes_max: usize,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -40,15 +40,15 @@ struct Place {
 }
 
 impl Running {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing here panics while it holds the lock; if it did, the value would still be whole.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A place for one more; at the bound the oldest is told to end.
     fn begin(&self, handle: AbortHandle) -> Place {
-        let mut state = self.state();
-        if state.by_age.len() >= HANDSHAKES_INBOUND_MAX
+        let mut state = self.lock();
+        if state.by_age.len() >= self.handshakes_max
             && let Some((_, oldest)) = state.by_age.pop_first()
         {
             oldest.abort();
@@ -70,14 +70,14 @@ impl Running {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.running.state().by_age.remove(&self.number);
+        self.running.lock().by_age.remove(&self.number);
     }
 }
 
 impl<O> Handshakes<O> {
     /// Bounds the handshakes of `inner`.
-    pub fn new(inner: Boxed<O>) -> Self {
-        Self { inner, running: Running::default() }
+    pub fn new(inner: Boxed<O>, handshakes_max: usize) -> Self {
+        Self { inner, running: Running { handshakes_max, ..Running::default() } }
     }
 }
 
@@ -110,8 +110,9 @@ mod tests {
 
     #[test]
     fn the_oldest_gives_way_and_whoever_ends_leaves_its_place() {
-        let running = Running::default();
-        let mut silent: Vec<_> = (0..HANDSHAKES_INBOUND_MAX)
+        const HANDSHAKES_MAX: usize = 20;
+        let running = Running { handshakes_max: HANDSHAKES_MAX, ..Running::default() };
+        let mut silent: Vec<_> = (0..HANDSHAKES_MAX)
             .map(|_| Box::pin(running.clone().run(std::future::pending::<io::Result<()>>())))
             .collect();
         assert!(silent.iter_mut().all(|handshake| handshake.now_or_never().is_none()));
@@ -121,6 +122,6 @@ mod tests {
         assert_eq!(gone.expect_err("gave way").kind(), io::ErrorKind::TimedOut);
         assert!(silent[1].as_mut().now_or_never().is_none(), "the others go on");
         drop(silent);
-        assert!(running.state().by_age.is_empty(), "nothing is left behind");
+        assert!(running.lock().by_age.is_empty(), "nothing is left behind");
     }
 }

@@ -15,18 +15,16 @@ pub enum IdentityError {
     /// Reading or writing failed.
     #[error("cannot use the identity key {}: {error}; check the file's owner and mode", path.display())]
     Io {
-        /** which file */
+        /// The key's file.
         path: PathBuf,
-        /** the system's reason */
+        /// The system's reason.
         error: io::Error,
     },
     /// The file holds something else.
-    #[error("{} is not an identity key: {why}; restore it from a copy, or move it away to start under a new name", path.display())]
+    #[error("{} holds no identity key of a node; restore it from a copy, or move it away to start with a new identity", path.display())]
     Malformed {
-        /** which file */
+        /// The key's file.
         path: PathBuf,
-        /** what is wrong */
-        why: String,
     },
 }
 
@@ -35,13 +33,14 @@ pub fn load_or_create(datadir: &Path) -> Result<Keypair, IdentityError> {
     let path = datadir.join(FILE_NAME);
     let io_error = |error| IdentityError::Io { path: path.clone(), error };
     match fs::read(&path) {
-        Ok(bytes) => Keypair::from_protobuf_encoding(&bytes)
-            .map_err(|e| IdentityError::Malformed { path: path.clone(), why: e.to_string() }),
+        Ok(bytes) => {
+            Keypair::from_protobuf_encoding(&bytes).map_err(|_| IdentityError::Malformed { path: path.clone() })
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let key = Keypair::generate_ed25519();
             let bytes = key
                 .to_protobuf_encoding()
-                .map_err(|e| IdentityError::Malformed { path: path.clone(), why: e.to_string() })?;
+                .map_err(|error| IdentityError::Io { path: path.clone(), error: io::Error::other(error) })?;
             files::replace(&path, &bytes, files::Access::Owner).map_err(io_error)?;
             Ok(key)
         }
@@ -70,7 +69,10 @@ mod tests {
         let path = dir.path().join(FILE_NAME);
         fs::write(&path, b"not a key").expect("written");
         let error = load_or_create(dir.path()).expect_err("refused").to_string();
-        assert!(error.contains("identity.key") && error.contains("move it away"), "{error}");
+        assert!(
+            error.contains("identity.key") && error.contains("move it away") && !error.contains("feature"),
+            "{error}"
+        );
         assert_eq!(fs::read(&path).expect("still there"), b"not a key");
     }
 }

@@ -29,6 +29,10 @@ const CHUNK_BYTES: usize = 16 << 10;
 const SEGMENT_BYTES: usize = 1_400;
 /// The shortest retransmission timeout (Linux: `TCP_RTO_MIN`).
 const RETRANSMISSION_TIMEOUT_MS_MIN: u32 = 200;
+/// The longest delay that can be asked for, milliseconds; the node's time-outs allow for it ([`super::patient`]).
+pub const DELAY_MS_MAX: u32 = 10_000;
+/// The most jitter that can be asked for, milliseconds.
+pub const JITTER_MS_MAX: u32 = 10_000;
 /// Links of peers that are gone are forgotten when this many are known.
 const LINKS_KEPT_MAX: usize = 1_024;
 /// A segment lost this often in a row gets through anyway.
@@ -50,6 +54,17 @@ pub struct LinkConditions {
     pub blocked: bool,
 }
 impl LinkConditions {
+    /// Why no link can be like this, if so.
+    pub fn error(&self) -> Option<String> {
+        let LinkConditions { delay_ms, jitter_ms, loss, .. } = *self;
+        if delay_ms > DELAY_MS_MAX || jitter_ms > JITTER_MS_MAX {
+            return Some(format!(
+                "a link delays by {DELAY_MS_MAX} ms and {JITTER_MS_MAX} ms of jitter at most, not {delay_ms} ms and \
+                 {jitter_ms} ms: peers over a slower one would be taken for dead"
+            ));
+        }
+        (!(0.0..=1.0).contains(&loss)).then(|| format!("loss {loss} is not between 0 and 1"))
+    }
     /// Whether bytes are held back at all.
     fn is_slow(&self) -> bool {
         self.delay_ms > 0 || self.jitter_ms > 0 || self.loss > 0.0 || self.bandwidth_bytes_per_s > 0

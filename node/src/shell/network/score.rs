@@ -5,6 +5,9 @@
 //! only and briefly: on one machine all nodes share one address, and most "attackers" there are experiments.
 
 use crate::core::event::Misbehaviour;
+use libp2p::PeerId;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap};
 
 /// A peer with this many points is disconnected.
 pub const DISCONNECT_POINTS: f64 = 50.0;
@@ -26,6 +29,8 @@ pub enum ProtocolViolation {
     TooManyRequests,
     /// An answer of another kind than was asked for.
     WrongAnswer,
+    /// It left an answer untaken for longer than [`super::requests::ANSWER_UNTAKEN_MAX`] while others waited for room.
+    AnswerUntaken,
 }
 impl ProtocolViolation {
     /// Its price.
@@ -34,6 +39,7 @@ impl ProtocolViolation {
             ProtocolViolation::Malformed(_) => 50.0,
             ProtocolViolation::TooManyRequests => 10.0,
             ProtocolViolation::WrongAnswer => 50.0,
+            ProtocolViolation::AnswerUntaken => 20.0,
         }
     }
 }
@@ -43,6 +49,7 @@ impl std::fmt::Display for ProtocolViolation {
             ProtocolViolation::Malformed(what) => write!(f, "malformed {what}"),
             ProtocolViolation::TooManyRequests => f.write_str("too many requests at once"),
             ProtocolViolation::WrongAnswer => f.write_str("an answer to another question"),
+            ProtocolViolation::AnswerUntaken => f.write_str("it asked for answers and did not take them"),
         }
     }
 }
@@ -70,6 +77,87 @@ pub fn faded(points: f64, seconds: u64) -> f64 {
     if left < 0.5 { 0.0 } else { left }
 }
 
+/// Peers whose points are remembered; the one with the fewest gives way.
+pub const SCORED_PEERS_MAX: usize = 2_000;
+
+/// One peer's record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct Score {
+    /// Points at `points_s`.
+    points: f64,
+    /// Unix seconds.
+    points_s: u64,
+    /// Misbehaviours ever.
+    count: u32,
+}
+impl Score {
+    fn points_at(&self, now_s: u64) -> f64 {
+        faded(self.points, now_s.saturating_sub(self.points_s))
+    }
+}
+/// The points of every peer that has misbehaved.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(from = "BTreeMap<String, Score>", into = "BTreeMap<String, Score>")]
+pub struct Scores {
+    scores: HashMap<PeerId, Score>,
+    /// Something is not in the file yet.
+    pub changed: bool,
+}
+impl Scores {
+    /// Adds points; the sum.
+    pub fn add(&mut self, peer: PeerId, points: f64, now_s: u64) -> f64 {
+        if self.scores.len() >= SCORED_PEERS_MAX && !self.scores.contains_key(&peer) {
+            let points = |score: &Score| score.points_at(now_s);
+            let least = self.scores.iter().min_by(|(_, a), (_, b)| points(a).total_cmp(&points(b)));
+            if let Some(least) = least.map(|(peer, _)| *peer) {
+                self.scores.remove(&least);
+            }
+        }
+        let score = self.scores.entry(peer).or_default();
+        *score = Score { points: score.points_at(now_s) + points, points_s: now_s, count: score.count + 1 };
+        self.changed = true;
+        score.points
+    }
+    /// A peer's points now.
+    pub fn points(&self, peer: &PeerId, now_s: u64) -> f64 {
+        self.scores.get(peer).map_or(0.0, |score| score.points_at(now_s))
+    }
+    /// How often a peer has misbehaved.
+    pub fn count(&self, peer: &PeerId) -> u32 {
+        self.scores.get(peer).map_or(0, |score| score.count)
+    }
+    /// Takes a peer's points away (a ban was lifted).
+    pub fn forgive(&mut self, peer: &PeerId) {
+        if let Some(score) = self.scores.get_mut(peer) {
+            score.points = 0.0;
+            self.changed = true;
+        }
+    }
+    /// Takes everybody's points away.
+    pub fn forgive_all(&mut self) {
+        self.scores.values_mut().for_each(|score| score.points = 0.0);
+        self.changed = true;
+    }
+    /// Keeps a list that was read from a file to its bound.
+    pub fn bound(&mut self) {
+        let excess = self.scores.len().saturating_sub(SCORED_PEERS_MAX);
+        let some: Vec<PeerId> = self.scores.keys().take(excess).copied().collect();
+        self.scores.retain(|peer, _| !some.contains(peer));
+    }
+}
+impl From<BTreeMap<String, Score>> for Scores {
+    fn from(stored: BTreeMap<String, Score>) -> Scores {
+        let parsed = stored.into_iter().filter_map(|(peer, score)| Some((peer.parse().ok()?, score)));
+        Scores { scores: parsed.collect(), changed: false }
+    }
+}
+impl From<Scores> for BTreeMap<String, Score> {
+    fn from(scores: Scores) -> BTreeMap<String, Score> {
+        scores.scores.into_iter().map(|(peer, score)| (peer.to_string(), score)).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,5 +174,21 @@ mod tests {
         assert!(misbehaviour_points(&Misbehaviour::BrokeRule("high-hash")) >= BAN_POINTS);
         let stalls = (DISCONNECT_POINTS / misbehaviour_points(&Misbehaviour::Stalled)).ceil();
         assert_eq!(stalls, 3.0);
+    }
+
+    #[test]
+    fn the_list_is_bounded_and_those_with_the_most_points_stay() {
+        let mut scores = Scores::default();
+        let bad = PeerId::random();
+        scores.add(bad, 60.0, 100);
+        for _ in 0..SCORED_PEERS_MAX + 50 {
+            scores.add(PeerId::random(), 10.0, 100);
+        }
+        assert_eq!((scores.scores.len(), scores.points(&bad, 100), scores.count(&bad)), (SCORED_PEERS_MAX, 60.0, 1));
+        let text = serde_json::to_string(&scores).expect("written");
+        let again: Scores = serde_json::from_str(&text).expect("read");
+        assert_eq!(again.points(&bad, 700), 30.0);
+        scores.forgive(&bad);
+        assert_eq!((scores.points(&bad, 100), scores.count(&bad)), (0.0, 1));
     }
 }

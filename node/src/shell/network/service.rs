@@ -5,20 +5,28 @@
 
 mod commands;
 mod events;
+mod identity;
+mod own_dials;
 
+use self::identity::{Additions, answer_addition};
 use super::address_book::AddressBook;
 use super::bans::Bans;
 use super::behaviour::{self, Behaviour, ChainNames};
+use super::bounds::ConnectionBounds;
 use super::dialer::Dialer;
 use super::gossip::Pending;
 use super::handle::Command;
 use super::link::Links;
 use super::nat::{self, Nat};
+use super::patient::Patient;
 use super::peers::Peers;
-use super::requests::Requests;
-use super::{NetworkConfig, NetworkError, address, address_book, bans, identity};
+use super::requests::{self, Admitted, Requests};
+use super::score::ProtocolViolation;
+use super::wire::Limits;
+use super::{NetworkConfig, NetworkError, address, address_book, bans, wire};
 use crate::core::event::{Acceptance, Input, PeerKey, RequestFailure};
 use crate::shell::clock;
+use crate::shell::input_queue::{InputSender, QueueError};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use libp2p::gossipsub::MessageAcceptance;
@@ -36,12 +44,18 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 /// Inputs that wait for room in the core's channel before peers are made to wait.
 const BACKLOG_INPUTS_MAX: usize = 4_096;
+/// Bytes of such inputs, as they came over the wire.
+const BACKLOG_BYTES_MAX: usize = 32 << 20;
 /// Housekeeping: late verdicts, ended bans, our own dials, the address book.
 const HOUSEKEEPING: Duration = Duration::from_millis(500);
 /// How often the address book is written, when it changed.
 const BOOK_SAVE: Duration = Duration::from_secs(60);
-/// A connected peer that has not shown in this time that it speaks our protocol is dropped.
+/// A connected peer that has not shown in this time, and six round trips, that it speaks our protocol is dropped. Streams for
+/// gossip and identify are opened, agreed on and answered in that time.
 const INTRODUCTION_MAX: Duration = Duration::from_secs(10);
+/// The same while the round trip is not known: six of them over the slowest link. Peers that are not introduced are the first
+/// to give way to others, so that nobody gains a place by silence.
+const INTRODUCTION_UNMEASURED_MAX: Duration = Duration::from_secs(6 * 20);
 /// How long goodbyes may take.
 const GOODBYE_MAX: Duration = Duration::from_millis(300);
 /// Far longer than any node runs: what nobody uses is closed by rule, not by idleness.
@@ -58,9 +72,13 @@ type Lookup = Pin<Box<dyn Future<Output = (Multiaddr, bool, io::Result<Vec<Multi
 pub struct Service {
     config: NetworkConfig,
     names: ChainNames,
-    swarm: Swarm<Behaviour>,
-    inputs: mpsc::Sender<Input>,
-    backlog: VecDeque<Input>,
+    limits: Limits,
+    bounds: ConnectionBounds,
+    swarm: Swarm<Patient<Behaviour>>,
+    inputs: InputSender,
+    /// Inputs that the queue has no room for, with their bytes.
+    backlog: VecDeque<(Input, usize)>,
+    backlog_bytes: usize,
     commands: mpsc::UnboundedReceiver<Command>,
     peers: Peers,
     pending: Pending,
@@ -78,6 +96,10 @@ pub struct Service {
     own_dials: HashSet<PeerId>,
     /// Peers of other chains that the log has named already.
     strangers: HashMap<PeerId, Instant>,
+    /// Callers of `addnode` who wait for the first dial.
+    additions: Additions,
+    /// Where a node with our own identity was met last.
+    twin: Option<String>,
     /// Who waits for the end.
     stopping: Option<oneshot::Sender<()>>,
 }
@@ -86,22 +108,23 @@ impl Service {
     /// Loads the files, sets up the swarm and listens.
     pub(super) async fn start(
         config: NetworkConfig,
-        inputs: mpsc::Sender<Input>,
+        inputs: InputSender,
         commands: mpsc::UnboundedReceiver<Command>,
     ) -> Result<Self, NetworkError> {
         let file_error = |name: &str| {
             let path = config.datadir.join(name);
             move |error| NetworkError::File { path, error }
         };
-        let key = identity::load_or_create(&config.datadir)?;
+        let key = super::identity::load_or_create(&config.datadir)?;
         let bans = Bans::load(&config.datadir, clock::now().0 / 1_000).map_err(file_error(bans::FILE_NAME))?;
         let book = AddressBook::load(&config.datadir).map_err(file_error(address_book::FILE_NAME))?;
+        let bounds = ConnectionBounds::new(&config);
         let names = ChainNames::new(&config.chain_id, &config.chain_name);
         let links = Arc::new(Links::default());
-        let (transport, relay_client) = behaviour::transport(&key, Arc::clone(&links), config.nat)?;
+        let (transport, relay_client) = behaviour::transport(&key, Arc::clone(&links), bounds.handshakes, config.nat)?;
         let swarm = Swarm::new(
             transport,
-            behaviour::behaviour(&config, &names, &key, relay_client)?,
+            Patient(behaviour::behaviour(&config, &bounds, &names, &key, relay_client)?),
             key.public().to_peer_id(),
             libp2p::swarm::Config::with_tokio_executor()
                 .with_idle_connection_timeout(IDLE_MAX)
@@ -113,9 +136,12 @@ impl Service {
         }
         let mut service = Self {
             names,
+            bounds,
+            limits: Limits { block_bytes_max: config.block_bytes_max },
             swarm,
             inputs,
             backlog: VecDeque::new(),
+            backlog_bytes: 0,
             commands,
             peers: Peers::default(),
             pending: Pending::default(),
@@ -130,6 +156,8 @@ impl Service {
             bytes_before: (0, 0),
             own_dials: HashSet::new(),
             strangers: HashMap::new(),
+            additions: Additions::new(),
+            twin: None,
             stopping: None,
             config,
         };
@@ -185,18 +213,21 @@ impl Service {
         let inputs = self.inputs.clone();
         while self.stopping.is_none() {
             let redial = self.dialer.next_due();
+            let waiting_bytes = self.backlog.front().map_or(0, |(_, bytes)| *bytes);
+            let takes_events = self.backlog.len() < BACKLOG_INPUTS_MAX && self.backlog_bytes < BACKLOG_BYTES_MAX;
             tokio::select! {
                 command = self.commands.recv() => match command {
                     Some(command) => self.on_commands(command),
                     None => break,
                 },
-                permit = inputs.reserve(), if !self.backlog.is_empty() => match (permit, self.backlog.pop_front()) {
-                    (Ok(permit), Some(input)) => permit.send(input),
+                slot = inputs.reserve(waiting_bytes), if !self.backlog.is_empty() => match (slot, self.backlog.pop_front()) {
+                    (Some(slot), Some((input, bytes))) => {
+                        self.backlog_bytes -= bytes;
+                        slot.send(input);
+                    }
                     _ => break,
                 },
-                event = self.swarm.select_next_some(), if self.backlog.len() < BACKLOG_INPUTS_MAX => {
-                    self.on_swarm_event(event);
-                }
+                event = self.swarm.select_next_some(), if takes_events => self.on_swarm_event(event),
                 Some((address, listed, found)) = self.lookups.next(), if !self.lookups.is_empty() => {
                     self.on_lookup(&address, listed, found);
                 }
@@ -233,14 +264,33 @@ impl Service {
 
     /// Hands an input to the core, after those that wait already.
     fn input(&mut self, input: Input) {
-        if self.backlog.is_empty() {
-            match self.inputs.try_send(input) {
+        let bytes = wire::input_bytes(&input);
+        let waits = match self.backlog.is_empty() {
+            true => match self.inputs.try_send(input, bytes) {
                 // A core that takes no inputs any more is stopping, and this task with it.
-                Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
-                Err(mpsc::error::TrySendError::Full(input)) => self.backlog.push_back(input),
-            }
-        } else {
-            self.backlog.push_back(input);
+                Ok(()) | Err(QueueError::Closed) => return,
+                Err(QueueError::Full(input)) => input,
+            },
+            false => input,
+        };
+        self.backlog_bytes += bytes;
+        self.backlog.push_back((waits, bytes));
+    }
+    /// Hands the core every request for whose answer there is room.
+    fn admit_requests(&mut self) {
+        while let Some(Admitted { peer, id, request }) = self.requests.admit() {
+            self.input(Input::Request { peer, id, request });
+        }
+    }
+    /// Disconnects peers that keep others waiting by not taking their answers.
+    fn drop_untaken(&mut self) {
+        let patience = |peer: &PeerId| {
+            let round_trip = self.peers.get(peer).and_then(|peer| peer.ping).unwrap_or_default();
+            requests::ANSWER_UNTAKEN_MAX + 4 * round_trip
+        };
+        for peer in self.requests.untaken(Instant::now(), patience) {
+            self.on_violation(peer, ProtocolViolation::AnswerUntaken);
+            let _ = self.swarm.disconnect_peer_id(peer);
         }
     }
     fn request_failed(&mut self, peer: PeerKey, id: crate::core::event::RequestId, failure: RequestFailure) {
@@ -281,6 +331,9 @@ impl Service {
         if listed && entry.is_none() {
             return; // taken off the list meanwhile
         }
+        if listed && found.as_ref().is_ok_and(|found| found.iter().any(|address| self.is_own_address(address))) {
+            return self.on_ourselves(|entry| entry.address == *address);
+        }
         let (wanted, turn) = entry.map_or((None, 0), |entry| (entry.wanted.or(entry.last), entry.failures as usize));
         let strict = entry.and_then(|entry| entry.wanted);
         let connected = wanted.filter(|peer| self.peers.get(peer).is_some());
@@ -296,6 +349,7 @@ impl Service {
             Err(why) => {
                 tracing::debug!(address = %address::display(address), %why, "cannot dial");
                 if listed {
+                    answer_addition(&mut self.additions, address, Ok(()));
                     self.dialer.failed(|entry| entry.address == *address, now);
                 }
             }
@@ -329,6 +383,8 @@ impl Service {
         if self.bans.expire(now_s) {
             self.apply_connection_policy();
         }
+        self.drop_untaken();
+        self.expire_additions();
         self.strangers.retain(|_, since| now.saturating_duration_since(*since) < Duration::from_secs(600));
         self.drop_strangers();
         if self.config.discover {
@@ -341,9 +397,9 @@ impl Service {
     /// Peers that never said who they are.
     fn drop_strangers(&mut self) {
         let now_ms = clock::now().0;
-        let introduction_ms_max = INTRODUCTION_MAX.as_millis() as u64;
         let late = self.peers.iter().filter(|(_, peer)| {
-            peer.key.is_none() && now_ms.saturating_sub(peer.connected_since.0) > introduction_ms_max
+            let connected_ms = now_ms.saturating_sub(peer.connected_since.0);
+            peer.key.is_none() && u128::from(connected_ms) > introduction_max(peer.ping).as_millis()
         });
         let late: Vec<PeerId> = late.map(|(id, _)| *id).collect();
         for id in late {
@@ -351,39 +407,6 @@ impl Service {
             let _ = self.swarm.disconnect_peer_id(id);
         }
     }
-    /// Fills our own share of connections from the address book.
-    fn dial_from_book(&mut self, now_s: u64) {
-        let outbound = self.peers.iter().filter(|(_, peer)| !peer.inbound()).count();
-        let wanted = self.config.outbound_max.saturating_sub(outbound + self.own_dials.len());
-        let candidates = self.book.candidates(now_s);
-        let ours = self.peer_id();
-        let free = candidates
-            .into_iter()
-            .filter(|(peer, _)| *peer != ours && self.peers.get(peer).is_none() && !self.own_dials.contains(peer));
-        let chosen: Vec<(PeerId, Vec<Multiaddr>)> = free.take(wanted).collect();
-        for (peer, addresses) in chosen {
-            self.book.dialled(peer, now_s);
-            let options = DialOpts::peer_id(peer)
-                .condition(PeerCondition::DisconnectedAndNotDialing)
-                .addresses(addresses)
-                .allocate_new_port()
-                .build();
-            if self.swarm.dial(options).is_ok() {
-                self.own_dials.insert(peer);
-            }
-        }
-    }
-    fn save_book(&mut self) {
-        self.book_saved = Instant::now();
-        if let Err(error) = self.book.save() {
-            let path = self.config.datadir.join(address_book::FILE_NAME);
-            tracing::warn!(
-                "cannot write the address book {}: {error}; peers met since are not remembered",
-                path.display()
-            );
-        }
-    }
-
     /// Tells the policy who is kept out, and disconnects whoever is connected though kept out.
     fn apply_connection_policy(&mut self) {
         let mut refused: HashSet<PeerId> = HashSet::new();
@@ -420,6 +443,11 @@ impl Service {
     }
 }
 
+/// How long a peer with this round trip may take to introduce itself.
+fn introduction_max(round_trip: Option<Duration>) -> Duration {
+    let measured = |round_trip: Duration| INTRODUCTION_MAX + 6 * round_trip;
+    round_trip.map_or(INTRODUCTION_UNMEASURED_MAX, measured)
+}
 /// libp2p listens with `SO_REUSEPORT`, under which two nodes would silently share a port: an exclusive bind tells.
 fn port_is_free(address: &Multiaddr) -> io::Result<()> {
     let tcp = matches!(address.iter().nth(1), Some(libp2p::multiaddr::Protocol::Tcp(port)) if port != 0);

@@ -4,8 +4,11 @@ mod hostile;
 mod links;
 
 use super::*;
-use crate::core::event::{Acceptance, GossipId, InboundId, Misbehaviour, Output, PeerKey, RequestFailure, RequestId};
+use crate::core::event::{
+    Acceptance, GossipId, InboundId, Input, Misbehaviour, Output, PeerKey, RequestFailure, RequestId,
+};
 use crate::core::message::{Gossip, Request, Response};
+use crate::shell::input_queue::{self, InputReceiver};
 use chain_spec::{Amount, Block, BlockHash, CompactTarget, Header, MerkleRoot, Outpoint, Script, Transaction};
 use chain_spec::{TxIn, TxOut, Txid};
 use std::sync::Arc;
@@ -19,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// One network and what it tells its core.
 struct Node {
     handle: NetworkHandle,
-    inputs: mpsc::Receiver<Input>,
+    inputs: InputReceiver,
     address: String,
     datadir: TempDir,
 }
@@ -27,7 +30,7 @@ async fn node_in(datadir: TempDir, change: impl FnOnce(&mut NetworkConfig)) -> N
     let mut config = NetworkConfig::new(CHAIN, "test", datadir.path());
     config.listen = vec!["127.0.0.1:0".to_owned()];
     change(&mut config);
-    let (sender, inputs) = mpsc::channel(1_024);
+    let (sender, inputs) = input_queue::channel(1_024, 64 << 20);
     let handle = start(config, sender).await.expect("starts");
     let address = handle.info().await.expect("runs").listen.first().map(ToString::to_string).unwrap_or_default();
     Node { handle, inputs, address, datadir }
@@ -154,7 +157,15 @@ async fn blocks_and_headers_are_fetched_several_requests_at_a_time() {
     });
     for n in 0..20 {
         let headers = Request::Headers { locator: vec![BlockHash::ZERO], stop: BlockHash::ZERO };
-        a.ask(peer, n, if n % 2 == 0 { Request::Blocks { hashes: vec![BlockHash::ZERO; 2] } } else { headers });
+        a.ask(
+            peer,
+            n,
+            if n % 2 == 0 {
+                Request::Blocks { hashes: vec![BlockHash::ZERO, BlockHash::from_bytes([1; 32])] }
+            } else {
+                headers
+            },
+        );
     }
     let mut answered = Vec::new();
     for _ in 0..20 {
@@ -182,7 +193,7 @@ async fn two_nodes_that_dial_each_other_are_one_peer_each() {
     b.handle.shutdown().await;
     assert_eq!(a.disconnected().await, key_at_a);
     assert_eq!(key_at_b, PeerKey(0));
-    assert!(a.inputs.try_recv().is_err(), "one peer, one goodbye");
+    assert!(a.inputs.try_recv().is_none(), "one peer, one goodbye");
 }
 
 #[tokio::test]
@@ -303,7 +314,7 @@ async fn a_port_that_is_taken_is_named_with_the_remedy() {
     let datadir = tempfile::tempdir().expect("directory");
     let mut config = NetworkConfig::new(CHAIN, "test", datadir.path());
     config.listen = vec![taken.to_string()];
-    let error = start(config, mpsc::channel(1).0).await.expect_err("taken").to_string();
+    let error = start(config, input_queue::channel(1, 1).0).await.expect_err("taken").to_string();
     assert!(error.contains(&taken.to_string()) && error.contains("--p2p-listen"), "{error}");
 }
 
@@ -396,4 +407,24 @@ async fn inbound_places_are_limited_and_the_longest_connected_stay() {
     hub.connected().await;
     let keys: Vec<PeerKey> = hub.handle.peers().await.iter().map(|peer| peer.key).collect();
     assert!(keys.contains(&first_key) && keys.len() == 2, "{keys:?}");
+}
+
+/// Two nodes on copies of one data directory.
+#[tokio::test]
+async fn a_node_with_the_same_identity_is_named_with_the_remedy_and_an_own_address_is_not_taken_for_one() {
+    let a = node().await;
+    let copy = tempfile::tempdir().expect("directory");
+    std::fs::copy(a.datadir.path().join(identity::FILE_NAME), copy.path().join(identity::FILE_NAME)).expect("copied");
+    let b = node_in(copy, |_| ()).await;
+    assert_eq!(a.handle.peer_id(), b.handle.peer_id());
+    for (node, other) in [(&a, &b), (&b, &a)] {
+        let error = node.handle.add_node(&other.address).await.expect_err("they cannot connect").to_string();
+        assert!(error.contains("has the identity of this node") && error.contains("delete identity.key"), "{error}");
+        let info = node.handle.info().await.expect("runs");
+        assert!(info.warnings[0].contains("delete identity.key"), "{:?}", info.warnings);
+    }
+    let alone = node().await;
+    let error = alone.handle.add_node(&alone.address).await.expect_err("itself").to_string();
+    assert!(error.contains("is this node itself"), "{error}");
+    assert!(alone.handle.info().await.expect("runs").warnings.is_empty());
 }

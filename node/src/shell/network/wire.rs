@@ -3,20 +3,27 @@
 //! The layout is bincode with fixed-size little-endian integers, so that every message has one encoding. Frames and streams
 //! are [`super::codec`]'s; what the messages mean is [`crate::core::message`]'s. No I/O here.
 
+use crate::core::event::Input;
 use crate::core::message::{
-    BLOCKS_PER_REQUEST_MAX, CompactBlock, HEADERS_PER_MESSAGE_MAX, LOCATOR_HASHES_MAX, Request, Response,
+    BLOCKS_PER_REQUEST_MAX, CompactBlock, Gossip, HEADERS_PER_MESSAGE_MAX, LOCATOR_HASHES_MAX, Request, Response,
     TRANSACTIONS_PER_MESSAGE_MAX,
 };
 use bincode::de::{BorrowDecode, BorrowDecoder};
 use bincode::enc::{Encode as WireEncode, Encoder};
 use bincode::error::{DecodeError, EncodeError};
 use chain_spec::{Block, BlockHash, Decode, Encode, Header, Transaction, Txid};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Bytes of the largest transaction that is gossiped (policy: Core's standard size).
 pub const TRANSACTION_BYTES_MAX: usize = 100_000;
 /// Bytes of transactions in one [`Response::Transactions`]; what does not fit is left out of the answer.
 pub const TRANSACTIONS_ANSWER_BYTES_MAX: usize = 8 << 20;
+/// Bytes of blocks in one [`Response::Blocks`]; one block is sent whatever its size (the core's bound in `serve`).
+pub const BLOCKS_ANSWER_BYTES_MAX: usize = 4 << 20;
+/// Most transactions asked for in one request: five times what the core asks for. A list of 50,000 ids could not be answered
+/// in one message anyway.
+pub const TXIDS_PER_REQUEST_MAX: usize = 5_000;
 /// Bytes of the largest block any spec may allow (the bound on a length in canonical bytes: Core's `MAX_SIZE`).
 pub const BLOCK_BYTES_MAX: usize = 32 << 20;
 /// Bytes of the smallest transaction: one input with an empty script, one output with an empty script.
@@ -45,6 +52,9 @@ pub enum WireError {
     /// A transaction, header or block inside is malformed.
     #[error("malformed content: {0}")]
     Content(#[from] chain_spec::DecodeError),
+    /// The same hash twice in one request.
+    #[error("{0} is asked for twice")]
+    Duplicate(String),
     /// Bytes after the message.
     #[error("{0} bytes after the message")]
     Trailing(usize),
@@ -54,9 +64,9 @@ pub enum WireError {
     /// Longer than its kind may be.
     #[error("a message of {bytes} bytes is over the {bytes_max} its kind may have")]
     TooLong {
-        /** claimed or found */
+        /// Bytes that were claimed or found.
         bytes: usize,
-        /** allowed */
+        /// Bytes that are allowed.
         bytes_max: usize,
     },
     /// A message of ours could not be encoded; never a peer's fault.
@@ -78,7 +88,7 @@ impl Limits {
             kind::BLOCKS => LENGTH_BYTES + 32 * BLOCKS_PER_REQUEST_MAX,
             kind::BLOCK_TRANSACTIONS => 32 + LENGTH_BYTES + 4 * (self.block_bytes_max / TRANSACTION_BYTES_MIN),
             kind::MEMPOOL => 0,
-            kind::TRANSACTIONS => LENGTH_BYTES + 32 * TRANSACTIONS_PER_MESSAGE_MAX,
+            kind::TRANSACTIONS => LENGTH_BYTES + 32 * TXIDS_PER_REQUEST_MAX,
             _ => return None,
         })
     }
@@ -97,6 +107,22 @@ impl Limits {
             _ => return None,
         })
     }
+    /// Bytes of the largest answer that a request may get from an honest core.
+    pub fn answer_bytes_max(&self, request: &Request) -> usize {
+        match request {
+            Request::Headers { .. } => Header::LEN * HEADERS_PER_MESSAGE_MAX,
+            Request::Blocks { hashes } => {
+                let all = hashes.len().saturating_mul(self.block_bytes_max);
+                all.min(BLOCKS_ANSWER_BYTES_MAX.max(self.block_bytes_max))
+            }
+            Request::BlockTransactions { .. } => self.block_bytes_max,
+            Request::Mempool => 32 * TRANSACTIONS_PER_MESSAGE_MAX,
+            Request::Transactions { txids } => {
+                let all = txids.len().saturating_mul(TRANSACTION_BYTES_MAX);
+                all.min(BLOCKS_ANSWER_BYTES_MAX)
+            }
+        }
+    }
     /// Bytes of the largest compact block: one that prefills everything.
     pub fn compact_block_bytes_max(&self) -> usize {
         self.block_bytes_max + Header::LEN + 3 * LENGTH_BYTES + 12 * (self.block_bytes_max / TRANSACTION_BYTES_MIN)
@@ -105,15 +131,15 @@ impl Limits {
 
 /// The first byte of a frame. A request and its answer share it.
 pub mod kind {
-    /** [`Request::Headers`](crate::core::message::Request::Headers) and its answer */
+    /// [`Request::Headers`](crate::core::message::Request::Headers) and its answer.
     pub const HEADERS: u8 = 1;
-    /** [`Request::Blocks`](crate::core::message::Request::Blocks) and its answer */
+    /// [`Request::Blocks`](crate::core::message::Request::Blocks) and its answer.
     pub const BLOCKS: u8 = 2;
-    /** [`Request::BlockTransactions`](crate::core::message::Request::BlockTransactions) and its answer */
+    /// [`Request::BlockTransactions`](crate::core::message::Request::BlockTransactions) and its answer.
     pub const BLOCK_TRANSACTIONS: u8 = 3;
-    /** [`Request::Mempool`](crate::core::message::Request::Mempool) and its answer */
+    /// [`Request::Mempool`](crate::core::message::Request::Mempool) and its answer.
     pub const MEMPOOL: u8 = 4;
-    /** [`Request::Transactions`](crate::core::message::Request::Transactions) and its answer */
+    /// [`Request::Transactions`](crate::core::message::Request::Transactions) and its answer.
     pub const TRANSACTIONS: u8 = 5;
 }
 /// The kind of a request.
@@ -184,7 +210,18 @@ pub fn encode_request(request: &Request) -> Result<Vec<u8>, WireError> {
             write((*block.as_bytes(), List::<u32, POSITIONS_MAX>(indexes.clone())))
         }
         Request::Mempool => Ok(Vec::new()),
-        Request::Transactions { txids } => write(txid_list(txids)),
+        Request::Transactions { txids } => {
+            let txids = txids.iter().take(TXIDS_PER_REQUEST_MAX).map(|txid| *txid.as_bytes()).collect();
+            write(List::<Hash, TXIDS_PER_REQUEST_MAX>(txids))
+        }
+    }
+}
+/// A hash that is named twice would be answered twice: a small request for a large answer.
+fn refuse_duplicates(hashes: &[Hash]) -> Result<(), WireError> {
+    let mut seen = HashSet::with_capacity(hashes.len());
+    match hashes.iter().find(|hash| !seen.insert(**hash)) {
+        Some(hash) => Err(WireError::Duplicate(BlockHash::from_bytes(*hash).to_string())),
+        None => Ok(()),
     }
 }
 /// A request from its kind and body.
@@ -197,6 +234,7 @@ pub fn decode_request(kind: u8, body: &[u8]) -> Result<Request, WireError> {
         }
         kind::BLOCKS => {
             let hashes: List<Hash, BLOCKS_PER_REQUEST_MAX> = read(body)?;
+            refuse_duplicates(&hashes.0)?;
             Request::Blocks { hashes: hashes.0.into_iter().map(BlockHash::from_bytes).collect() }
         }
         kind::BLOCK_TRANSACTIONS => {
@@ -207,7 +245,11 @@ pub fn decode_request(kind: u8, body: &[u8]) -> Result<Request, WireError> {
             let () = read(body)?;
             Request::Mempool
         }
-        kind::TRANSACTIONS => Request::Transactions { txids: read_txids(body)? },
+        kind::TRANSACTIONS => {
+            let txids: List<Hash, TXIDS_PER_REQUEST_MAX> = read(body)?;
+            refuse_duplicates(&txids.0)?;
+            Request::Transactions { txids: txids.0.into_iter().map(Txid::from_bytes).collect() }
+        }
         unknown => return Err(WireError::UnknownKind(unknown)),
     })
 }
@@ -308,6 +350,41 @@ pub fn decode_compact_block(bytes: &[u8]) -> Result<CompactBlock, WireError> {
         short_ids: short_ids.0.into_iter().map(wide).collect(),
         prefilled: prefilled.collect::<Result<_, WireError>>()?,
     })
+}
+
+/// Bytes of an answer's contents.
+pub fn response_bytes(response: &Response) -> usize {
+    match response {
+        Response::Headers(headers) => headers.len() * Header::LEN,
+        Response::Blocks(blocks) => blocks.iter().map(|block| block.encoded_len()).sum(),
+        Response::BlockTransactions(transactions) | Response::Transactions(transactions) => {
+            transactions.iter().map(|transaction| transaction.encoded_len()).sum()
+        }
+        Response::Mempool(txids) => txids.len() * 32,
+    }
+}
+fn request_bytes(request: &Request) -> usize {
+    match request {
+        Request::Headers { locator, .. } => 32 * (locator.len() + 1),
+        Request::Blocks { hashes } => 32 * hashes.len(),
+        Request::BlockTransactions { indexes, .. } => 32 + 4 * indexes.len(),
+        Request::Mempool => 0,
+        Request::Transactions { txids } => 32 * txids.len(),
+    }
+}
+/// About how many bytes an input of the network holds while it waits for the core.
+pub fn input_bytes(input: &Input) -> usize {
+    let content = match input {
+        Input::Gossip { message: Gossip::Transaction(transaction), .. } => transaction.encoded_len(),
+        Input::Gossip { message: Gossip::Block(block), .. } => {
+            let prefilled: usize = block.prefilled.iter().map(|(_, transaction)| transaction.encoded_len()).sum();
+            Header::LEN + 8 * block.short_ids.len() + prefilled
+        }
+        Input::Request { request, .. } => request_bytes(request),
+        Input::Response { response, .. } => response_bytes(response),
+        _ => 0,
+    };
+    content + size_of::<Input>()
 }
 
 #[cfg(test)]

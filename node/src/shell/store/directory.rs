@@ -93,21 +93,39 @@ impl Directory {
         std::fs::remove_file(&marker).map_err(|error| io_error("remove", &marker, &error))
     }
 
+    fn chain_file(&self) -> PathBuf {
+        self.path.join("chain.json")
+    }
+    fn write_chain(&self, spec: &ChainSpec, disk: &Disk) -> Result<(), StoreError> {
+        let path = self.chain_file();
+        let file = ChainFile { format: FORMAT, chain: spec.name.clone(), spec: hex::encode(spec.id()) };
+        let text = serde_json::to_vec_pretty(&file)
+            .map_err(|error| StoreError(format!("cannot write {}: {error}", path.display())))?;
+        disk.replace(&path, &text)
+    }
+
     fn check_chain(&self, spec: &ChainSpec, reindex: bool, disk: &Disk) -> Result<(), StoreError> {
-        let path = self.path.join("chain.json");
+        let path = self.chain_file();
         let spec_id = hex::encode(spec.id());
         let text = match std::fs::read(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound && (reindex || !self.blocks().exists()) => {
-                let file = ChainFile { format: FORMAT, chain: spec.name.clone(), spec: spec_id };
-                let text = serde_json::to_vec_pretty(&file)
-                    .map_err(|error| StoreError(format!("cannot write {}: {error}", path.display())))?;
-                return disk.replace(&path, &text);
+                return self.write_chain(spec, disk);
             }
             Err(error) => return Err(io_error("read", &path, &error)),
         };
-        let file: ChainFile = serde_json::from_slice(&text)
-            .map_err(|error| StoreError(format!("{} is damaged: {error}; remove it and {REINDEX}", path.display())))?;
+        let file: ChainFile = match serde_json::from_slice(&text) {
+            Ok(file) => file,
+            // A rebuild judges every block by the rules of the chain that was asked for.
+            Err(_) if reindex => return self.write_chain(spec, disk),
+            Err(_) => {
+                return Err(StoreError(format!(
+                    "{} is damaged, so that it is not known which chain the directory holds; {REINDEX}, with the --chain \
+                     that the directory was made for",
+                    path.display()
+                )));
+            }
+        };
         if file.format != FORMAT {
             return Err(StoreError(format!(
                 "{} was written in format {} and this version reads format {FORMAT}; use the version that wrote it or another --datadir",

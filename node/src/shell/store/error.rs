@@ -18,6 +18,13 @@ pub(super) fn missing(path: &Path) -> StoreError {
 
 /// An operation of the file system failed. The remedy follows from the kind of failure.
 pub(super) fn io_error(action: &str, path: &Path, error: &io::Error) -> StoreError {
+    if is_descriptor_shortage(error) {
+        return StoreError(format!(
+            "cannot {action} {}: this process has as many files and connections open as it may; raise the limit, for \
+             example with `ulimit -n 1024`, and start again; the disk is not at fault",
+            path.display()
+        ));
+    }
     let remedy = match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             "free some space on this disk and start again; nothing that was acknowledged is lost"
@@ -35,6 +42,14 @@ pub(super) fn io_error(action: &str, path: &Path, error: &io::Error) -> StoreErr
         _ => "check the disk, then start again; if the file is damaged, start once with --reindex",
     };
     StoreError(format!("cannot {action} {}: {error}; {remedy}", path.display()))
+}
+
+/// The process or the system has no descriptor left (`EMFILE`, `ENFILE`).
+pub(super) fn is_descriptor_shortage(error: &io::Error) -> bool {
+    let code = error.raw_os_error().map(rustix::io::Errno::from_raw_os_error);
+    // sled copies errors, and the copy has no code.
+    matches!(code, Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE))
+        || (code.is_none() && error.to_string().contains("Too many open files"))
 }
 
 /// Bytes on disk are not what was written.

@@ -4,7 +4,7 @@
 //! front is in [`scan`](super::scan). A record is written with one call and never changed afterwards.
 
 use super::disk::Disk;
-use super::error::{damaged, io_error};
+use super::error::{damaged, io_error, is_descriptor_shortage};
 use super::record::{HEADER_LEN, Kind, RecordHeader};
 use super::scan::{Damage, Scan};
 use crate::core::store::StoreError;
@@ -67,7 +67,15 @@ impl FileSet {
             return Ok(handle.clone());
         }
         let path = self.path(file);
-        let handle = Arc::new(File::open(&path).map_err(|error| io_error("open", &path, &error))?);
+        let opened = File::open(&path).or_else(|error| {
+            if !is_descriptor_shortage(&error) {
+                return Err(error);
+            }
+            // Handles that are kept for speed are a reserve.
+            handles.clear();
+            File::open(&path)
+        });
+        let handle = Arc::new(opened.map_err(|error| io_error("open", &path, &error))?);
         if handles.len() >= HANDLES_MAX {
             handles.clear();
         }

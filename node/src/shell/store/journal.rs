@@ -1,10 +1,10 @@
 //! Locally submitted transactions, kept across kill -9 until the core forgets them.
 //!
-//! An append-only file of records: a transaction, or the ids of forgotten ones. It is rewritten when most of it is
-//! forgotten. What is relayed by peers is not in here: a peer will have it again.
+//! An append-only file of records: a mark at the start, then transactions and the ids of forgotten ones. A file without the
+//! mark was emptied by somebody, and that is told. The file is rewritten when most of it is forgotten. What is relayed by peers is not in here: a peer will have it again.
 
 use super::disk::Disk;
-use super::error::{damaged, io_error};
+use super::error::{REINDEX, damaged, io_error};
 use super::record::{HEADER_LEN, Kind, RecordHeader, frame};
 use super::scan::{Damage, Scan};
 use crate::core::store::StoreError;
@@ -22,6 +22,9 @@ pub(super) const KEPT_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// The file is rewritten when it is longer than this and more than half of it is forgotten.
 const COMPACT_BYTES_MIN: u64 = 256 * 1024;
 
+/// The records it may hold.
+const KINDS: &[Kind] = &[Kind::JournalStart, Kind::Kept, Kind::Forgotten];
+
 /// The journal, open for appending.
 #[derive(Debug)]
 pub(super) struct Journal {
@@ -37,11 +40,12 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Opens or creates the journal and returns what is kept, oldest first.
+    /// Opens or creates the journal and returns what is kept, oldest first. With `is_expected`, an empty file is damage.
     pub(super) fn open(
         path: &Path,
         disk: Disk,
         damage: Damage,
+        is_expected: bool,
     ) -> Result<(Journal, Vec<Arc<CheckedTransaction>>), StoreError> {
         let file = OpenOptions::new().read(true).append(true).create(true).open(path);
         let file = file.map_err(|error| io_error("open", path, &error))?;
@@ -56,8 +60,11 @@ impl Journal {
             kept_bytes_max: KEPT_BYTES_MAX,
         };
         let mut transactions = BTreeMap::new();
-        let scan = Scan { disk: &disk, path, start: 0, last: true, kinds: &[Kind::Kept, Kind::Forgotten], damage };
+        let scan = Scan { disk: &disk, path, start: 0, last: true, kinds: KINDS, damage };
         journal.length = scan.run(|offset, header, payload| {
+            if header.kind == Kind::JournalStart {
+                return Ok(());
+            }
             if header.kind == Kind::Forgotten {
                 for txid in txids(payload) {
                     journal.remove(&txid).map(|offset| transactions.remove(&offset));
@@ -76,8 +83,24 @@ impl Journal {
             }
             Ok(())
         })?;
+        if journal.length == 0 {
+            journal.begin(is_expected && damage == Damage::Refuse)?;
+        }
         journal.compact_if_worthwhile()?;
         Ok((journal, transactions.into_values().collect()))
+    }
+
+    /// Marks the start of a new journal. One that `was_there` has been emptied.
+    fn begin(&mut self, was_there: bool) -> Result<(), StoreError> {
+        if was_there {
+            return Err(StoreError(format!(
+                "{} is empty: the transactions that were submitted to this node and are not mined yet are lost; \
+                 restore it, or {REINDEX} without them",
+                self.path.display()
+            )));
+        }
+        self.append(&start())?;
+        self.disk.sync(&self.file, &self.path)
     }
 
     #[cfg(test)]
@@ -160,7 +183,8 @@ impl Journal {
         if self.length < COMPACT_BYTES_MIN || self.kept_bytes * 2 > self.length {
             return Ok(());
         }
-        let mut content = Vec::with_capacity(self.kept_bytes as usize);
+        let mut content = start();
+        content.reserve(self.kept_bytes as usize);
         for (&offset, &(_, record_len)) in &self.kept {
             let start = content.len();
             content.resize(start + record_len as usize, 0);
@@ -178,13 +202,19 @@ impl Journal {
         let kept = std::mem::take(&mut self.kept);
         self.offsets.clear();
         self.kept_bytes = 0;
-        let mut offset = 0;
+        let mut offset = HEADER_LEN as u64;
         for (txid, record_len) in kept.into_values() {
             self.insert(txid, offset, record_len);
             offset += record_len;
         }
         Ok(())
     }
+}
+
+/// The record that every journal starts with.
+fn start() -> Vec<u8> {
+    // An empty payload is never too long for a record.
+    frame(Kind::JournalStart, &[0; 32], 0, |_| ()).unwrap_or_default()
 }
 
 fn txids(payload: &[u8]) -> impl Iterator<Item = Txid> {

@@ -7,7 +7,7 @@
 use super::StoreConfig;
 use super::directory::Directory;
 use super::disk::Disk;
-use super::error::{damaged, missing, state_error};
+use super::error::{damaged, io_error, missing, state_error};
 use super::files::{FileSet, Position};
 use super::keys::{self, BlockPosition, IndexValue, Meta};
 use super::redo::{Left, Redo};
@@ -16,13 +16,26 @@ use super::shared::Shared;
 use super::state::State;
 use super::txindex;
 use crate::core::store::{IndexEntry, Loaded, Status, StoreError};
+use crate::shell::clock;
 use chain_spec::rules::block::check_block;
 use chain_spec::{Block, BlockHash, ChainSpec, Decode, Header};
+use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Up to this many coins, their sum is compared on every start (some 20 ms); beyond, whenever all of them are read.
 const COINS_CHECKED_MAX: u64 = 20_000;
+
+/// Bytes of blocks that are judged together while the block files are read.
+const BATCH_BYTES: usize = 16 << 20;
+/// Blocks that are judged together.
+const BATCH_BLOCKS: usize = 1_024;
+/// How often the log says how far reading the block files is.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What is said of a database that has lost the record of its format and its last commit.
+const NO_META: &str = "the record of its last commit is gone";
 
 /// Where there are blocks, the files that every store with blocks has must be there.
 pub(super) fn check_files(directory: &Directory, reindex: bool, blocks: &FileSet) -> Result<(), StoreError> {
@@ -33,7 +46,8 @@ pub(super) fn check_files(directory: &Directory, reindex: bool, blocks: &FileSet
     }
 }
 
-fn has_blocks(blocks: &FileSet) -> Result<bool, StoreError> {
+/// Whether a block has been stored: if so, every other file was there before.
+pub(super) fn has_blocks(blocks: &FileSet) -> Result<bool, StoreError> {
     Ok(blocks.list()?.iter().any(|&(_, length)| length > 0))
 }
 
@@ -46,14 +60,23 @@ pub(super) fn open_state(
     disk: &Disk,
 ) -> Result<State, StoreError> {
     let path = directory.state();
-    let state = State::open(&path, config.cache_bytes, disk.clone())?;
+    let state = match State::open(&path, config.cache_bytes, disk.clone()) {
+        Err(error) if path.exists() && !has_blocks(blocks)? => {
+            // Killed while it was being created: a node stores its first block before it commits anything.
+            tracing::warn!("{error}; there are no blocks, so that the database is created anew");
+            disk.step("remove the database")?;
+            std::fs::remove_dir_all(&path).map_err(|error| io_error("remove", &path, &error))?;
+            State::open(&path, config.cache_bytes, disk.clone())?
+        }
+        opened => opened?,
+    };
     match state.meta()? {
         Some(meta) if meta.format != keys::FORMAT => {
             let what = format_args!("it is in format {}, and this version reads {}", meta.format, keys::FORMAT);
             Err(state_error(&path, what))
         }
         Some(_) => Ok(state),
-        None if !reindex && has_blocks(blocks)? => Err(state_error(&path, "what it says of itself is gone")),
+        None if !reindex && has_blocks(blocks)? => Err(state_error(&path, NO_META)),
         None => {
             let meta = Meta { format: keys::FORMAT, txindex: config.txindex, ..Meta::default() };
             state.set_meta(&meta)?;
@@ -90,7 +113,7 @@ fn finish_commit(shared: &Shared, redo: &Redo, left: Left) -> Result<Meta, Store
     let path = shared.directory.state();
     let state = &shared.state;
     let Some(mut meta) = state.meta()? else {
-        return Err(state_error(&path, "what it says of itself is gone"));
+        return Err(state_error(&path, NO_META));
     };
     match left {
         Left::Commit(committed) if committed.sequence == meta.sequence + 1 => {
@@ -286,25 +309,69 @@ impl Ends {
 fn find(shared: &Shared, spec: &ChainSpec, disk: &Disk, meta: &mut Meta, reindex: bool) -> Result<Found, StoreError> {
     let damage = if reindex { Damage::Skip } else { Damage::Refuse };
     let mut found = Found::default();
+    let mut batch = Batch { shared, spec, reindex, records: Vec::new(), bytes: 0, read: 0, told: clock::instant() };
     meta.blocks = shared.blocks.scan(disk, meta.blocks, damage, |position, record, payload| {
-        let hash = record.hash();
-        match read_block(spec, hash, payload, reindex) {
-            Ok((header, transactions)) => {
-                found.blocks.push(FoundBlock { hash, header, position: BlockPosition { position, transactions } });
-            }
-            Err(what) if reindex => {
-                let path = shared.blocks.path(position.file);
-                tracing::warn!("skipped block {hash} at byte {} of {}: {what}", position.offset, path.display());
-            }
-            Err(what) => return Err(damaged(&shared.blocks.path(position.file), position.offset.into(), what)),
-        }
-        Ok(())
+        batch.push(position, record.hash(), payload, &mut found.blocks)
     })?;
+    batch.judge(&mut found.blocks)?;
     meta.undos = shared.undos.scan(disk, meta.undos, damage, |position, record, _| {
         found.undos.push((record.hash(), position));
         Ok(())
     })?;
     Ok(found)
+}
+
+/// Records of blocks that are judged together, on all cores.
+struct Batch<'a> {
+    shared: &'a Shared,
+    spec: &'a ChainSpec,
+    reindex: bool,
+    records: Vec<(Position, BlockHash, Vec<u8>)>,
+    bytes: usize,
+    /// Blocks judged so far.
+    read: u64,
+    /// When the log was told so.
+    told: Instant,
+}
+
+impl Batch<'_> {
+    fn push(
+        &mut self,
+        position: Position,
+        hash: BlockHash,
+        payload: &[u8],
+        found: &mut Vec<FoundBlock>,
+    ) -> Result<(), StoreError> {
+        self.records.push((position, hash, payload.to_vec()));
+        self.bytes += payload.len();
+        if self.bytes < BATCH_BYTES && self.records.len() < BATCH_BLOCKS { Ok(()) } else { self.judge(found) }
+    }
+    /// Judges what was gathered, and hands on what are blocks, in their order.
+    fn judge(&mut self, found: &mut Vec<FoundBlock>) -> Result<(), StoreError> {
+        let records = std::mem::take(&mut self.records);
+        self.bytes = 0;
+        self.read += records.len() as u64;
+        let judge =
+            |(_, hash, payload): &(Position, BlockHash, Vec<u8>)| read_block(self.spec, *hash, payload, self.reindex);
+        let judged: Vec<Result<(Header, u32), String>> = records.par_iter().map(judge).collect();
+        for ((position, hash, _), judged) in records.into_iter().zip(judged) {
+            let path = || self.shared.blocks.path(position.file);
+            match judged {
+                Ok((header, transactions)) => {
+                    found.push(FoundBlock { hash, header, position: BlockPosition { position, transactions } });
+                }
+                Err(what) if self.reindex => {
+                    tracing::warn!("skipped block {hash} at byte {} of {}: {what}", position.offset, path().display());
+                }
+                Err(what) => return Err(damaged(&path(), position.offset.into(), what)),
+            }
+        }
+        if self.told.elapsed() >= PROGRESS_INTERVAL {
+            tracing::info!("read {} blocks from the block files", self.read);
+            self.told = clock::instant();
+        }
+        Ok(())
+    }
 }
 
 /// The header and the number of transactions; with `check`, the whole block passes the context-free rules as well.

@@ -19,6 +19,8 @@ pub(super) enum Kind {
     Undo,
     /// A locally submitted transaction.
     Kept,
+    /// The start of a journal: a file without it was emptied.
+    JournalStart,
     /// Ids of transactions that need not be kept any more.
     Forgotten,
     /// Changes of the database that belong to one commit.
@@ -35,6 +37,7 @@ impl Kind {
             Kind::Block => *b"TsB\xd1",
             Kind::Undo => *b"TsU\xd1",
             Kind::Kept => *b"TsK\xd1",
+            Kind::JournalStart => *b"TsJ\xd1",
             Kind::Forgotten => *b"TsF\xd1",
             Kind::CommitPart => *b"TsC\xd1",
             Kind::CommitEnd => *b"TsE\xd1",
@@ -42,8 +45,8 @@ impl Kind {
         }
     }
     fn from_magic(magic: [u8; 4]) -> Option<Kind> {
-        use Kind::{Block, CommitDone, CommitEnd, CommitPart, Forgotten, Kept, Undo};
-        const KINDS: [Kind; 7] = [Block, Undo, Kept, Forgotten, CommitPart, CommitEnd, CommitDone];
+        use Kind::{Block, CommitDone, CommitEnd, CommitPart, Forgotten, JournalStart, Kept, Undo};
+        const KINDS: [Kind; 8] = [Block, Undo, Kept, Forgotten, JournalStart, CommitPart, CommitEnd, CommitDone];
         KINDS.into_iter().find(|kind| kind.magic() == magic)
     }
 }

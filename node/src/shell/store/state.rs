@@ -11,6 +11,7 @@ use super::panics::catch_panic;
 use super::redo::Change;
 use crate::core::store::StoreError;
 use std::fs::File;
+use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -38,6 +39,7 @@ pub(super) struct State {
 impl State {
     /// Opens or creates the database in `path`.
     pub(super) fn open(path: &Path, cache_bytes: u64, disk: Disk) -> Result<State, StoreError> {
+        remove_unfinished_snapshots(path, &disk)?;
         let config = sled::Config::new()
             .path(path)
             .cache_capacity(cache_bytes.max(CACHE_BYTES_MIN))
@@ -57,8 +59,8 @@ impl State {
         let db = match opened {
             Ok(Ok(db)) => db,
             Ok(Err(sled::Error::Io(error))) => return Err(io_error("open the coin database", path, &error)),
-            Ok(Err(error)) => return Err(state_error(path, error)),
-            Err(panic) => return Err(state_error(path, panic)),
+            Ok(Err(error)) => return Err(state_error(path, describe(&error))),
+            Err(panic) => return Err(state_error(path, after_panic(&panic))),
         };
         let log_path = path.join("db");
         let log = File::open(&log_path).map_err(|error| io_error("open", &log_path, &error))?;
@@ -70,8 +72,8 @@ impl State {
         match catch_panic(operation) {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(sled::Error::Io(error))) => Err(io_error("use the coin database", &self.path, &error)),
-            Ok(Err(error)) => Err(state_error(&self.path, error)),
-            Err(panic) => Err(state_error(&self.path, panic)),
+            Ok(Err(error)) => Err(state_error(&self.path, describe(&error))),
+            Err(panic) => Err(state_error(&self.path, after_panic(&panic))),
         }
     }
 
@@ -185,4 +187,42 @@ impl State {
     pub(super) fn size_on_disk(&self) -> Result<u64, StoreError> {
         self.run(|| self.db.size_on_disk())
     }
+}
+
+/// Removes what a process left that was killed while sled wrote a snapshot of its page table. sled writes `snap.N.generating`,
+/// renames it to `snap.N`, and on opening takes whichever name sorts last, so that it would take the unfinished one and refuse
+/// it. The snapshot before it is still there, and the log that it is made from.
+fn remove_unfinished_snapshots(path: &Path, disk: &Disk) -> Result<(), StoreError> {
+    let entries = match std::fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(io_error("read the directory", path, &error)),
+    };
+    for entry in entries {
+        let entry = entry.map_err(|error| io_error("read the directory", path, &error))?;
+        if entry.path().extension().is_some_and(|extension| extension == "generating") {
+            disk.step("remove an unfinished snapshot")?;
+            tracing::info!("removed {}, which a killed process left unfinished", entry.path().display());
+            std::fs::remove_file(entry.path()).map_err(|error| io_error("remove", &entry.path(), &error))?;
+        }
+    }
+    Ok(())
+}
+
+/// sled's failure in words for an operator; the log has sled's own at level debug.
+fn describe(error: &sled::Error) -> String {
+    tracing::debug!("sled: {error}");
+    match error {
+        sled::Error::Corruption { .. } => "it is damaged".to_owned(),
+        sled::Error::Io(error) => error.to_string(),
+        sled::Error::Unsupported(_) => "it was written with other settings or by another version".to_owned(),
+        sled::Error::ReportableBug(_) => "what is in it contradicts itself".to_owned(),
+        sled::Error::CollectionNotFound(_) => "a part of it is missing".to_owned(),
+    }
+}
+
+/// What is said of a panic of sled's, whose own words go to the log at level debug.
+fn after_panic(message: &str) -> &'static str {
+    tracing::debug!("sled panicked: {message}");
+    "it cannot be read"
 }

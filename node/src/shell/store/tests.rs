@@ -4,6 +4,7 @@ mod crash;
 mod damage;
 mod held;
 mod keep;
+mod opening;
 mod reindex;
 mod roundtrip;
 

@@ -2,14 +2,14 @@
 
 use super::Service;
 use crate::core::event::{Misbehaviour, Output, PeerKey, RequestFailure, RequestId};
-use crate::core::message::{Gossip, Request, Response};
+use crate::core::message::{Gossip, Request};
 use crate::shell::clock;
 use crate::shell::network::bans::{Ban, BanTarget};
 use crate::shell::network::handle::{Command, NetworkInfo, PeerInfo, Target};
 use crate::shell::network::requests::Outgoing;
 use crate::shell::network::score::{self, ProtocolViolation};
 use crate::shell::network::{NetworkError, address, bans, wire};
-use chain_spec::Encode;
+use chain_spec::Encode as _;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId, gossipsub};
 use tokio::time::Instant;
@@ -34,7 +34,7 @@ impl Service {
             Command::Perform(output) => self.perform(output),
             Command::Peers(answer) => drop(answer.send(self.peer_infos())),
             Command::Info(answer) => drop(answer.send(self.info())),
-            Command::Add(address, answer) => drop(answer.send(self.add(&address))),
+            Command::Add(address, answer) => self.add(&address, answer),
             Command::Remove(address, answer) => drop(answer.send(self.remove(&address))),
             Command::TryOnce(address) => self.look_up(address, false),
             Command::Disconnect(target, answer) => drop(answer.send(self.disconnect(&target))),
@@ -61,10 +61,12 @@ impl Service {
             }
             Output::Request { peer, id, request } => self.request(peer, id, request),
             Output::Respond { id, response } => {
-                if let Some((_, channel)) = self.requests.answer(id, answer_bytes(&response)) {
+                if let Some(channel) = self.requests.answer(id, wire::response_bytes(&response), Instant::now()) {
                     // A peer that left in the meantime gets nothing.
                     let _ = self.swarm.behaviour_mut().requests.send_response(channel, response);
                 }
+                // An answer is mostly smaller than what was reserved for it.
+                self.admit_requests();
             }
             Output::Misbehaviour { peer, misbehaviour } => self.misbehaviour(peer, &misbehaviour),
             other => tracing::error!(?other, "not an output of the network: a programming error"),
@@ -105,8 +107,8 @@ impl Service {
     /// Adds points, and draws the consequence.
     fn punish(&mut self, peer: PeerId, points: f64, why: &str) {
         let now_s = clock::now().0 / 1_000;
-        let sum = self.book.add_points(peer, points, now_s);
-        tracing::info!(%peer, points = sum.round(), "peer offended: {why}");
+        let sum = self.book.scores.add(peer, points, now_s);
+        tracing::info!(%peer, points = sum.round(), "peer misbehaved: {why}");
         if sum < score::DISCONNECT_POINTS {
             return;
         }
@@ -119,12 +121,24 @@ impl Service {
             return;
         }
         let ban_s = if loopback { score::BAN_LOOPBACK_S } else { score::BAN_S };
-        let ban =
-            Ban { subject: BanTarget::Peer(peer), created_s: now_s, until_s: now_s + ban_s, reason: why.to_owned() };
         tracing::info!(%peer, "disconnected and kept out for {ban_s} s: {why}");
-        if let Err(error) = self.ban(ban) {
-            tracing::warn!(%error, "the ban will not survive a restart");
+        let range = known.and_then(|connection| bans::range_to_ban(&connection.address));
+        let range = range.filter(|range| !self.is_shared(*range, &peer));
+        for subject in std::iter::once(BanTarget::Peer(peer)).chain(range.map(BanTarget::Subnet)) {
+            let ban = Ban { subject, created_s: now_s, until_s: now_s + ban_s, reason: why.to_owned() };
+            if let Err(error) = self.ban(ban) {
+                tracing::warn!(%error, "the ban will not survive a restart");
+            }
         }
+    }
+    /// Whether a peer that this node dialled or was told to stay connected to is in the range as well: it would be cut off.
+    fn is_shared(&self, range: bans::Subnet, but: &PeerId) -> bool {
+        self.peers.iter().filter(|(id, _)| *id != but).any(|(id, peer)| {
+            let in_range = |connection: &crate::shell::network::peers::Connection| {
+                address::ip(&connection.address).is_some_and(|ip| range.contains(ip))
+            };
+            peer.connections.iter().any(in_range) && (!peer.inbound() || self.dialer.is_explicit(id))
+        })
     }
 
     fn peer_infos(&self) -> Vec<PeerInfo> {
@@ -134,7 +148,7 @@ impl Service {
         for (id, peer) in self.peers.iter() {
             let (Some(key), Some(first)) = (peer.key, peer.first()) else { continue };
             let (bytes_received, bytes_sent) = peer.link.bytes();
-            let (points, offences) = self.book.score(id, now_s);
+            let (points, offences) = (self.book.scores.points(id, now_s), self.book.scores.count(id));
             infos.push(PeerInfo {
                 key,
                 peer_id: id.to_string(),
@@ -177,16 +191,14 @@ impl Service {
             bytes_sent,
             bytes_received,
             known_peers: self.book.len(),
+            warnings: self.warnings(),
+            answer_bytes: self.requests.answer_bytes(),
+            requests_waiting: self.requests.inbound().0,
+            requests_answering: self.requests.inbound().1,
             explicit: explicit.map(|entry| (address::display(&entry.address), connected(entry.state))).collect(),
         }
     }
 
-    fn add(&mut self, address: &Multiaddr) -> Result<(), NetworkError> {
-        if self.dialer.add(address, Instant::now()) {
-            return Ok(());
-        }
-        Err(NetworkError::Already(format!("{} is on the list of peers already", address::display(address))))
-    }
     fn remove(&mut self, address: &Multiaddr) -> Result<(), NetworkError> {
         let removed = self.dialer.remove(address);
         let removed = removed.ok_or_else(|| {
@@ -225,7 +237,7 @@ impl Service {
             return Err(NetworkError::NotFound(format!("{subject} is not banned")));
         }
         if let BanTarget::Peer(peer) = subject {
-            self.book.forgive(peer);
+            self.book.scores.forgive(peer);
         }
         self.apply_connection_policy();
         self.dialer.dial_now(Instant::now());
@@ -233,23 +245,12 @@ impl Service {
     }
     fn clear_bans(&mut self) -> Result<(), NetworkError> {
         let result = self.bans.clear();
-        self.book.forgive_all();
+        self.book.scores.forgive_all();
         self.apply_connection_policy();
         self.dialer.dial_now(Instant::now());
         result.map_err(|error| self.bans_error(error))
     }
     fn bans_error(&self, error: std::io::Error) -> NetworkError {
         NetworkError::File { path: self.config.datadir.join(bans::FILE_NAME), error }
-    }
-}
-/// Roughly how much an answer holds until it has left.
-fn answer_bytes(response: &Response) -> usize {
-    match response {
-        Response::Headers(headers) => headers.len() * chain_spec::Header::LEN,
-        Response::Blocks(blocks) => blocks.iter().map(|block| block.encoded_len()).sum(),
-        Response::BlockTransactions(transactions) | Response::Transactions(transactions) => {
-            transactions.iter().map(|transaction| transaction.encoded_len()).sum()
-        }
-        Response::Mempool(txids) => txids.len() * 32,
     }
 }

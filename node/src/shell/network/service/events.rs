@@ -1,21 +1,23 @@
 //! What libp2p reports.
 
+use super::identity::answer_addition;
 use super::{PINGS_FAILED_MAX, Service, dial_reason};
 use crate::core::event::{Acceptance, Input, PeerKey, RequestFailure};
 use crate::core::message::{Gossip, Response};
 use crate::shell::clock;
+use crate::shell::network::address_book::{Group, Source};
 use crate::shell::network::behaviour::{BehaviourEvent, ChainNames, HEARTBEAT};
 use crate::shell::network::codec::Incoming;
 use crate::shell::network::gossip::Waiting;
 use crate::shell::network::nat;
 use crate::shell::network::peers::Connection;
-use crate::shell::network::requests::Admission;
+use crate::shell::network::requests::Arrived;
 use crate::shell::network::score::ProtocolViolation;
 use crate::shell::network::wire;
 use crate::shell::network::{address, wire::WireError};
 use libp2p::gossipsub::{self, MessageId};
 use libp2p::request_response::{self, Message, OutboundFailure};
-use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
+use libp2p::swarm::{ConnectionId, DialError, ListenError, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, autonat, dcutr, identify, kad, mdns, ping};
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -41,6 +43,9 @@ impl Service {
                 self.on_dial_failed(connection_id, peer_id, &error);
             }
             SwarmEvent::IncomingConnectionError { send_back_addr, error, .. } => {
+                if matches!(error, ListenError::LocalPeerId { .. }) {
+                    self.on_own_identity_inbound(&send_back_addr);
+                }
                 tracing::debug!(from = %send_back_addr, %error, "an incoming connection came to nothing");
             }
             SwarmEvent::NewListenAddr { address, .. } => self.on_listening(address),
@@ -70,14 +75,13 @@ impl Service {
                 tracing::debug!(peer = %remote_peer_id, ?result, "hole punching");
             }
             BehaviourEvent::Mdns(mdns::Event::Discovered(found)) => {
-                let now_s = clock::now().0 / 1_000;
                 for (peer, address) in found {
-                    self.book.heard(peer, &[address], now_s);
+                    self.book.heard(peer, &[address], Source::LocalNetwork, clock::now_s());
                 }
             }
             BehaviourEvent::Kad(kad::Event::RoutingUpdated { peer, addresses, .. }) => {
                 let addresses: Vec<_> = addresses.iter().cloned().collect();
-                self.book.heard(peer, &addresses, clock::now().0 / 1_000);
+                self.book.heard(peer, &addresses, Source::Kademlia, clock::now_s());
             }
             _ => {}
         }
@@ -101,13 +105,14 @@ impl Service {
         let now = Instant::now();
         self.own_dials.remove(&peer);
         self.dialer.connected(peer, connection.id, now);
+        self.answer_connected_additions();
         if self.dialer.is_explicit(&peer) {
             self.swarm.behaviour_mut().policy.protect(peer, true);
         }
         tracing::debug!(%peer, address = %address::display(&connection.address), inbound = connection.inbound, "connected");
         let inbound = connection.inbound;
         self.peers.connected(peer, connection, self.links.open(peer), clock::now());
-        if inbound && self.swarm.behaviour().policy.inbound() > self.config.inbound_max {
+        if inbound && self.swarm.behaviour().policy.inbound() > self.bounds.inbound {
             self.make_room(peer);
         }
     }
@@ -121,9 +126,9 @@ impl Service {
         // Keys are given in the order of introduction; those without come last.
         others.sort_by_key(|(_, key)| key.map_or(u64::MAX, |key| key.0));
         let standing = others.iter().filter(|(_, key)| key.is_some()).count();
-        let protected = standing.min(self.config.inbound_max.div_ceil(2));
+        let protected = standing.min(self.bounds.inbound.div_ceil(2));
         let worst = others.into_iter().skip(protected).max_by(|(a, a_key), (b, b_key)| {
-            let points = |id| self.book.score(id, now_s).0;
+            let points = |id| self.book.scores.points(id, now_s);
             let age = a_key.map_or(u64::MAX, |key| key.0).cmp(&b_key.map_or(u64::MAX, |key| key.0));
             a_key.is_none().cmp(&b_key.is_none()).then(points(a).total_cmp(&points(b))).then(age)
         });
@@ -136,26 +141,26 @@ impl Service {
         let (received, sent) = gone.link.bytes();
         self.bytes_before = (self.bytes_before.0 + received, self.bytes_before.1 + sent);
         self.dialer.disconnected(peer, Instant::now());
+        self.requests.forget_peer(&peer, gone.key);
+        self.book.disconnected(&peer);
+        self.admit_requests();
         if let Some(key) = gone.key {
-            self.requests.forget_peer(key);
             tracing::info!(%peer, "peer gone");
             self.input(Input::PeerDisconnected { peer: key });
         }
     }
     fn on_dial_failed(&mut self, connection: ConnectionId, peer: Option<PeerId>, error: &DialError) {
         if let Some(peer) = peer.filter(|peer| self.own_dials.remove(peer)) {
-            self.book.failed(&peer);
+            self.book.failed(&peer, clock::now_s());
         }
-        if matches!(error, DialError::LocalPeerId { .. }) {
-            if let Some(entry) = self.dialer.ourselves(connection) {
-                tracing::warn!("{} is this node itself; it is not dialled again", address::display(&entry.address));
-            }
-            return;
+        if let DialError::LocalPeerId { address } = error {
+            return self.on_own_identity(connection, address);
         }
         let is_this = |entry: &crate::shell::network::dialer::Explicit| {
             entry.state == crate::shell::network::dialer::State::Dialling(connection)
         };
         if let Some(entry) = self.dialer.failed(is_this, Instant::now()) {
+            answer_addition(&mut self.additions, &entry.address, Ok(()));
             let (address, why) = (address::display(&entry.address), dial_reason(error));
             match entry.failures {
                 8 => tracing::warn!("cannot reach {address}: {why}; still trying every few seconds"),
@@ -174,10 +179,11 @@ impl Service {
             return self.refuse_stranger(peer, &info.protocol_version);
         }
         known.identified = true;
+        let from = known.first().and_then(|first| address::ip(&first.address)).map_or(Group::Local, Group::of);
         if let Some(circuit) = self.nat.wants_relay(peer, &info) {
             self.listen_through(peer, circuit);
         }
-        self.book.heard(peer, &info.listen_addrs, clock::now().0 / 1_000);
+        self.book.heard(peer, &info.listen_addrs, Source::Itself(from), clock::now_s());
         if let Some(kad) = self.swarm.behaviour_mut().kad.as_mut() {
             for address in info.listen_addrs.iter().take(LISTEN_ADDRESSES_MAX) {
                 kad.add_address(&peer, address.clone());
@@ -199,7 +205,7 @@ impl Service {
         let dialled = known.first().filter(|first| !first.inbound).map(|first| first.address.clone());
         let address = known.first().map(|first| address::display(&first.address)).unwrap_or_default();
         tracing::info!(%peer, %address, inbound, agent = known.agent, "peer connected");
-        self.book.connected(peer, dialled.as_ref(), clock::now().0 / 1_000);
+        self.book.connected(peer, dialled.as_ref(), clock::now_s());
         self.input(Input::PeerConnected { peer: key, inbound });
     }
     fn refuse_stranger(&mut self, peer: PeerId, protocol_version: &str) {
@@ -293,10 +299,13 @@ impl Service {
                         return self.on_violation(peer, ProtocolViolation::Malformed("request"));
                     }
                 };
-                match self.requests.admit(peer, request_id, channel) {
-                    Admission::Admitted(id) => self.input(Input::Request { peer: key, id, request }),
-                    Admission::TooMany => self.on_violation(peer, ProtocolViolation::TooManyRequests),
-                    Admission::Busy => tracing::debug!(%peer, "request refused: too much to send already"),
+                let inbound = self.peers.get(&peer).is_none_or(|peer| peer.inbound());
+                let answer_bytes_max = self.limits.answer_bytes_max(&request);
+                let arrived = Arrived { peer, key, inbound, request_id, channel, request, answer_bytes_max };
+                if self.requests.arrived(arrived) {
+                    self.admit_requests();
+                } else {
+                    self.on_violation(peer, ProtocolViolation::TooManyRequests);
                 }
             }
             Event::Message { peer, message: Message::Response { request_id, response }, .. } => {
@@ -318,10 +327,14 @@ impl Service {
                 }
             }
             Event::InboundFailure { peer, request_id, error, .. } => {
-                self.requests.served(&request_id);
                 tracing::debug!(%peer, %error, "a peer's request came to nothing");
+                self.requests.served(&request_id);
+                self.admit_requests();
             }
-            Event::ResponseSent { request_id, .. } => self.requests.served(&request_id),
+            Event::ResponseSent { request_id, .. } => {
+                self.requests.served(&request_id);
+                self.admit_requests();
+            }
         }
     }
 }

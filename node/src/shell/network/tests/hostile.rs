@@ -8,10 +8,13 @@ use libp2p::{Multiaddr, PeerId, StreamProtocol, Swarm, gossipsub, identify, iden
 use std::io;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 
-/// Says and answers whatever bytes it is told to.
+/// Says and answers whatever bytes it is told to, and reads an answer when it gets a permit for it.
 #[derive(Clone)]
-struct RawCodec;
+struct RawCodec {
+    may_read: Arc<Semaphore>,
+}
 impl Codec for RawCodec {
     type Protocol = StreamProtocol;
     type Request = Vec<u8>;
@@ -29,6 +32,7 @@ impl Codec for RawCodec {
         _: &StreamProtocol,
         io: &mut T,
     ) -> io::Result<Vec<u8>> {
+        self.may_read.acquire().await.expect("open").forget();
         let mut bytes = Vec::new();
         io.read_to_end(&mut bytes).await.map(|_| bytes)
     }
@@ -61,6 +65,10 @@ struct Rogue {
     /// What it answers any request with; nothing: it never answers.
     answer: Option<Vec<u8>>,
     unanswered: Vec<request_response::ResponseChannel<Vec<u8>>>,
+    /// One permit for each answer that it reads.
+    may_read: Arc<Semaphore>,
+    /// Answers it has read.
+    answers_read: usize,
 }
 impl Rogue {
     /// Connected to `victim`, and introduced.
@@ -75,19 +83,20 @@ impl Rogue {
         let mut gossip = gossipsub::Behaviour::new(gossipsub::MessageAuthenticity::Anonymous, config).expect("gossip");
         gossip.subscribe(&names.transactions).expect("subscribed");
         gossip.subscribe(&names.blocks).expect("subscribed");
+        let may_read = Arc::new(Semaphore::new(0));
         let requests = request_response::Behaviour::with_codec(
-            RawCodec,
+            RawCodec { may_read: Arc::clone(&may_read) },
             [(names.request.clone(), ProtocolSupport::Full)],
-            request_response::Config::default(),
+            request_response::Config::default().with_request_timeout(Duration::from_secs(120)),
         );
         let identify = identify::Behaviour::new(identify::Config::new(names.identify.clone(), key.public()));
-        let (transport, _) = behaviour::transport(&key, Arc::default(), false).expect("transport");
+        let (transport, _) = behaviour::transport(&key, Arc::default(), 8, false).expect("transport");
         let swarm_config =
             libp2p::swarm::Config::with_tokio_executor().with_idle_connection_timeout(Duration::from_secs(60));
         let behaviour = RogueBehaviour { requests, gossip, identify };
         let mut swarm = Swarm::new(transport, behaviour, key.public().to_peer_id(), swarm_config);
         swarm.dial(victim.address.parse::<Multiaddr>().expect("multiaddr")).expect("dials");
-        let mut rogue = Self { swarm, names, answer: None, unanswered: Vec::new() };
+        let mut rogue = Self { swarm, names, answer: None, unanswered: Vec::new(), may_read, answers_read: 0 };
         let peer = rogue.run_until(victim.connected()).await;
         while !rogue.swarm.behaviour().gossip.all_peers().any(|(_, topics)| topics.len() == 2) {
             let event = rogue.swarm.select_next_some().await;
@@ -109,6 +118,13 @@ impl Rogue {
         }
     }
     fn on_event(&mut self, event: SwarmEvent<RogueBehaviourEvent>) {
+        if let SwarmEvent::Behaviour(RogueBehaviourEvent::Requests(request_response::Event::Message {
+            message: Message::Response { .. },
+            ..
+        })) = &event
+        {
+            self.answers_read += 1;
+        }
         let SwarmEvent::Behaviour(RogueBehaviourEvent::Requests(request_response::Event::Message {
             message: Message::Request { channel, .. },
             ..
@@ -216,4 +232,86 @@ async fn gossip_flows_past_garbage_and_silence_before_the_handshake() {
     newcomer.connected().await;
     b.connected().await;
     assert_eq!(b.handle.peers().await.len(), 2);
+}
+
+/// Peers that ask for the largest answers and never take one: what is reserved for them keeps to its bounds, a peer that this
+/// node dialled is served meanwhile, and whoever takes its answers gets all of them.
+#[tokio::test]
+async fn answers_that_nobody_takes_are_bounded_and_keep_nobody_else_waiting() {
+    const ROGUES: usize = 14;
+    let mut victim = node_with(|config| config.block_bytes_max = 1_000_000).await;
+    let mut friend = node().await;
+    victim.connect(&friend).await;
+    friend.connected().await;
+    victim.connected().await;
+    let answer = || Response::Blocks((0..4).map(|n| block(n, 999_000)).collect());
+    let large = block(1, 999_000);
+    let mut rogues = Vec::new();
+    for _ in 0..ROGUES {
+        let (mut rogue, _) = Rogue::at(&mut victim).await;
+        for number in 0..requests::INBOUND_REQUESTS_PER_PEER_MAX as u8 {
+            let hashes =
+                (0..16).map(|n| BlockHash::from_bytes([[number, n]; 16].concat().try_into().expect("32 bytes")));
+            let hashes = hashes.collect();
+            let body = wire::encode_request(&Request::Blocks { hashes }).expect("encoded");
+            rogue.say(frame(wire::kind::BLOCKS, body.len() as u32, &body));
+        }
+        let served = (rogues.len() + 1) * requests::INBOUND_REQUESTS_PER_PEER_MAX;
+        rogue
+            .run_until(async {
+                // As the core would: every request that reaches it is answered at once.
+                loop {
+                    let info = victim.handle.info().await.expect("runs");
+                    assert!(info.answer_bytes <= requests::ANSWERS_BYTES_INBOUND_MAX, "{}", info.answer_bytes);
+                    if info.requests_waiting + info.requests_answering == served {
+                        break;
+                    }
+                    while let Some(input) = victim.inputs.try_recv() {
+                        let Input::Request { id, .. } = input else { continue };
+                        let response = Response::Blocks(vec![large.clone(); 4]);
+                        victim.handle.perform(Output::Respond { id, response });
+                    }
+                    tokio::task::yield_now().await;
+                }
+            })
+            .await;
+        rogues.push(rogue);
+    }
+    let info = victim.handle.info().await.expect("runs");
+    let per_peer = requests::ANSWERS_BYTES_PER_PEER_MAX / wire::BLOCKS_ANSWER_BYTES_MAX;
+    assert!(info.requests_answering <= ROGUES * per_peer, "{} are being answered", info.requests_answering);
+    // 1.8 GB were asked for.
+    assert!(info.answer_bytes <= requests::ANSWERS_BYTES_INBOUND_MAX, "{}", info.answer_bytes);
+
+    let key = friend.handle.peers().await[0].key;
+    friend.ask(key, 1, Request::Blocks { hashes: vec![BlockHash::ZERO] });
+    loop {
+        let (id, request) = victim.request().await;
+        let is_friend = request == Request::Blocks { hashes: vec![BlockHash::ZERO] };
+        victim.handle.perform(Output::Respond { id, response: answer() });
+        if is_friend {
+            break;
+        }
+    }
+    assert_eq!(friend.answer().await, (RequestId(1), Ok(answer())));
+
+    // One of them starts to read: it is served to its last request.
+    let mut reader = rogues.pop().expect("some");
+    reader.may_read.add_permits(requests::INBOUND_REQUESTS_PER_PEER_MAX);
+    while reader.answers_read < requests::INBOUND_REQUESTS_PER_PEER_MAX {
+        tokio::select! {
+            event = reader.swarm.select_next_some() => reader.on_event(event),
+            (id, _) = victim.request() => victim.handle.perform(Output::Respond { id, response: answer() }),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_names_a_block_twice_ends_the_connection() {
+    let mut victim = node().await;
+    let (mut rogue, key) = Rogue::at(&mut victim).await;
+    let twice = Request::Blocks { hashes: vec![BlockHash::ZERO; 2] };
+    let body = wire::encode_request(&twice).expect("encoded");
+    rogue.say(frame(wire::kind::BLOCKS, body.len() as u32, &body));
+    assert_eq!(rogue.run_until(victim.disconnected()).await, key);
 }

@@ -64,5 +64,8 @@ async fn conditions_that_make_no_sense_are_refused() {
     let a = node().await;
     let lossy = LinkConditions { loss: 1.5, ..LinkConditions::default() };
     assert!(a.handle.set_link("*", lossy).await.is_err());
+    let error = a.handle.set_link("*", slow(link::DELAY_MS_MAX + 1)).await.expect_err("too slow").to_string();
+    assert!(error.contains("10000 ms"), "{error}");
+    a.handle.set_link("*", slow(link::DELAY_MS_MAX)).await.expect("just right");
     assert!(a.handle.set_link("nobody", slow(1)).await.is_err());
 }

@@ -63,7 +63,9 @@ fn clean_prefixes(known: &[Arc<CheckedBlock>], outputs: &[Output]) -> Vec<Conten
 /// Runs the script on a disk that fails at step `fail_at`. Returns how many outputs were performed and whether it failed.
 fn run_failing(datadir: &Path, outputs: &[Output], fail_at: usize, torn_bytes: usize) -> (usize, bool) {
     let (disk, faults) = Disk::failing(fail_at, torn_bytes);
-    let Ok((mut store, _reader, _)) = DiskStore::open_on(disk, datadir, &spec(), &config()) else { return (0, true) };
+    let Ok((mut store, _reader, _)) = DiskStore::open_on(disk, datadir, &spec(), &config(), || ()) else {
+        return (0, true);
+    };
     for (number, output) in outputs.iter().enumerate() {
         if store.perform(output).is_err() {
             assert!(store.perform(output).is_err(), "a store that failed to write takes no more writes");
@@ -86,7 +88,7 @@ fn failing_at_any_step_leaves_the_state_before_or_after_the_output() {
         let (performed, failed) = run_failing(datadir, &outputs, fail_at, torn[fail_at % torn.len()]);
         // A second crash while the first is being recovered from.
         let (disk, _) = Disk::failing(fail_at % 7, 10);
-        drop(DiskStore::open_on(disk, datadir, &spec(), &config()));
+        drop(DiskStore::open_on(disk, datadir, &spec(), &config(), || ()));
         let (mut store, found) = reopened(datadir, &known);
         let before = &clean[performed];
         let after = clean.get(performed + 1).unwrap_or(before);
@@ -125,13 +127,13 @@ fn failing_at_any_step_of_a_rebuild_starts_it_over() {
     for fail_at in 0.. {
         let directory = copy();
         let (disk, faults) = Disk::failing(fail_at, 10);
-        drop(DiskStore::open_on(disk, directory.path(), &spec(), &rebuild));
+        drop(DiskStore::open_on(disk, directory.path(), &spec(), &rebuild, || ()));
         if !faults.fired() {
             assert!(fail_at > 10);
             break;
         }
         let (disk, _) = Disk::failing(fail_at / 2, 10);
-        drop(DiskStore::open_on(disk, directory.path(), &spec(), &rebuild));
+        drop(DiskStore::open_on(disk, directory.path(), &spec(), &rebuild, || ()));
         // Without being told to again.
         let (_store, reader, loaded) = DiskStore::open(directory.path(), &spec(), &config()).unwrap();
         let found = contents(reader.as_ref(), &loaded, &known);

@@ -6,7 +6,7 @@ use super::super::scan::Damage;
 use super::*;
 
 fn reopen(path: &Path) -> (Journal, Vec<Txid>) {
-    let (journal, kept) = Journal::open(path, Disk::default(), Damage::Refuse).unwrap();
+    let (journal, kept) = Journal::open(path, Disk::default(), Damage::Refuse, false).unwrap();
     (journal, kept.iter().map(|transaction| transaction.txid()).collect())
 }
 
@@ -78,10 +78,10 @@ fn a_write_cut_short_is_cut_off_and_damage_is_not() {
         assert_eq!(reopen(&path).1, ids(0..2));
     }
     let mut flipped = whole;
-    flipped[60] ^= 1;
+    flipped[48 + 60] ^= 1;
     std::fs::write(&path, &flipped).unwrap();
-    let error = Journal::open(&path, Disk::default(), Damage::Refuse).unwrap_err().0;
-    assert!(error.contains("journal is damaged at byte 0") && error.contains("--reindex"), "{error}");
-    let (_, kept) = Journal::open(&path, Disk::default(), Damage::Skip).unwrap();
+    let error = Journal::open(&path, Disk::default(), Damage::Refuse, false).unwrap_err().0;
+    assert!(error.contains("journal is damaged at byte 48") && error.contains("--reindex"), "{error}");
+    let (_, kept) = Journal::open(&path, Disk::default(), Damage::Skip, false).unwrap();
     assert_eq!(kept, [transaction(1), transaction(2)]);
 }
