@@ -3,8 +3,11 @@
 mod chain;
 mod client;
 mod command_line;
+mod conformance;
+mod control;
 mod http;
 mod mining;
 mod network;
 mod node;
+mod raw;
 mod transactions;

@@ -30,6 +30,7 @@ mod fixture;
 pub mod hash;
 pub mod key;
 pub mod merkle;
+pub mod message;
 pub mod proof_of_work;
 pub mod retarget;
 pub mod rules;

@@ -191,6 +191,7 @@ impl Node {
         let server = Server::new(
             credentials,
             settings.rpc_host_names,
+            settings.rest,
             Limits { connections_max: shares.rpc, ..Limits::default() },
         );
         let serving = tokio::spawn(Arc::clone(&server).serve(listener, stop.subscribe()));
@@ -221,6 +222,9 @@ impl Node {
             txindex,
             stop,
             counters,
+            generating: std::sync::Mutex::default(),
+            block_rates: std::sync::Mutex::default(),
+            has_caught_up: std::sync::atomic::AtomicBool::new(false),
             methods: &rpc::table::METHODS,
             calls: RunningCalls::default(),
         });

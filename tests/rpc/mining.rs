@@ -53,7 +53,7 @@ fn a_stock_miner_s_block_is_accepted_and_wrong_ones_get_bip22_s_words() {
     assert_eq!(template["target"].as_str().unwrap().len(), 64);
     assert_eq!(template["bits"], "207fffff");
     assert_eq!(template["rules"], json!([]));
-    assert_eq!(template["mutable"], json!(["time", "transactions", "prevblock", "version/force"]));
+    assert_eq!(template["mutable"], json!(["time", "transactions", "prevblock"]));
     for field in ["mintime", "curtime", "sizelimit", "sigoplimit", "vbrequired"] {
         assert!(template[field].is_u64(), "{field}");
     }

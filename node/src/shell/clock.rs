@@ -1,13 +1,43 @@
 //! The only place of the node (the miner's meter aside) that reads a clock; everything else is told the time.
+//!
+//! On local chains `setmocktime` and `mockscheduler` put another time in the clock's place, for the whole process.
 
 use crate::core::event::Time;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// The time that stands still in the clock's place, Unix seconds; 0 is none.
+static MOCK_TIME_S: AtomicU64 = AtomicU64::new(0);
+/// How far the node's time is ahead of the clock, seconds.
+static AHEAD_S: AtomicU64 = AtomicU64::new(0);
 
 /// Now, in milliseconds since the Unix epoch. A clock set before 1970 reads as 0.
 #[allow(clippy::disallowed_methods)] // this is the clock
 pub fn now() -> Time {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Time(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
+    let now_ms = match MOCK_TIME_S.load(Ordering::Relaxed) {
+        0 => {
+            let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
+        }
+        mock_s => mock_s.saturating_mul(1_000),
+    };
+    Time(now_ms.saturating_add(AHEAD_S.load(Ordering::Relaxed).saturating_mul(1_000)))
+}
+
+/// Stops the node's time at a Unix second, or follows the computer's clock again (0); what [`advance`] added is undone.
+pub fn set_mock_time(unix_s: u64) {
+    AHEAD_S.store(0, Ordering::Relaxed);
+    MOCK_TIME_S.store(unix_s, Ordering::Relaxed);
+}
+
+/// Whether the node's time stands still.
+pub fn is_mocked() -> bool {
+    MOCK_TIME_S.load(Ordering::Relaxed) != 0
+}
+
+/// Moves the node's time ahead, whether it stands still or not.
+pub fn advance(seconds: u64) {
+    AHEAD_S.fetch_add(seconds, Ordering::Relaxed);
 }
 
 /// Now, in whole seconds since the Unix epoch.

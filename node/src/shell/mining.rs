@@ -54,7 +54,7 @@ pub struct ClockWait {
 
 impl ClockWait {
     /// Whether a block whose earliest time is `min_time_s` has to wait at `now_s`, both in Unix seconds.
-    fn before(min_time_s: u32, now_s: u64, future_max_s: u32) -> Option<ClockWait> {
+    pub fn before(min_time_s: u32, now_s: u64, future_max_s: u32) -> Option<ClockWait> {
         let ahead_s = u64::from(min_time_s).saturating_sub(now_s);
         (ahead_s > u64::from(future_max_s)).then_some(ClockWait { min_time_s, ahead_s, future_max_s })
     }

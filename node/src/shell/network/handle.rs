@@ -27,6 +27,10 @@ pub struct PeerInfo {
     pub bytes_sent: u64,
     /// See `bytes_sent`.
     pub bytes_received: u64,
+    /// When a byte came last, Unix seconds; 0 is never.
+    pub last_received_s: u64,
+    /// When a byte went last, Unix seconds; 0 is never.
+    pub last_sent_s: u64,
     /// Last round trip, milliseconds.
     pub ping_ms: Option<f64>,
     /// Shortest round trip, milliseconds.

@@ -92,11 +92,18 @@ pub struct Link {
     busy_until: Mutex<Option<Instant>>,
     bytes_received: AtomicU64,
     bytes_sent: AtomicU64,
+    /// When a byte came or went last, Unix seconds; 0 is never.
+    last_received_s: AtomicU64,
+    last_sent_s: AtomicU64,
 }
 impl Link {
     /// Bytes of all streams so far, below encryption and multiplexing overhead: received, sent.
     pub fn bytes(&self) -> (u64, u64) {
         (self.bytes_received.load(Ordering::Relaxed), self.bytes_sent.load(Ordering::Relaxed))
+    }
+    /// When a byte came last and when one went last, Unix seconds; 0 is never.
+    pub fn last_used_s(&self) -> (u64, u64) {
+        (self.last_received_s.load(Ordering::Relaxed), self.last_sent_s.load(Ordering::Relaxed))
     }
     fn set(&self, conditions: LinkConditions) {
         *lock(&self.conditions) = conditions;
@@ -305,6 +312,7 @@ impl AsyncRead for LinkStream {
             }
         };
         self.link.bytes_received.fetch_add(count as u64, Ordering::Relaxed);
+        self.link.last_received_s.store(crate::shell::clock::now_s(), Ordering::Relaxed);
         Poll::Ready(Ok(count))
     }
 }
@@ -312,6 +320,7 @@ impl AsyncWrite for LinkStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         let count = ready!(Pin::new(&mut self.inner).poll_write(cx, data))?;
         self.link.bytes_sent.fetch_add(count as u64, Ordering::Relaxed);
+        self.link.last_sent_s.store(crate::shell::clock::now_s(), Ordering::Relaxed);
         Poll::Ready(Ok(count))
     }
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -8,7 +8,7 @@ use crate::shell::rpc::method::context::Context;
 use crate::shell::rpc::method::{Method, Reply};
 use crate::shell::rpc::view::{self, Detail};
 use chain_spec::{BlockHash, Encode};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::sync::Arc;
 
 pub mod blockstats;
@@ -17,6 +17,7 @@ pub mod coins;
 pub mod deployments;
 pub mod muhash;
 pub mod overrides;
+pub mod proof;
 pub mod verify;
 pub mod waiting;
 
@@ -29,7 +30,9 @@ pub const METHODS: &[Method] = &[
         "A block: 0 hex, 1 (default) ids, 2 transactions, 3 also the coins they spend.",
         |c, a| Box::pin(getblock(c, a)),
     ),
-    Method::new("getblockchaininfo", &[], "The state of the chain.", |c, a| Box::pin(getblockchaininfo(c, a))),
+    Method::new("getblockchaininfo", &[], "Tip, difficulty, progress and warnings of the chain.", |c, a| {
+        Box::pin(getblockchaininfo(c, a))
+    }),
     Method::new("getblockcount", &[], "The active tip's height.", |c, a| Box::pin(getblockcount(c, a))),
     Method::new("getblockhash", &["height"], "The active chain's block at a height.", |c, a| {
         Box::pin(getblockhash(c, a))
@@ -50,24 +53,48 @@ pub const METHODS: &[Method] = &[
         "How many transactions the chain holds up to a block, and how fast they came in the nblocks before.",
         |c, a| Box::pin(chaintxstats::getchaintxstats(c, a)),
     ),
-    Method::new("getdeploymentinfo", &["blockhash?"], "The rules that began at some height.", |c, a| {
-        Box::pin(deployments::getdeploymentinfo(c, a))
-    }),
+    Method::new(
+        "getdeploymentinfo",
+        &["blockhash?"],
+        "The rules that came into force at some height, and whether they are in force.",
+        |c, a| Box::pin(deployments::getdeploymentinfo(c, a)),
+    ),
     Method::new("getdifficulty", &[], "The active tip's difficulty.", |c, a| Box::pin(getdifficulty(c, a))),
-    Method::new("invalidateblock", &["blockhash"], "Treats a block as invalid.", |c, a| {
-        Box::pin(overrides::invalidateblock(c, a))
-    }),
-    Method::new("preciousblock", &["blockhash"], "Prefers a block on equal work.", |c, a| {
-        Box::pin(overrides::preciousblock(c, a))
-    }),
-    Method::new("reconsiderblock", &["blockhash"], "Forgets that a block was invalid.", |c, a| {
-        Box::pin(overrides::reconsiderblock(c, a))
-    }),
+    Method::new(
+        "gettxoutproof",
+        &["txids", "blockhash?"],
+        "A proof that transactions are in a block (named, or found by an unspent output or --txindex).",
+        |c, a| Box::pin(proof::gettxoutproof(c, a)),
+    ),
+    Method::new(
+        "invalidateblock",
+        &["blockhash"],
+        "Treats a block and its descendants as invalid until reconsiderblock.",
+        |c, a| Box::pin(overrides::invalidateblock(c, a)),
+    ),
+    Method::new(
+        "preciousblock",
+        &["blockhash"],
+        "Treats a block as if it had come before others with the same work.",
+        |c, a| Box::pin(overrides::preciousblock(c, a)),
+    ),
+    Method::new(
+        "reconsiderblock",
+        &["blockhash"],
+        "Lifts invalidateblock from a block, its ancestors and its descendants.",
+        |c, a| Box::pin(overrides::reconsiderblock(c, a)),
+    ),
     Method::new(
         "verifychain",
         &["checklevel?", "nblocks?"],
         "Checks stored blocks: 0 readable, 1 rules, 2 undo data, 3 (default) coins, 4 full validation; nblocks 0 is all.",
         |c, a| Box::pin(verify::verifychain(c, a)),
+    ),
+    Method::new(
+        "verifytxoutproof",
+        &["proof"],
+        "The transactions that a proof is about; none if it is wrong.",
+        |c, a| Box::pin(proof::verifytxoutproof(c, a)),
     ),
     Method::new("waitforblock", &["blockhash", "timeout?"], "Waits for a tip; timeout in ms, 0 for ever.", |c, a| {
         Box::pin(waiting::waitforblock(c, a))
@@ -140,11 +167,11 @@ async fn getblockchaininfo(context: Arc<Context>, _: Arguments) -> Reply {
         "time": tip.header.time,
         "mediantime": tip.median_time_past_s,
         "verificationprogress": progress.verification_progress,
-        "initialblockdownload": progress.initial_block_download,
+        "initialblockdownload": context.is_initial_download(progress.initial_block_download),
         "chainwork": tip.work.to_string(),
         "size_on_disk": context.size_on_disk(),
         "pruned": false,
-        "warnings": Value::Array(Vec::new()),
+        "warnings": context.warnings(&tip),
     }))
 }
 

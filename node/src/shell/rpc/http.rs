@@ -1,7 +1,8 @@
 //! HTTP around [`dialect`]: who may connect, who may call, how much they may take.
 //!
 //! `POST /` is JSON-RPC with Basic authentication and any content type; `GET /health` and `GET /metrics` are open to
-//! whoever can reach the port (loopback unless told otherwise). [`connections`] bounds connections, [`body`] what is read
+//! whoever can reach the port (loopback unless told otherwise), and so are Core's REST paths ([`rest`]) where they are asked
+//! for. `GET /events` ([`events`]) takes a password again. [`connections`] bounds connections, [`body`] what is read
 //! from them, [`auth`] and [`throttle`] check passwords; [`limits`] has the figures. Absent: TLS, CORS.
 
 use super::caller::Caller;
@@ -11,7 +12,7 @@ use auth::{Credentials, Verdict};
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use body::{BodyError, Memory};
-use connections::{ActiveRequest, Connections, Patient, Session};
+use connections::{ActiveRequest, Connections, Patient, Place, Session};
 use futures::StreamExt;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -29,8 +30,10 @@ use tracing::warn;
 pub mod auth;
 pub mod body;
 pub mod connections;
+pub mod events;
 pub mod limits;
 pub mod metrics;
+pub mod rest;
 pub mod throttle;
 
 /// How long to wait after the system refused a connection (no descriptors left, say) before the next is accepted.
@@ -46,11 +49,15 @@ pub struct Server {
     /// Places for requests that are being answered.
     places: Arc<Semaphore>,
     memory: Memory,
+    /// Places for streams of events.
+    streams: Arc<Semaphore>,
+    /// Whether the REST paths are served.
+    serves_rest: bool,
 }
 
 impl Server {
     /// `host_names` are accepted in `Host:` headers besides IP addresses and `localhost`.
-    pub fn new(credentials: Credentials, host_names: Vec<String>, limits: Limits) -> Arc<Server> {
+    pub fn new(credentials: Credentials, host_names: Vec<String>, serves_rest: bool, limits: Limits) -> Arc<Server> {
         Arc::new(Server {
             credentials,
             host_names,
@@ -58,6 +65,8 @@ impl Server {
             throttle: Throttle::new(limits.guess_delay),
             places: Arc::new(Semaphore::new(limits.requests_max)),
             memory: Memory::new(limits.request_bytes_max),
+            streams: Arc::new(Semaphore::new(events::STREAMS_MAX)),
+            serves_rest,
             limits,
         })
     }
@@ -84,8 +93,12 @@ impl Server {
             };
             match accepted {
                 Ok((stream, address)) => {
-                    let server = Arc::clone(&self);
-                    tasks.spawn(server.converse(stream, address.ip(), connections.clone(), stop.clone()));
+                    // While all are being answered, newcomers wait here and in the listener's queue.
+                    let place = tokio::select! {
+                        _ = stop.wait_for(|stopping| *stopping) => break,
+                        place = connections.admit(address.ip()) => place,
+                    };
+                    tasks.spawn(Arc::clone(&self).converse(stream, place, stop.clone()));
                 }
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             }
@@ -95,14 +108,7 @@ impl Server {
     }
 
     /// Serves one connection to its end.
-    async fn converse(
-        self: Arc<Self>,
-        stream: TcpStream,
-        address: IpAddr,
-        connections: Connections,
-        mut stop: watch::Receiver<bool>,
-    ) {
-        let place = connections.admit(address).await;
+    async fn converse(self: Arc<Self>, stream: TcpStream, place: Place, mut stop: watch::Receiver<bool>) {
         // Replies are small and awaited: without this each could wait 40 ms for an acknowledgement.
         let _ = stream.set_nodelay(true);
         let silence_max = self.limits.silence_max;
@@ -161,12 +167,23 @@ async fn handle(server: &Server, session: &Arc<Session>, request: Request<Body>)
             Some(context) => metrics(context).await,
             None => loading(),
         },
+        (&Method::GET, "/events") => stream_events(server, session, active, request).await,
+        (&Method::GET, path) if server.serves_rest && path.starts_with("/rest/") => match server.context.get() {
+            Some(context) => {
+                let path = path.trim_start_matches("/rest/");
+                match rest::answer(context, path, request.uri().query()).await {
+                    Ok((content_type, bytes)) => respond(StatusCode::OK, content_type, Body::from(bytes)),
+                    Err((status, message)) => text(status, message),
+                }
+            }
+            None => loading(),
+        },
         (_, "/") => {
             let message = "JSONRPC server handles only POST requests\n";
             refuse(server, request, text(StatusCode::METHOD_NOT_ALLOWED, message.into())).await
         }
         _ => {
-            let message = "not found; POST JSON-RPC to /, or GET /health or /metrics\n";
+            let message = "not found; POST JSON-RPC to /, or GET /health, /metrics, /events or (with --rest) /rest/…\n";
             refuse(server, request, text(StatusCode::NOT_FOUND, message.into())).await
         }
     }
@@ -244,6 +261,42 @@ async fn call(server: &Server, session: &Session, active: ActiveRequest, request
             });
             respond(answer.status, "application/json", Body::from_stream(pieces))
         }
+    }
+}
+
+/// `GET /events`, for those who may call methods.
+async fn stream_events(
+    server: &Server,
+    session: &Session,
+    active: ActiveRequest,
+    request: Request<Body>,
+) -> Response<Body> {
+    let caller = match authenticate(server, session, request.headers()).await {
+        Ok(caller) => caller,
+        Err(response) => return refuse(server, request, response).await,
+    };
+    session.authenticate();
+    // What the events tell, these methods tell as well.
+    if !caller.may_call("getblockheader") || !caller.may_call("getrawmempool") {
+        return text(StatusCode::FORBIDDEN, "this user's whitelist lacks getblockheader or getrawmempool\n".into());
+    }
+    let Ok(place) = Arc::clone(&server.streams).try_acquire_owned() else {
+        let message = format!("{} streams of events are open already\n", events::STREAMS_MAX);
+        return text(StatusCode::SERVICE_UNAVAILABLE, message);
+    };
+    let Some(context) = server.context.get().cloned() else {
+        return text(StatusCode::SERVICE_UNAVAILABLE, "loading\n".into());
+    };
+    match events::stream(context).await {
+        Ok(stream) => {
+            let held = (place, active);
+            let pieces = stream.map(move |piece| {
+                let _ = &held;
+                Ok::<_, Infallible>(piece)
+            });
+            respond(StatusCode::OK, events::CONTENT_TYPE, Body::from_stream(pieces))
+        }
+        Err(stopped) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{stopped}\n")),
     }
 }
 

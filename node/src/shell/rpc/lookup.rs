@@ -1,9 +1,12 @@
 //! What methods of several groups look up in the core, with Core's answer when it is not there.
 
 use crate::core::Core;
+use crate::core::store::StoreError;
 use crate::core::view::Summary;
 use crate::shell::rpc::error::RpcError;
-use chain_spec::BlockHash;
+use chain_spec::{BlockHash, ChainSpec, Coin, Outpoint, Transaction};
+use serde_json::Value;
+use std::ops::RangeInclusive;
 
 /// What an unknown hash is answered with.
 pub fn unknown_block() -> RpcError {
@@ -13,4 +16,54 @@ pub fn unknown_block() -> RpcError {
 /// The summary of a known block.
 pub fn known_block(core: &Core, hash: &BlockHash) -> Result<Summary, RpcError> {
     core.summary(hash).ok_or_else(unknown_block)
+}
+
+/// The coins a transaction spends, as far as they are unspent or made by pooled transactions, in the order of its inputs.
+/// Pooled spenders are not looked at, so that a transaction can be signed that replaces another.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn coins_of(core: &Core, transaction: &Transaction) -> Result<Vec<Option<Coin>>, StoreError> {
+    transaction.inputs.iter().map(|input| coin_of(core, &input.outpoint)).collect()
+}
+
+fn coin_of(core: &Core, outpoint: &Outpoint) -> Result<Option<Coin>, StoreError> {
+    if let Some(entry) = core.mempool().get(&outpoint.txid) {
+        let output = entry.transaction.transaction().outputs.get(outpoint.index as usize).cloned();
+        return Ok(output.map(|output| Coin { output, height: core.tip().height + 1, is_coinbase: false }));
+    }
+    core.coin(outpoint, false)
+}
+
+/// The indexes of a descriptor with a wildcard: `END`, or `[BEGIN,END]`, both counted (Core: `ParseDescriptorRange`).
+pub fn parse_range(value: &Value) -> Result<RangeInclusive<u32>, RpcError> {
+    /// Most indexes of one range (Core's).
+    const LENGTH_MAX: i64 = 1_000_000;
+    let (begin, end) = match value {
+        Value::Number(end) => (Some(0), end.as_i64()),
+        Value::Array(list) if list.len() == 2 => (list[0].as_i64(), list[1].as_i64()),
+        _ => return Err(RpcError::parameter("Range must be specified as end or as [begin,end]")),
+    };
+    let whole = || RpcError::parameter("Range must consist of whole numbers");
+    let (begin, end) = (begin.ok_or_else(whole)?, end.ok_or_else(whole)?);
+    if begin > end {
+        return Err(RpcError::parameter("Range specified as [begin,end] must not have begin after end"));
+    }
+    if begin < 0 {
+        return Err(RpcError::parameter("Range should be greater or equal than 0"));
+    }
+    if end >= 1 << 31 {
+        return Err(RpcError::parameter("End of range is too high"));
+    }
+    if end >= begin + LENGTH_MAX {
+        return Err(RpcError::parameter("Range is too large"));
+    }
+    // Both are between 0 and 2³¹, as was just checked.
+    Ok(begin as u32..=end as u32)
+}
+
+/// Whether a chain is one for trying things out: its nodes may be told what time it is, and to replace their newest blocks.
+/// Where others mine, either would only cut the node off.
+pub fn is_local(spec: &ChainSpec) -> bool {
+    !matches!(spec.name.as_str(), "main" | "testnet" | "bitcoin-main")
 }

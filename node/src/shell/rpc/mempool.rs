@@ -1,8 +1,8 @@
 //! The mempool: what waits to be mined.
 
 use crate::core::Core;
-use crate::core::mempool::Entry;
-use crate::shell::rpc::error::RpcError;
+use crate::core::mempool::{Entry, Pool};
+use crate::shell::rpc::error::{RpcError, TYPE_ERROR};
 use crate::shell::rpc::method::arguments::{Arguments, parse_hash};
 use crate::shell::rpc::method::context::Context;
 use crate::shell::rpc::method::{Method, Reply};
@@ -13,24 +13,49 @@ use std::sync::Arc;
 
 /// The group's table.
 pub const METHODS: &[Method] = &[
-    Method::new("getmempoolancestors", &["txid", "verbose?"], "Pooled transactions that one needs.", |c, a| {
-        Box::pin(getmempoolancestors(c, a))
+    Method::new(
+        "getmempoolancestors",
+        &["txid", "verbose?"],
+        "The unconfirmed ancestors of a transaction in the mempool.",
+        |c, a| Box::pin(getmempoolancestors(c, a)),
+    ),
+    Method::new(
+        "getmempooldescendants",
+        &["txid", "verbose?"],
+        "The unconfirmed descendants of a transaction in the mempool.",
+        |c, a| Box::pin(getmempooldescendants(c, a)),
+    ),
+    Method::new("getmempoolentry", &["txid"], "A transaction of the mempool.", |c, a| Box::pin(getmempoolentry(c, a))),
+    Method::new("getmempoolinfo", &[], "Size, limits and lowest fee rates of the mempool.", |c, a| {
+        Box::pin(getmempoolinfo(c, a))
     }),
-    Method::new("getmempooldescendants", &["txid", "verbose?"], "Pooled transactions that need one.", |c, a| {
-        Box::pin(getmempooldescendants(c, a))
-    }),
-    Method::new("getmempoolentry", &["txid"], "One pooled transaction.", |c, a| Box::pin(getmempoolentry(c, a))),
-    Method::new("getmempoolinfo", &[], "The state of the mempool.", |c, a| Box::pin(getmempoolinfo(c, a))),
-    Method::new("getrawmempool", &["verbose?", "mempool_sequence?"], "All pooled ids, or entries.", |c, a| {
-        Box::pin(getrawmempool(c, a))
-    }),
-    Method::new("gettxspendingprevout", &["outputs"], "Who in the mempool spends outputs ({txid, vout}).", |c, a| {
-        Box::pin(gettxspendingprevout(c, a))
-    }),
+    Method::new(
+        "getrawmempool",
+        &["verbose?", "mempool_sequence?"],
+        "The ids of all transactions in the mempool, or their entries.",
+        |c, a| Box::pin(getrawmempool(c, a)),
+    ),
+    Method::new(
+        "gettxspendingprevout",
+        &["outputs"],
+        "The transactions of the mempool that spend outputs ({txid, vout}).",
+        |c, a| Box::pin(gettxspendingprevout(c, a)),
+    ),
 ];
 
+/// Sequence numbers below this say that a transaction may be replaced (BIP125).
+const SEQUENCE_FINAL_MIN: u32 = 0xffff_fffe;
+
+/// Whether a transaction, or an unconfirmed one that it spends from, says that it may be replaced (BIP125). This node
+/// replaces it in either case (`fullrbf` in `getmempoolinfo`).
+fn signals_replaceability(pool: &Pool, entry: &Entry) -> bool {
+    let signals =
+        |entry: &Entry| entry.transaction.transaction().inputs.iter().any(|input| input.sequence < SEQUENCE_FINAL_MIN);
+    signals(entry) || pool.ancestors(&entry.transaction.txid()).iter().filter_map(|txid| pool.get(txid)).any(signals)
+}
+
 /// `getmempoolentry`'s object.
-fn entry(entry: &Entry) -> Value {
+fn entry(pool: &Pool, entry: &Entry) -> Value {
     let ids = |txids: &[Txid]| txids.iter().map(|txid| json!(txid.to_string())).collect::<Value>();
     let size = entry.transaction.size();
     json!({
@@ -51,16 +76,16 @@ fn entry(entry: &Entry) -> Value {
         },
         "depends": ids(&entry.depends),
         "spentby": ids(&entry.spent_by),
-        "bip125-replaceable": true,
+        "bip125-replaceable": signals_replaceability(pool, entry),
         "unbroadcast": false,
     })
 }
 
 /// Some pooled transactions as a list of ids, or as an object of entries.
-fn listing<'a>(entries: impl Iterator<Item = &'a Entry>, verbose: bool) -> Value {
+fn listing<'a>(pool: &Pool, entries: impl Iterator<Item = &'a Entry>, verbose: bool) -> Value {
     let id = |entry: &Entry| entry.transaction.txid().to_string();
     if verbose {
-        Value::Object(entries.map(|pooled| (id(pooled), entry(pooled))).collect::<Map<_, _>>())
+        Value::Object(entries.map(|pooled| (id(pooled), entry(pool, pooled))).collect::<Map<_, _>>())
     } else {
         entries.map(|pooled| json!(id(pooled))).collect()
     }
@@ -72,7 +97,7 @@ fn pooled<'a>(core: &'a Core, txid: &Txid) -> Result<&'a Entry, RpcError> {
 
 async fn getmempoolentry(context: Arc<Context>, arguments: Arguments) -> Reply {
     let txid = arguments.hash(0)?;
-    context.core.read(move |core| pooled(core, &txid).map(entry)).await?
+    context.core.read(move |core| pooled(core, &txid).map(|pooled| entry(core.mempool(), pooled))).await?
 }
 
 async fn getmempoolancestors(context: Arc<Context>, arguments: Arguments) -> Reply {
@@ -80,7 +105,7 @@ async fn getmempoolancestors(context: Arc<Context>, arguments: Arguments) -> Rep
     let relatives = move |core: &Core| {
         pooled(core, &txid)?;
         let pool = core.mempool();
-        Ok(listing(pool.ancestors(&txid).iter().filter_map(|txid| pool.get(txid)), verbose))
+        Ok(listing(pool, pool.ancestors(&txid).iter().filter_map(|txid| pool.get(txid)), verbose))
     };
     context.core.read(relatives).await?
 }
@@ -90,7 +115,7 @@ async fn getmempooldescendants(context: Arc<Context>, arguments: Arguments) -> R
     let relatives = move |core: &Core| {
         pooled(core, &txid)?;
         let pool = core.mempool();
-        Ok(listing(pool.descendants(&txid).iter().filter_map(|txid| pool.get(txid)), verbose))
+        Ok(listing(pool, pool.descendants(&txid).iter().filter_map(|txid| pool.get(txid)), verbose))
     };
     context.core.read(relatives).await?
 }
@@ -101,6 +126,10 @@ async fn gettxspendingprevout(context: Arc<Context>, arguments: Arguments) -> Re
         return Err(RpcError::parameter("Invalid parameter, outputs are missing"));
     }
     let outpoint = |output: &Value| -> Result<Outpoint, RpcError> {
+        let keys = output.as_object().into_iter().flat_map(Map::keys);
+        if let Some(unknown) = keys.into_iter().find(|key| !matches!(key.as_str(), "txid" | "vout")) {
+            return Err(RpcError::new(TYPE_ERROR, format!("Unexpected key {unknown}")));
+        }
         let txid = output["txid"].as_str().ok_or_else(|| RpcError::parameter("Missing txid"))?;
         let vout = output["vout"].as_i64().ok_or_else(|| RpcError::parameter("Missing vout"))?;
         let index =
@@ -126,7 +155,9 @@ async fn getrawmempool(context: Arc<Context>, arguments: Arguments) -> Reply {
     if verbose && sequence {
         return Err(RpcError::parameter("Verbose results cannot contain mempool sequence values."));
     }
-    let all = context.core.read(move |core| (listing(core.mempool().entries(), verbose), core.mempool().version()));
+    let all = context
+        .core
+        .read(move |core| (listing(core.mempool(), core.mempool().entries(), verbose), core.mempool().version()));
     let (list, version) = all.await?;
     Ok(if sequence { json!({"txids": list, "mempool_sequence": version}) } else { list })
 }

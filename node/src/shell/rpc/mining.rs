@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 pub mod generate;
+pub mod reorg;
 pub mod template;
 
 /// The group's table.
@@ -44,12 +45,23 @@ pub const METHODS: &[Method] = &[
         "What to mine (BIP22, BIP23), with long polling and proposals.",
         |c, a| Box::pin(template::getblocktemplate(c, a)),
     ),
-    Method::new("getmininginfo", &[], "The state of mining.", |c, a| Box::pin(getmininginfo(c, a))),
+    Method::new(
+        "getmininginfo",
+        &[],
+        "Target, hash rate and next block of the chain, and what this node's own miner does.",
+        |c, a| Box::pin(getmininginfo(c, a)),
+    ),
     Method::new(
         "getnetworkhashps",
         &["nblocks?", "height?"],
         "Hashes per second of the whole network, estimated from the last nblocks (120) blocks; -1 since the last retarget.",
         |c, a| Box::pin(getnetworkhashps(c, a)),
+    ),
+    Method::new(
+        "reorg",
+        &["depth", "blocks?", "address?"],
+        "Replaces the newest depth blocks by others (depth + 1 unless told otherwise) without transactions (local chains only).",
+        |c, a| Box::pin(reorg::reorg(c, a)),
     ),
     Method::new(
         "setmining",
@@ -70,7 +82,7 @@ pub const METHODS: &[Method] = &[
 const HASH_RATE_BLOCKS_DEFAULT: i64 = 120;
 
 async fn submitblock(context: Arc<Context>, arguments: Arguments) -> Reply {
-    let block: Block = arguments.decoded(0, "Block")?;
+    let block: Block = arguments.decoded_prefix(0, "Block")?;
     Ok(match context.core.submit_block(Arc::new(block)).await? {
         Ok(Accepted::Inconclusive) => json!("inconclusive"),
         Ok(_) => Value::Null,
@@ -79,7 +91,7 @@ async fn submitblock(context: Arc<Context>, arguments: Arguments) -> Reply {
 }
 
 async fn submitheader(context: Arc<Context>, arguments: Arguments) -> Reply {
-    let header: Header = arguments.decoded(0, "Block header")?;
+    let header: Header = arguments.decoded_prefix(0, "Block header")?;
     let parent = header.previous;
     if context.core.read(move |core| core.summary(&parent).is_none()).await? {
         let message = format!("Must submit previous header ({parent}) first");
@@ -113,7 +125,7 @@ async fn getmininginfo(context: Arc<Context>, _: Arguments) -> Reply {
             "difficulty": view::difficulty(next.bits),
             "target": view::target(next.bits),
         },
-        "warnings": Value::Array(Vec::new()),
+        "warnings": context.warnings(&tip),
         "miner": context.mining.status().map(|status| miner(&status)),
     }))
 }
@@ -130,6 +142,7 @@ fn miner(status: &MiningStatus) -> Value {
         "hashes_per_second_1s": meter.hashes_per_second_1s,
         "hashes_per_second_1m": meter.hashes_per_second_1m,
         "paused": meter.paused,
+        "waiting": status.waiting.map(|waiting| waiting.to_string()),
     })
 }
 

@@ -2,15 +2,17 @@
 
 use crate::core::view::PeerState;
 use crate::shell::clock;
-use crate::shell::network::{Ban, LinkConditions, NetworkError, PeerInfo};
+use crate::shell::network::{Ban, BanTarget, LinkConditions, NetworkError, PeerInfo};
 use crate::shell::rpc::error::{
-    CLIENT_INVALID_IP_OR_SUBNET, CLIENT_NODE_ALREADY_ADDED, CLIENT_NODE_NOT_ADDED, CLIENT_NODE_NOT_CONNECTED, RpcError,
+    CLIENT_INVALID_IP_OR_SUBNET, CLIENT_NODE_ALREADY_ADDED, CLIENT_NODE_NOT_ADDED, CLIENT_NODE_NOT_CONNECTED,
+    MISC_ERROR, RpcError,
 };
 use crate::shell::rpc::method::arguments::Arguments;
 use crate::shell::rpc::method::context::Context;
 use crate::shell::rpc::method::{Method, Reply};
 use crate::shell::rpc::view;
 use serde_json::{Value, json};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 /// The group's table.
@@ -28,19 +30,26 @@ pub const METHODS: &[Method] = &[
         "Disconnects a peer, by address (or peer id) or by the id of getpeerinfo.",
         |c, a| Box::pin(disconnectnode(c, a)),
     ),
-    Method::new("getaddednodeinfo", &["node?"], "Peers that addnode and --connect named.", |c, a| {
-        Box::pin(getaddednodeinfo(c, a))
-    }),
-    Method::new("getconnectioncount", &[], "Connected peers.", |c, a| Box::pin(getconnectioncount(c, a))),
+    Method::new(
+        "getaddednodeinfo",
+        &["node?"],
+        "The peers named by addnode and --connect, and whether they are connected.",
+        |c, a| Box::pin(getaddednodeinfo(c, a)),
+    ),
+    Method::new("getconnectioncount", &[], "How many peers are connected.", |c, a| Box::pin(getconnectioncount(c, a))),
     Method::new("getlinks", &[], "The link conditions that setlink made.", |c, a| Box::pin(getlinks(c, a))),
-    Method::new("getnettotals", &[], "Bytes over all peers.", |c, a| Box::pin(getnettotals(c, a))),
-    Method::new("getnetworkinfo", &[], "The node's own side of the network.", |c, a| Box::pin(getnetworkinfo(c, a))),
-    Method::new("getpeerinfo", &[], "Every connected peer.", |c, a| Box::pin(getpeerinfo(c, a))),
-    Method::new("listbanned", &[], "Who is kept out.", |c, a| Box::pin(listbanned(c, a))),
+    Method::new("getnettotals", &[], "Bytes received and sent over all peers since the start.", |c, a| {
+        Box::pin(getnettotals(c, a))
+    }),
+    Method::new("getnetworkinfo", &[], "This node's network: version, connections, addresses, warnings.", |c, a| {
+        Box::pin(getnetworkinfo(c, a))
+    }),
+    Method::new("getpeerinfo", &[], "What is known of every connected peer.", |c, a| Box::pin(getpeerinfo(c, a))),
+    Method::new("listbanned", &[], "The bans that are in force.", |c, a| Box::pin(listbanned(c, a))),
     Method::new(
         "ping",
         &[],
-        "Nothing to ask for: every peer is pinged all the time, see pingtime in getpeerinfo.",
+        "Does nothing: every peer is pinged all the time, and getpeerinfo shows the results.",
         |_, _| Box::pin(async { Ok(Value::Null) }),
     ),
     Method::new(
@@ -64,9 +73,10 @@ const USER_AGENT: &str = concat!("/Testoon:", env!("CARGO_PKG_VERSION"), "/");
 /// The peer protocol's version; there has been one.
 const PROTOCOL_VERSION: u32 = 1;
 
-/// The version of Core whose RPC ours follows, as Core counts: clients refuse to talk to older ones. Our own version is in
+/// The version of Core whose RPC this one follows, as Core counts (31.0). Clients ask for it before they use a method, and
+/// some refuse to talk to an older one (ElectrumX 2 wants 31). This software's own version is in
 /// [`USER_AGENT`].
-const CORE_VERSION: u32 = 29_00_00;
+const CORE_VERSION: u32 = 31_00_00;
 
 /// A network error with the code that fits the call.
 fn refused(error: &NetworkError, not_found: i32) -> RpcError {
@@ -74,7 +84,7 @@ fn refused(error: &NetworkError, not_found: i32) -> RpcError {
         NetworkError::NotFound(_) => not_found,
         NetworkError::Already(_) => CLIENT_NODE_ALREADY_ADDED,
         NetworkError::Address(_) | NetworkError::BanTarget(_) => CLIENT_INVALID_IP_OR_SUBNET,
-        _ => crate::shell::rpc::error::MISC_ERROR,
+        _ => MISC_ERROR,
     };
     RpcError::new(code, error.to_string())
 }
@@ -121,17 +131,26 @@ async fn getconnectioncount(context: Arc<Context>, _: Arguments) -> Reply {
 }
 
 async fn getnettotals(context: Arc<Context>, _: Arguments) -> Reply {
-    let info = context.network.info().await.map_err(|error| refused(&error, crate::shell::rpc::error::MISC_ERROR))?;
+    let info = context.network.info().await.map_err(|error| refused(&error, MISC_ERROR))?;
     Ok(json!({
         "totalbytesrecv": info.bytes_received,
         "totalbytessent": info.bytes_sent,
         "timemillis": clock::now().0,
+        // Nothing is limited, so there is nothing left of a cycle either (as Core without -maxuploadtarget).
+        "uploadtarget": {
+            "timeframe": 24 * 60 * 60,
+            "target": 0,
+            "target_reached": false,
+            "serve_historical_blocks": true,
+            "bytes_left_in_cycle": 0,
+            "time_left_in_cycle": 0,
+        },
     }))
 }
 
 async fn getnetworkinfo(context: Arc<Context>, _: Arguments) -> Reply {
-    let info = context.network.info().await.map_err(|error| refused(&error, crate::shell::rpc::error::MISC_ERROR))?;
-    let relay_fee = context.core.read(|core| core.config().fee_rate_min).await?;
+    let info = context.network.info().await.map_err(|error| refused(&error, MISC_ERROR))?;
+    let (relay_fee, tip) = context.core.read(|core| (core.config().fee_rate_min, core.tip())).await?;
     let reachable = |name: &str| json!({"name": name, "limited": false, "reachable": true, "proxy": "", "proxy_randomize_credentials": false});
     Ok(json!({
         "version": CORE_VERSION,
@@ -149,7 +168,7 @@ async fn getnetworkinfo(context: Arc<Context>, _: Arguments) -> Reply {
         "relayfee": view::fee_rate(relay_fee),
         "incrementalfee": view::fee_rate(relay_fee),
         "localaddresses": Value::Array(Vec::new()),
-        "warnings": Value::Array(Vec::new()),
+        "warnings": context.warnings(&tip),
         // Ours: libp2p's name for this node and where to dial it.
         "peerid": info.peer_id,
         "listen": info.listen.iter().map(|address| json!(address.to_string())).collect::<Value>(),
@@ -159,20 +178,48 @@ async fn getnetworkinfo(context: Arc<Context>, _: Arguments) -> Reply {
 
 async fn getpeerinfo(context: Arc<Context>, _: Arguments) -> Reply {
     let peers = context.network.peers().await;
+    let info = context.network.info().await.map_err(|error| refused(&error, MISC_ERROR))?;
+    let listen: Vec<SocketAddr> =
+        info.listen.iter().filter_map(|address| socket_address(&address.to_string())).collect();
+    let fee_rate_min = context.core.read(|core| core.config().fee_rate_min).await?;
     let keys = peers.iter().map(|peer| peer.key).collect::<Vec<_>>();
     let states = context.core.read(move |core| keys.into_iter().map(|key| core.peer(key)).collect::<Vec<_>>()).await?;
-    Ok(peers.iter().zip(&states).map(|(peer, state)| describe(peer, state.as_ref())).collect())
+    Ok(peers.iter().zip(&states).map(|(peer, state)| describe(peer, state.as_ref(), &listen, fee_rate_min)).collect())
 }
 
-fn describe(peer: &PeerInfo, state: Option<&PeerState>) -> Value {
+/// `HOST:PORT` of a TCP address as the network writes it, or of a multiaddr such as `/ip4/127.0.0.1/udp/1/quic-v1`.
+fn socket_address(text: &str) -> Option<SocketAddr> {
+    if let Ok(address) = text.parse() {
+        return Some(address);
+    }
+    let mut parts = text.split('/').skip(1);
+    let (_, host, _, port) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    Some(SocketAddr::new(host.parse().ok()?, port.parse().ok()?))
+}
+
+/// The end of a connection on this side. libp2p tells it for no connection, so it is the address that this node listens on,
+/// of the same family as the peer's if there is one.
+fn bound_address(peer: Option<SocketAddr>, listen: &[SocketAddr]) -> String {
+    let same_family = listen.iter().find(|address| peer.is_some_and(|peer| peer.is_ipv4() == address.is_ipv4()));
+    let unknown = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
+    same_family.or(listen.first()).copied().unwrap_or(unknown).to_string()
+}
+
+fn describe(peer: &PeerInfo, state: Option<&PeerState>, listen: &[SocketAddr], fee_rate_min: u64) -> Value {
+    let address = socket_address(&peer.address);
     let height = |height: Option<u32>| height.map_or(-1, i64::from);
     let mut view = json!({
         "id": peer.key.0,
-        "addr": peer.address,
-        "network": if peer.address.starts_with('[') || peer.address.starts_with("/ip6") { "ipv6" } else { "ipv4" },
+        "addr": address.map_or_else(|| peer.address.clone(), |address| address.to_string()),
+        "addrbind": bound_address(address, listen),
+        "network": if address.is_some_and(|address| address.is_ipv6()) { "ipv6" } else { "ipv4" },
         "services": "0000000000000001",
         "servicesnames": ["NETWORK"],
         "relaytxes": true,
+        "lastsend": peer.last_sent_s,
+        "lastrecv": peer.last_received_s,
+        "last_transaction": 0,
+        "last_block": 0,
         "bytessent": peer.bytes_sent,
         "bytesrecv": peer.bytes_received,
         "conntime": peer.connected_since.0 / 1_000,
@@ -180,14 +227,28 @@ fn describe(peer: &PeerInfo, state: Option<&PeerState>) -> Value {
         "version": PROTOCOL_VERSION,
         "subver": peer.agent,
         "inbound": peer.inbound,
+        "bip152_hb_to": true,
+        "bip152_hb_from": true,
         "startingheight": height(state.and_then(|state| state.starting_height)),
+        "presynced_headers": -1,
         "synced_headers": height(state.and_then(|state| state.best_header.map(|(_, height)| height))),
         "synced_blocks": height(state.and_then(|state| state.common_height)),
         "inflight": state.map(|state| state.in_flight.clone()).unwrap_or_default(),
+        "addr_relay_enabled": false,
+        "addr_processed": 0,
+        "addr_rate_limited": 0,
+        "permissions": Value::Array(Vec::new()),
+        // Peers tell one another no fee filter; this node takes what pays its own.
+        "minfeefilter": view::fee_rate(fee_rate_min),
+        // libp2p counts bytes of a connection, not of messages.
+        "bytessent_per_msg": {},
+        "bytesrecv_per_msg": {},
         "connection_type": connection_type(peer),
         "transport_protocol_type": "libp2p",
+        "session_id": "",
         // Ours.
         "peerid": peer.peer_id,
+        "multiaddr": peer.address,
         "score": peer.score,
         "gossip_score": peer.gossip_score,
         "offences": peer.offences,
@@ -215,6 +276,11 @@ async fn setban(context: Arc<Context>, arguments: Arguments) -> Reply {
     let (subject, network) = (arguments.text(0)?, &context.network);
     let done = match arguments.text(1)? {
         "add" => {
+            let parsed =
+                subject.parse::<BanTarget>().map_err(|error| refused(&error.into(), CLIENT_INVALID_IP_OR_SUBNET))?;
+            if network.list_banned().await.iter().any(|ban| ban.subject == parsed && ban.until_s > clock::now_s()) {
+                return Err(RpcError::new(CLIENT_NODE_ALREADY_ADDED, "Error: IP/Subnet already banned"));
+            }
             let time = u64::try_from(arguments.integer_or(2, 0)?)
                 .map_err(|_| RpcError::parameter("bantime must not be negative"))?;
             let now_s = clock::now_s();
@@ -251,7 +317,7 @@ async fn listbanned(context: Arc<Context>, _: Arguments) -> Reply {
 
 async fn clearbanned(context: Arc<Context>, _: Arguments) -> Reply {
     let done = context.network.clear_banned().await;
-    done.map(|()| Value::Null).map_err(|error| refused(&error, crate::shell::rpc::error::MISC_ERROR))
+    done.map(|()| Value::Null).map_err(|error| refused(&error, MISC_ERROR))
 }
 
 async fn setlink(context: Arc<Context>, arguments: Arguments) -> Reply {

@@ -7,6 +7,7 @@ use crate::core::rejection::{Answer, RejectionKind};
 use crate::core::view::Summary;
 use crate::shell::clock;
 use crate::shell::rpc::error::RpcError;
+use crate::shell::rpc::lookup::coins_of;
 use crate::shell::rpc::method::arguments::{Arguments, decode_hex};
 use crate::shell::rpc::method::context::Context;
 use crate::shell::rpc::method::{Method, Reply};
@@ -16,10 +17,24 @@ use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::sync::Arc;
 
+pub mod raw;
+pub mod sign;
 pub mod submission;
 
 /// The group's table.
 pub const METHODS: &[Method] = &[
+    Method::new(
+        "combinerawtransaction",
+        &["txs"],
+        "Several partly signed copies of one transaction as one.",
+        |c, a| Box::pin(raw::combinerawtransaction(c, a)),
+    ),
+    Method::new(
+        "createrawtransaction",
+        &["inputs", "outputs", "locktime?", "replaceable?", "version?"],
+        "An unsigned transaction that spends inputs ({txid, vout}) to outputs ({address: amount} or {data: hex}).",
+        |c, a| Box::pin(raw::createrawtransaction(c, a)),
+    ),
     Method::new("decoderawtransaction", &["hexstring", "iswitness?"], "A transaction as JSON.", |c, a| {
         Box::pin(decoderawtransaction(c, a))
     }),
@@ -37,9 +52,18 @@ pub const METHODS: &[Method] = &[
         |c, a| Box::pin(submission::sendrawtransaction(c, a)),
     )
     .in_batches(|c, batch| Box::pin(submission::send_all(c, batch))),
-    Method::new("testmempoolaccept", &["rawtxs", "maxfeerate?"], "Says what would become of transactions.", |c, a| {
-        Box::pin(testmempoolaccept(c, a))
-    }),
+    Method::new(
+        "signrawtransactionwithkey",
+        &["hexstring", "privkeys", "prevtxs?", "sighashtype?"],
+        "Signs a transaction's inputs with private keys in wallet import format.",
+        |c, a| Box::pin(sign::signrawtransactionwithkey(c, a)),
+    ),
+    Method::new(
+        "testmempoolaccept",
+        &["rawtxs", "maxfeerate?"],
+        "Whether transactions would be accepted into the mempool; changes nothing.",
+        |c, a| Box::pin(testmempoolaccept(c, a)),
+    ),
 ];
 
 /// Fee rate above which a submission is taken for a mistake, units per 1,000 bytes (Core: `DEFAULT_MAX_RAW_TX_FEE_RATE`).
@@ -72,7 +96,12 @@ async fn getrawtransaction(context: Arc<Context>, arguments: Arguments) -> Reply
     let txid: Txid = arguments.hash(0)?;
     let verbosity = arguments.verbosity_or(1, 0)?;
     let block: Option<BlockHash> = arguments.get(2).map(|_| arguments.hash(2)).transpose()?;
-    let found = context.core.read(move |core| find(core, &txid, block, verbosity >= 2)).await??;
+    if context.spec.genesis.transactions.first().is_some_and(|coinbase| coinbase.txid() == txid) {
+        let message = "The genesis block coinbase is not considered an ordinary transaction and cannot be retrieved";
+        return Err(RpcError::not_found(message));
+    }
+    let txindex = context.txindex;
+    let found = context.core.read(move |core| find(core, &txid, block, verbosity >= 2, txindex)).await??;
     let bytes = hex::encode(found.transaction.to_bytes());
     if verbosity <= 0 {
         return Ok(json!(bytes));
@@ -93,17 +122,24 @@ async fn getrawtransaction(context: Arc<Context>, arguments: Arguments) -> Reply
     Ok(view)
 }
 
-fn find(core: &Core, txid: &Txid, block: Option<BlockHash>, with_coins: bool) -> Result<Found, RpcError> {
+fn find(
+    core: &Core,
+    txid: &Txid,
+    block: Option<BlockHash>,
+    with_coins: bool,
+    txindex: bool,
+) -> Result<Found, RpcError> {
     if block.is_none()
         && let Some(entry) = core.mempool().get(txid)
     {
         let transaction = Arc::clone(entry.transaction.transaction());
-        let spent = if with_coins { pooled_spends(core, &transaction)? } else { None };
+        let spent = if with_coins { coins_of(core, &transaction)?.into_iter().collect() } else { None };
         return Ok(Found { transaction, block: None, spent });
     }
     let missing = || {
         RpcError::not_found(match block {
             Some(_) => "No such transaction found in the provided block. Use gettransaction for wallet transactions.",
+            None if txindex => "No such mempool or blockchain transaction. Use gettransaction for wallet transactions.",
             None => {
                 "No such mempool transaction. Start the node with --txindex, or name the block, to find mined transactions."
             }
@@ -120,24 +156,6 @@ fn find(core: &Core, txid: &Txid, block: Option<BlockHash>, with_coins: bool) ->
     let undo = if with_coins { core.undo(&hash)? } else { None };
     let spent = undo.and_then(|undo| undo.spent.get(position.checked_sub(1)?).cloned());
     Ok(Found { transaction: Arc::new(transaction.clone()), block: Some((summary, core.tip().height)), spent })
-}
-
-/// The coins a pooled transaction spends: confirmed ones, or outputs of other pooled transactions.
-fn pooled_spends(core: &Core, transaction: &Transaction) -> Result<Option<Vec<Coin>>, RpcError> {
-    let mut spent = Vec::with_capacity(transaction.inputs.len());
-    for input in &transaction.inputs {
-        let Some(coin) = pooled_coin(core, &input.outpoint)? else { return Ok(None) };
-        spent.push(coin);
-    }
-    Ok(Some(spent))
-}
-
-fn pooled_coin(core: &Core, outpoint: &Outpoint) -> Result<Option<Coin>, RpcError> {
-    if let Some(entry) = core.mempool().get(&outpoint.txid) {
-        let output = entry.transaction.transaction().outputs.get(outpoint.index as usize).cloned();
-        return Ok(output.map(|output| Coin { output, height: core.tip().height + 1, is_coinbase: false }));
-    }
-    Ok(core.coin(outpoint, false)?)
 }
 
 /// The bound an operator sets on fee rates; `None` is no bound.

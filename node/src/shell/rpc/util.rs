@@ -1,7 +1,5 @@
-//! Things that need no chain: addresses and descriptors.
+//! Addresses, descriptors, signed messages, fee estimates and the process itself.
 
-use crate::shell::rpc::descriptor;
-use crate::shell::rpc::error::RpcError;
 use crate::shell::rpc::method::arguments::Arguments;
 use crate::shell::rpc::method::context::Context;
 use crate::shell::rpc::method::{Method, Reply};
@@ -10,41 +8,54 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 pub mod control;
+pub mod descriptors;
+pub mod fees;
 pub mod indexes;
+pub mod messages;
+pub mod time;
 
 /// The group's table.
 pub const METHODS: &[Method] = &[
-    Method::new("deriveaddresses", &["descriptor"], "The address of an addr(ADDRESS) descriptor.", |c, a| {
-        Box::pin(deriveaddresses(c, a))
-    }),
-    Method::new("getdescriptorinfo", &["descriptor"], "A descriptor with its checksum.", |c, a| {
-        Box::pin(getdescriptorinfo(c, a))
+    Method::new(
+        "deriveaddresses",
+        &["descriptor", "range?"],
+        "The addresses of a descriptor with its checksum; of one with a wildcard, those of a range (END or [BEGIN,END]).",
+        |c, a| Box::pin(descriptors::deriveaddresses(c, a)),
+    ),
+    Method::new("getdescriptorinfo", &["descriptor"], "A descriptor with its checksum, and what it is.", |c, a| {
+        Box::pin(descriptors::getdescriptorinfo(c, a))
     }),
     Method::new(
         "estimatesmartfee",
         &["conf_target", "estimate_mode?"],
-        "No estimate: a pool does not tell one.",
-        |c, a| Box::pin(estimatesmartfee(c, a)),
+        "The fee rate, in coins per 1,000 bytes, that should bring a transaction into a block within conf_target blocks.",
+        |c, a| Box::pin(fees::estimatesmartfee(c, a)),
     ),
-    Method::new("getindexinfo", &["index_name?"], "The optional indexes that are kept.", |c, a| {
-        Box::pin(indexes::getindexinfo(c, a))
-    }),
-    Method::new("validateaddress", &["address"], "Whether a text is an address of this chain.", |c, a| {
-        Box::pin(validateaddress(c, a))
-    }),
+    Method::new(
+        "getindexinfo",
+        &["index_name?"],
+        "The optional indexes that this node keeps, and how far they are.",
+        |c, a| Box::pin(indexes::getindexinfo(c, a)),
+    ),
+    Method::new(
+        "signmessagewithprivkey",
+        &["privkey", "message"],
+        "Signs a text with a private key in wallet import format, in Bitcoin's format.",
+        |c, a| Box::pin(messages::signmessagewithprivkey(c, a)),
+    ),
+    Method::new(
+        "validateaddress",
+        &["address"],
+        "Whether a text is an address of this chain, and its script.",
+        |c, a| Box::pin(validateaddress(c, a)),
+    ),
+    Method::new(
+        "verifymessage",
+        &["address", "signature", "message"],
+        "Whether a signature of a text is one by the key of an address.",
+        |c, a| Box::pin(messages::verifymessage(c, a)),
+    ),
 ];
-
-/// Confirmation targets that may be asked for, blocks (Core's longest horizon).
-const TARGET_MAX: u32 = 1_008;
-
-/// As Core answers before it has seen enough: clients fall back to a fee of their own.
-async fn estimatesmartfee(_: Arc<Context>, arguments: Arguments) -> Reply {
-    let target = arguments.integer(0)?;
-    if !(1..=i64::from(TARGET_MAX)).contains(&target) {
-        return Err(RpcError::parameter(format!("Invalid conf_target, must be between 1 and {TARGET_MAX}")));
-    }
-    Ok(json!({"errors": ["Insufficient data or no feerate found"], "blocks": target.max(2)}))
-}
 
 async fn validateaddress(context: Arc<Context>, arguments: Arguments) -> Reply {
     Ok(match Address::parse(arguments.text(0)?, &context.spec) {
@@ -61,23 +72,4 @@ async fn validateaddress(context: Arc<Context>, arguments: Arguments) -> Reply {
             "error": error.to_string(),
         }),
     })
-}
-
-async fn getdescriptorinfo(context: Arc<Context>, arguments: Arguments) -> Reply {
-    let script = descriptor::parse(arguments.text(0)?, &context.spec).map_err(RpcError::not_found)?;
-    let canonical = descriptor::of_script(&script, Address::from_script(&script, &context.spec).as_ref());
-    Ok(json!({
-        "descriptor": canonical,
-        "checksum": canonical.rsplit_once('#').map(|(_, checksum)| checksum),
-        "isrange": false,
-        "issolvable": false,
-        "hasprivatekeys": false,
-    }))
-}
-
-async fn deriveaddresses(context: Arc<Context>, arguments: Arguments) -> Reply {
-    let script = descriptor::parse(arguments.text(0)?, &context.spec).map_err(RpcError::not_found)?;
-    let address = Address::from_script(&script, &context.spec);
-    let address = address.ok_or_else(|| RpcError::not_found("Descriptor does not have a corresponding address"))?;
-    Ok(json!([address.to_string()]))
 }

@@ -138,7 +138,8 @@ pub fn transaction(
     let mut view = json!({
         "txid": txid.to_string(),
         "hash": txid.to_string(),
-        "version": transaction.version,
+        // Core shows it without a sign.
+        "version": transaction.version as u32,
         "size": size,
         "vsize": size,
         "weight": size * WEIGHT_PER_BYTE,

@@ -149,6 +149,7 @@ impl Service {
             let (Some(key), Some(first)) = (peer.key, peer.first()) else { continue };
             let (bytes_received, bytes_sent) = peer.link.bytes();
             let (points, offences) = (self.book.scores.points(id, now_s), self.book.scores.count(id));
+            let (last_received_s, last_sent_s) = peer.link.last_used_s();
             infos.push(PeerInfo {
                 key,
                 peer_id: id.to_string(),
@@ -158,6 +159,8 @@ impl Service {
                 connected_since: peer.connected_since,
                 bytes_sent,
                 bytes_received,
+                last_received_s,
+                last_sent_s,
                 ping_ms: millis(peer.ping),
                 ping_min_ms: millis(peer.ping_min),
                 score: 0.0 - points,

@@ -4,12 +4,14 @@ use crate::core::Core;
 use crate::core::snapshot::Snapshot;
 use crate::shell::core_handle::Stopped;
 use crate::shell::rpc::blockchain::muhash::MuHash;
+use crate::shell::rpc::descriptor::Descriptor;
 use crate::shell::rpc::error::{INVALID_ADDRESS_OR_KEY, RpcError};
+use crate::shell::rpc::lookup::parse_range;
 use crate::shell::rpc::method::arguments::Arguments;
 use crate::shell::rpc::method::context::Context;
 use crate::shell::rpc::method::{Method, Reply};
-use crate::shell::rpc::{descriptor, view};
-use chain_spec::{Address, Amount, Coin, Encode, Outpoint, Script, Txid};
+use crate::shell::rpc::view;
+use chain_spec::{Amount, Coin, Encode, Outpoint, Script, Txid};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -30,17 +32,21 @@ pub const METHODS: &[Method] = &[
     Method::new(
         "scantxoutset",
         &["action", "scanobjects?"],
-        "start: finds all coins of addr(ADDRESS) and raw(HEX) descriptors; status and abort: a scan is never left running.",
+        "start: finds all coins of descriptors, each a text or {desc, range}; status and abort do nothing, since a scan ends within its call.",
         |c, a| Box::pin(scantxoutset(c, a)),
     ),
 ];
 
 /// Most descriptors in one scan.
 const SCAN_OBJECTS_MAX: usize = 10_000;
+/// Last index of a descriptor with a wildcard unless told otherwise (Core's).
+const SCAN_RANGE_DEFAULT: u32 = 1_000;
+/// Most scripts in one scan.
+const SCAN_SCRIPTS_MAX: usize = 2_000_000;
 
 async fn gettxout(context: Arc<Context>, arguments: Arguments) -> Reply {
     let txid: Txid = arguments.hash(0)?;
-    let index = u32::try_from(arguments.integer(1)?).map_err(|_| RpcError::parameter("n must not be negative"))?;
+    let index = u32::try_from(arguments.integer(1)?).map_err(|_| RpcError::misc("JSON integer out of range"))?;
     let include_mempool = arguments.boolean_or(2, true)?;
     let found = context.core.read(move |core| -> Result<_, RpcError> {
         let outpoint = Outpoint { txid, index };
@@ -196,10 +202,22 @@ async fn scantxoutset(context: Arc<Context>, arguments: Arguments) -> Reply {
     for object in objects {
         let text = object.as_str().or_else(|| object.get("desc")?.as_str());
         let text = text.ok_or_else(|| RpcError::parameter("Scan object needs to be either a string or an object"))?;
-        let script = descriptor::parse(text, &context.spec)
-            .map_err(|error| RpcError::new(INVALID_ADDRESS_OR_KEY, format!("{text}: {error}")))?;
-        let canonical = descriptor::of_script(&script, Address::from_script(&script, &context.spec).as_ref());
-        wanted.insert(script, canonical);
+        let descriptor =
+            Descriptor::parse(text, &context.spec).map_err(|error| RpcError::new(INVALID_ADDRESS_OR_KEY, error))?;
+        let range = match object.get("range") {
+            Some(range) => parse_range(range)?,
+            None if descriptor.is_range() => 0..=SCAN_RANGE_DEFAULT,
+            None => 0..=0,
+        };
+        for index in if descriptor.is_range() { range } else { 0..=0 } {
+            if wanted.len() >= SCAN_SCRIPTS_MAX {
+                return Err(RpcError::parameter(format!(
+                    "at most {SCAN_SCRIPTS_MAX} scripts can be scanned for at once"
+                )));
+            }
+            let derived = descriptor.scripts(index).map_err(RpcError::not_found)?;
+            wanted.extend(derived.into_iter().map(|derived| (derived.script, derived.descriptor)));
+        }
     }
     let (scanned, unspents, tip) = walk(&context, move |walker, snapshot| {
         let (mut scanned, mut unspents) = (0u64, Vec::new());

@@ -24,7 +24,7 @@ impl Rig {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = watch::Sender::new(false);
-        tokio::spawn(Server::new(credentials, Vec::new(), limits).serve(listener, stop.subscribe()));
+        tokio::spawn(Server::new(credentials, Vec::new(), false, limits).serve(listener, stop.subscribe()));
         Rig { address, cookie, _stop: stop, _directory: directory }
     }
     async fn connect(&self) -> TcpStream {

@@ -44,6 +44,11 @@ impl Arguments {
         self.values.get(index).filter(|value| !value.is_null())
     }
 
+    /// All values, as they were given.
+    pub fn into_values(self) -> Vec<Value> {
+        self.values
+    }
+
     /// A text.
     pub fn text(&self, index: usize) -> Result<&str, RpcError> {
         match self.get(index) {
@@ -122,14 +127,11 @@ impl Arguments {
     }
     /// An amount of coin, as a number or a text; exact, since JSON numbers are kept as they were written.
     pub fn amount(&self, index: usize) -> Result<Option<Amount>, RpcError> {
-        let text = match self.get(index) {
-            None => return Ok(None),
-            Some(Value::Number(number)) => number.to_string(),
-            Some(Value::String(text)) => text.clone(),
-            Some(_) => return Err(RpcError::new(TYPE_ERROR, "Amount is not a number or string")),
-        };
-        let amount = plain_decimal(&text).and_then(|plain| plain.parse().ok());
-        amount.map(Some).ok_or_else(|| RpcError::new(TYPE_ERROR, "Invalid amount"))
+        self.get(index).map(parse_amount).transpose()
+    }
+    /// A block or header in hexadecimal; what follows it is ignored, as Core does.
+    pub fn decoded_prefix<T: Decode>(&self, index: usize, what: &str) -> Result<T, RpcError> {
+        decode_hex_prefix(self.text(index)?, what)
     }
 
     /// The bare name of the argument at a position.
@@ -210,6 +212,28 @@ pub fn parse_hash<H: FromStr>(text: &str, name: &str) -> Result<H, RpcError> {
         return Err(RpcError::parameter(format!("{name} must be of length 64 (not {}, for '{text}')", text.len())));
     }
     text.parse().map_err(|_| RpcError::parameter(format!("{name} must be hexadecimal string (not '{text}')")))
+}
+
+/// An amount of coin, as a number or a text; exact, since JSON numbers are kept as they were written.
+pub fn parse_amount(value: &Value) -> Result<Amount, RpcError> {
+    let text = match value {
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => text.clone(),
+        _ => return Err(RpcError::new(TYPE_ERROR, "Amount is not a number or string")),
+    };
+    if text.starts_with('-') {
+        return Err(RpcError::new(TYPE_ERROR, "Amount out of range"));
+    }
+    let plain = plain_decimal(&text).ok_or_else(|| RpcError::new(TYPE_ERROR, "Invalid amount"))?;
+    let amount: Amount = plain.parse().map_err(|_| RpcError::new(TYPE_ERROR, "Invalid amount"))?;
+    if amount.is_money() { Ok(amount) } else { Err(RpcError::new(TYPE_ERROR, "Amount out of range")) }
+}
+
+/// Reads a block or header at the beginning of hexadecimal digits, or says that `what` does not decode (−22).
+pub fn decode_hex_prefix<T: Decode>(text: &str, what: &str) -> Result<T, RpcError> {
+    let failed = |why: String| RpcError::new(DESERIALIZATION_ERROR, format!("{what} decode failed: {why}"));
+    let bytes = hex::decode(text).map_err(|error| failed(format!("not hexadecimal: {error}")))?;
+    T::decode(&mut bytes.as_slice()).map_err(|error| failed(error.to_string()))
 }
 
 /// Reads a block, header or transaction from hexadecimal, or says that `what` does not decode (−22).

@@ -2,13 +2,17 @@
 
 use super::Table;
 use crate::core::event::Time;
+use crate::core::view::Summary;
+use crate::shell::clock;
 use crate::shell::core_handle::CoreHandle;
 use crate::shell::counters::Counters;
-use crate::shell::mining::Mining;
+use crate::shell::mining::{ClockWait, Mining};
 use crate::shell::network::NetworkHandle;
 use crate::shell::rpc::error::{INTERNAL_ERROR, RpcError};
-use chain_spec::ChainSpec;
+use chain_spec::{BlockHash, ChainSpec};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
@@ -32,6 +36,12 @@ pub struct Context {
     pub txindex: bool,
     /// What the core's loop counts.
     pub counters: Arc<Counters>,
+    /// Held while a block is made and mined at once, so that two callers' blocks do not have the same parent.
+    pub generating: Mutex<()>,
+    /// What a place took in the newest blocks, for fee estimates.
+    pub block_rates: Mutex<HashMap<BlockHash, u64>>,
+    /// Set once the node has caught up; it does not begin again (Core: `m_cached_is_ibd`).
+    pub has_caught_up: AtomicBool,
     /// All methods, for `help`.
     pub methods: &'static Table,
     /// Calls that are running now.
@@ -46,6 +56,19 @@ impl Context {
     /// Whether the node was asked to stop: long reads then break off.
     pub fn is_stopping(&self) -> bool {
         *self.stop.borrow()
+    }
+    /// Whether the node is still catching up for the first time since it started.
+    pub fn is_initial_download(&self, is_behind: bool) -> bool {
+        if !is_behind {
+            self.has_caught_up.store(true, Ordering::Relaxed);
+        }
+        !self.has_caught_up.load(Ordering::Relaxed)
+    }
+    /// What an operator should know (Core: `warnings`), given the active tip.
+    pub fn warnings(&self, tip: &Summary) -> Vec<String> {
+        let next_min_s = tip.median_time_past_s.saturating_add(1);
+        let behind = ClockWait::before(next_min_s, clock::now_s(), self.spec.future_max_s);
+        behind.iter().map(ToString::to_string).collect()
     }
     /// Runs what takes long and blocks, beside everything else.
     pub async fn run_blocking<T: Send + 'static>(
@@ -77,13 +100,13 @@ impl RunningCalls {
     pub fn enter(&self, method: &'static str) -> RunningCall<'_> {
         let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let number = calls.last().map_or(0, |(number, ..)| number + 1);
-        calls.push((number, method, crate::shell::clock::instant()));
+        calls.push((number, method, clock::instant()));
         RunningCall { calls: self, number }
     }
     /// Name and age in microseconds of every running call.
     pub fn list(&self) -> Vec<(&'static str, u64)> {
         let calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = crate::shell::clock::instant();
+        let now = clock::instant();
         let age = |since: std::time::Instant| u64::try_from((now - since).as_micros()).unwrap_or(u64::MAX);
         calls.iter().map(|(_, method, since)| (*method, age(*since))).collect()
     }

@@ -2,21 +2,24 @@
 
 use crate::core::Core;
 use crate::core::rejection::AcceptError;
+use crate::core::template::{EXTRANONCE_BYTES, Template};
 use crate::miner;
 use crate::shell::clock;
 use crate::shell::core_handle::CoreHandle;
+use crate::shell::mining::ClockWait;
 use crate::shell::rpc::descriptor;
-use crate::shell::rpc::error::{RpcError, VERIFY_ERROR, rejection};
+use crate::shell::rpc::error::{INTERNAL_ERROR, RpcError, VERIFY_ERROR, rejection};
 use crate::shell::rpc::method::Reply;
 use crate::shell::rpc::method::arguments::{Arguments, bad_address, decode_hex};
 use crate::shell::rpc::method::context::Context;
+use chain_spec::merkle::root_from_branch;
 use chain_spec::retarget::on_demand_version;
 use chain_spec::rules::RuleError;
 use chain_spec::rules::transaction::check_transaction;
-use chain_spec::{Address, Block, CheckedTransaction, Encode, Script, Transaction, Txid};
+use chain_spec::{Address, Block, BlockHash, CheckedTransaction, Encode, Script, Transaction, Txid};
 use serde_json::{Value, json};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 /// Between two looks whether the clock has come near enough to the chain for the next block.
@@ -37,8 +40,7 @@ pub async fn generatetodescriptor(context: Arc<Context>, arguments: Arguments) -
 async fn generate(context: Arc<Context>, arguments: &Arguments, payout: Script) -> Reply {
     let blocks = arguments.integer(0)?.max(0);
     let tries_max = arguments.number(2)?;
-    let core = context.core.clone();
-    let spec = context.spec.clone();
+    let shared = Arc::clone(&context);
     let hashes = on_own_thread(&context, move |cancel| {
         let runtime = tokio::runtime::Handle::current();
         let mut hashes = Vec::new();
@@ -47,23 +49,83 @@ async fn generate(context: Arc<Context>, arguments: &Arguments, payout: Script) 
             if cancel.load(Ordering::Relaxed) {
                 break;
             }
-            let mut template = runtime.block_on(core.template(payout.clone()))?.block;
-            template.header.version |= on_demand_version(&spec);
-            // Many blocks in one second bring the chain ahead of the clock, at most as far as its rules allow.
-            while clock::now_s().saturating_add(u64::from(spec.future_max_s)) < u64::from(template.header.time) {
-                if cancel.load(Ordering::Relaxed) {
-                    return Ok(hashes);
-                }
-                runtime.block_on(tokio::time::sleep(CLOCK_LOOK));
-            }
-            refuse_if_too_hard(&template, tries_max)?;
-            let Some(block) = miner::solve(template, spec.proof_of_work, cancel) else { break };
+            // Two callers at once would otherwise mine on the same parent, and one of the blocks would be lost.
+            let _turn = shared.generating.lock().unwrap_or_else(PoisonError::into_inner);
+            let template = runtime.block_on(shared.core.template(payout.clone()))?;
+            refuse_if_too_hard(&template.block, tries_max)?;
+            let Some(block) = solve(&shared, &runtime, template, cancel)? else { break };
             hashes.push(json!(block.hash().to_string()));
-            runtime.block_on(submit(&core, block))?;
+            runtime.block_on(submit(&shared.core, block))?;
         }
         Ok(hashes)
     });
     Ok(Value::Array(hashes.await?))
+}
+
+/// Mines a template that nobody has mined before, once the clock allows its time; `None` if it was cancelled.
+fn solve(
+    context: &Context,
+    runtime: &tokio::runtime::Handle,
+    mut template: Template,
+    cancel: &AtomicBool,
+) -> Result<Option<Block>, RpcError> {
+    let spec = &context.spec;
+    // Many blocks in one second bring the chain ahead of the clock, at most as far as its rules allow.
+    while let Some(wait) = ClockWait::before(template.block.header.time, clock::now_s(), spec.future_max_s) {
+        if clock::is_mocked() {
+            // A clock that stands still never comes nearer.
+            return Err(RpcError::misc(wait.to_string()));
+        }
+        if cancel.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        runtime.block_on(tokio::time::sleep(CLOCK_LOOK));
+    }
+    template.block.header.version |= on_demand_version(spec);
+    make_unique(&mut template)?;
+    Ok(miner::solve(template.block, spec.proof_of_work, cancel))
+}
+
+/// Puts a random extranonce into a template's coinbase, so that no block is made twice: after `invalidateblock` the same
+/// parent, payout and second would otherwise give the same block again.
+fn make_unique(template: &mut Template) -> Result<(), RpcError> {
+    let failed = |error| RpcError::new(INTERNAL_ERROR, format!("the system gives no random numbers: {error}"));
+    let mut extranonce = [0; EXTRANONCE_BYTES];
+    getrandom::fill(&mut extranonce).map_err(failed)?;
+    let [coinbase, ..] = &mut template.block.transactions[..] else { return Ok(()) };
+    let mut script = coinbase.inputs[0].script.as_bytes().to_vec();
+    let place = script.len() - EXTRANONCE_BYTES;
+    script[place..].copy_from_slice(&extranonce);
+    coinbase.inputs[0].script = Script::from_bytes(script);
+    template.block.header.merkle_root = root_from_branch(coinbase.txid(), &template.coinbase_branch);
+    Ok(())
+}
+
+/// Mines blocks without transactions on a known block, each on the one before, and submits them; their hashes.
+pub async fn mine_on(
+    context: &Arc<Context>,
+    parent: BlockHash,
+    payout: Script,
+    blocks: u32,
+) -> Result<Vec<BlockHash>, RpcError> {
+    let shared = Arc::clone(context);
+    on_own_thread(context, move |cancel| {
+        let runtime = tokio::runtime::Handle::current();
+        let _turn = shared.generating.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut parent, mut made) = (parent, Vec::new());
+        for _ in 0..blocks {
+            let payout = payout.clone();
+            let template = move |core: &Core| core.template_on(&parent, &payout, &[], clock::now());
+            let template = runtime.block_on(shared.core.read(template))?;
+            let template = template.ok_or_else(|| RpcError::misc("the branch's parent is not known any more"))?;
+            let Some(block) = solve(&shared, &runtime, template, cancel)? else { break };
+            parent = block.hash();
+            runtime.block_on(submit(&shared.core, block))?;
+            made.push(parent);
+        }
+        Ok(made)
+    })
+    .await
 }
 
 /// Runs something that hashes on a blocking thread; it is cancelled when the node stops or the caller hangs up.
@@ -87,8 +149,7 @@ async fn on_own_thread<T: Send + 'static>(
             task.await
         }
     };
-    finished
-        .map_err(|error| RpcError::new(crate::shell::rpc::error::INTERNAL_ERROR, format!("mining thread: {error}")))?
+    finished.map_err(|error| RpcError::new(INTERNAL_ERROR, format!("mining thread: {error}")))?
 }
 
 /// A caller who bounds the tries does not want to wait for a block that is expected to take more.
@@ -122,16 +183,17 @@ pub async fn generateblock(context: Arc<Context>, arguments: Arguments) -> Reply
     // Judged before any work goes into it, so that a bad choice leaves nothing behind.
     let judged = context.core.read(move |core| {
         let template = template_of(core, &payout, chosen)?;
-        core.dry_run_block(Arc::new(template.clone()), clock::now()).map_err(|error| match error {
+        core.dry_run_block(Arc::new(template.block.clone()), clock::now()).map_err(|error| match error {
             AcceptError::Rejected(reason) => RpcError::new(VERIFY_ERROR, format!("TestBlockValidity failed: {reason}")),
             AcceptError::Store(error) => error.into(),
         })?;
         Ok::<_, RpcError>(template)
     });
     let template = judged.await??;
-    let proof_of_work = context.spec.proof_of_work;
+    let shared = Arc::clone(&context);
     let solved = on_own_thread(&context, move |cancel| {
-        miner::solve(template, proof_of_work, cancel).ok_or_else(|| RpcError::misc("the node is shutting down"))
+        let solved = solve(&shared, &tokio::runtime::Handle::current(), template, cancel)?;
+        solved.ok_or_else(|| RpcError::misc("the node is shutting down"))
     });
     let block = solved.await?;
     let mut reply = json!({"hash": block.hash().to_string()});
@@ -164,7 +226,7 @@ fn chosen_transaction(value: &Value) -> Result<Chosen, RpcError> {
     }
 }
 
-fn template_of(core: &Core, payout: &Script, chosen: Vec<Chosen>) -> Result<Block, RpcError> {
+fn template_of(core: &Core, payout: &Script, chosen: Vec<Chosen>) -> Result<Template, RpcError> {
     let mut transactions = Vec::with_capacity(chosen.len());
     for choice in chosen {
         transactions.push(match choice {
@@ -176,8 +238,7 @@ fn template_of(core: &Core, payout: &Script, chosen: Vec<Chosen>) -> Result<Bloc
         });
     }
     let template = core.template_on(&core.tip().hash, payout, &transactions, clock::now());
-    let template = template.ok_or_else(|| RpcError::misc("the tip changed while the block was made; try again"))?;
-    let mut block = template.block;
-    block.header.version |= on_demand_version(core.spec());
-    Ok(block)
+    let mut template = template.ok_or_else(|| RpcError::misc("the tip changed while the block was made; try again"))?;
+    template.block.header.version |= on_demand_version(core.spec());
+    Ok(template)
 }

@@ -6,10 +6,12 @@ use crate::core::Core;
 use crate::core::rejection::AcceptError;
 use crate::core::store::Status;
 use crate::core::template::{Template, TemplateTransaction};
+use crate::miner::VERSION_ROLLING_MASK;
 use crate::shell::clock;
+use crate::shell::mining::ClockWait;
 use crate::shell::rpc::error::{DESERIALIZATION_ERROR, RpcError, TYPE_ERROR};
 use crate::shell::rpc::method::Reply;
-use crate::shell::rpc::method::arguments::{Arguments, decode_hex};
+use crate::shell::rpc::method::arguments::{Arguments, decode_hex_prefix};
 use crate::shell::rpc::method::context::Context;
 use crate::shell::rpc::view;
 use chain_spec::rules::block::BYTES_PER_SIGNATURE_OPERATION;
@@ -22,8 +24,9 @@ use std::time::Duration;
 const LONG_POLL_MEMPOOL_INTERVAL: Duration = Duration::from_secs(1);
 /// A long poll is answered at the latest after this, so that miners see that time passes.
 const LONG_POLL_MAX: Duration = Duration::from_secs(60);
-/// What a miner may change in a template.
-const MUTABLE: [&str; 4] = ["time", "transactions", "prevblock", "version/force"];
+/// What a miner may change in a template (Core's list). The version is not among them, but its low byte is 0, which miners
+/// that know no newer version than 4 accept, and those that roll it find the bits they may change in `versionrollingmask`.
+const MUTABLE: [&str; 3] = ["time", "transactions", "prevblock"];
 
 /// `getblocktemplate`.
 pub async fn getblocktemplate(context: Arc<Context>, arguments: Arguments) -> Reply {
@@ -34,7 +37,8 @@ pub async fn getblocktemplate(context: Arc<Context>, arguments: Arguments) -> Re
         Some(Some("proposal")) => return propose(&context, request).await,
         Some(_) => return Err(RpcError::parameter("Invalid mode")),
     }
-    if context.core.read(|core| core.progress(clock::now()).initial_block_download).await? {
+    let is_behind = context.core.read(|core| core.progress(clock::now()).initial_block_download).await?;
+    if context.is_initial_download(is_behind) {
         let message = "the node is in initial sync and waiting for blocks...";
         return Err(RpcError::new(crate::shell::rpc::error::CLIENT_IN_INITIAL_DOWNLOAD, message));
     }
@@ -44,6 +48,9 @@ pub async fn getblocktemplate(context: Arc<Context>, arguments: Arguments) -> Re
         Some(_) => return Err(RpcError::new(TYPE_ERROR, "longpollid must be a string")),
     }
     let template = context.core.template(Script::default()).await?;
+    if let Some(wait) = ClockWait::before(template.min_time_s, clock::now_s(), context.spec.future_max_s) {
+        return Err(RpcError::misc(wait.to_string()));
+    }
     let version = *context.core.mempool_version().borrow();
     Ok(describe(&context.spec, &template, version))
 }
@@ -69,9 +76,12 @@ fn describe(spec: &ChainSpec, template: &Template, mempool_version: u64) -> Valu
         "noncerange": "00000000ffffffff",
         "sigoplimit": spec.block_size_max / BYTES_PER_SIGNATURE_OPERATION,
         "sizelimit": spec.block_size_max,
+        "weightlimit": spec.block_size_max * view::WEIGHT_PER_BYTE,
         "curtime": header.time,
         "bits": template.bits.to_string(),
         "height": template.height,
+        // Ours: BIP320's bits, which a block's version may have set to anything.
+        "versionrollingmask": format!("{:08x}", VERSION_ROLLING_MASK),
     })
 }
 
@@ -118,7 +128,7 @@ async fn propose(context: &Context, request: &Map<String, Value>) -> Reply {
     let data = request.get("data").and_then(Value::as_str);
     let data = data.ok_or_else(|| RpcError::new(TYPE_ERROR, "Missing data String key for proposal"))?;
     let block: Block =
-        decode_hex(data, "Block").map_err(|error| RpcError::new(DESERIALIZATION_ERROR, error.message))?;
+        decode_hex_prefix(data, "Block").map_err(|error| RpcError::new(DESERIALIZATION_ERROR, error.message))?;
     let judge = move |core: &Core| -> Reply {
         if let Some(known) = core.summary(&block.hash()) {
             return Ok(json!(match known.status {

@@ -1,5 +1,6 @@
 //! The process: help, uptime, stop.
 
+use super::time;
 use crate::shell::clock;
 use crate::shell::rpc::error::RpcError;
 use crate::shell::rpc::method::arguments::Arguments;
@@ -11,9 +12,45 @@ use std::sync::Arc;
 
 /// The group's table.
 pub const METHODS: &[Method] = &[
+    Method::new(
+        "echo",
+        &["arg0?", "arg1?", "arg2?", "arg3?", "arg4?", "arg5?", "arg6?", "arg7?", "arg8?", "arg9?"],
+        "Its arguments, as they were read; for testing clients.",
+        |c, a| Box::pin(echo(c, a)),
+    ),
+    Method::new(
+        "echojson",
+        &["arg0?", "arg1?", "arg2?", "arg3?", "arg4?", "arg5?", "arg6?", "arg7?", "arg8?", "arg9?"],
+        "Its arguments, as they were read; for testing clients.",
+        |c, a| Box::pin(echo(c, a)),
+    ),
+    Method::new(
+        "getmemoryinfo",
+        &["mode?"],
+        "Memory that is locked for secrets (mode stats): always none, since the node holds no keys.",
+        |c, a| Box::pin(getmemoryinfo(c, a)),
+    ),
     Method::new("getrpcinfo", &[], "Running calls and where the log is.", |c, a| Box::pin(getrpcinfo(c, a))),
     Method::new("help", &["command?"], "This list, or one method's help.", |c, a| Box::pin(help(c, a))),
+    Method::new(
+        "mockscheduler",
+        &["delta_time"],
+        "Moves the node's time ahead by up to 3600 seconds (local chains only). Core moves its scheduler; this node has none beside its time.",
+        |c, a| Box::pin(time::mockscheduler(c, a)),
+    ),
+    Method::new(
+        "setmocktime",
+        &["timestamp"],
+        "Stops the node's time at a Unix time in seconds, or follows the clock again with 0 (local chains only).",
+        |c, a| Box::pin(time::setmocktime(c, a)),
+    ),
     Method::new("stop", &[], "Stops the node cleanly.", |c, a| Box::pin(stop(c, a))),
+    Method::new(
+        "syncwithvalidationinterfacequeue",
+        &[],
+        "Returns when everything that was submitted before has been dealt with.",
+        |c, a| Box::pin(syncwithvalidationinterfacequeue(c, a)),
+    ),
     Method::new("uptime", &[], "Seconds since the node was ready.", |c, a| Box::pin(uptime(c, a))),
 ];
 
@@ -32,6 +69,27 @@ async fn help(context: Arc<Context>, arguments: Arguments) -> Reply {
         }
     }
     Ok(json!(text.trim_end()))
+}
+
+async fn echo(_: Arc<Context>, arguments: Arguments) -> Reply {
+    Ok(arguments.into_values().into())
+}
+
+async fn getmemoryinfo(_: Arc<Context>, arguments: Arguments) -> Reply {
+    match arguments.optional_text(0)?.unwrap_or("stats") {
+        "stats" => {
+            let none = json!({"used": 0, "free": 0, "total": 0, "locked": 0, "chunks_used": 0, "chunks_free": 0});
+            Ok(json!({"locked": none}))
+        }
+        "mallocinfo" => Err(RpcError::parameter("mallocinfo mode not available")),
+        other => Err(RpcError::parameter(format!("unknown mode {other}"))),
+    }
+}
+
+/// The core's thread takes one thing after another: when it runs this, it has dealt with what came before.
+async fn syncwithvalidationinterfacequeue(context: Arc<Context>, _: Arguments) -> Reply {
+    context.core.read(|_| ()).await?;
+    Ok(Value::Null)
 }
 
 async fn stop(context: Arc<Context>, _: Arguments) -> Reply {
