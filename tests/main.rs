@@ -19,4 +19,5 @@ mod rpc;
 mod soak;
 mod support;
 mod wallet;
+mod wallet_network;
 mod web;

@@ -3,6 +3,8 @@
 
 mod command_line;
 mod fake_node;
+mod features;
+mod kill;
 mod payments;
 mod sync;
 
@@ -32,7 +34,7 @@ fn fresh() -> Wallet {
 }
 
 fn external(wallet: &Wallet, index: u32) -> Address {
-    wallet.address_at(KeyPath { branch: Branch::External, index }).unwrap()
+    wallet.address_at(KeyPath { account: 0, branch: Branch::External, index }).unwrap()
 }
 
 /// Builds a payment at the default rate.

@@ -8,44 +8,46 @@ use tempfile::TempDir;
 use super::fake_node::{FakeNode, read_request};
 use super::{demo, local, words};
 
-const BOB: &str = "mghKdQzx6hVVEGJGEFU4AzRBTYsEhLqqa7";
+pub(super) const BOB: &str = "mghKdQzx6hVVEGJGEFU4AzRBTYsEhLqqa7";
 
 /// A directory with wallets, and a node to talk to.
-struct Desk {
-    directory: TempDir,
-    node: FakeNode,
+pub(super) struct Desk {
+    pub(super) directory: TempDir,
+    pub(super) node: FakeNode,
 }
 
-struct Answer {
-    code: i32,
-    out: String,
-    err: String,
+pub(super) struct Answer {
+    pub(super) code: i32,
+    pub(super) out: String,
+    pub(super) err: String,
 }
 
 impl Desk {
-    fn new() -> Desk {
+    pub(super) fn new() -> Desk {
         Desk { directory: tempfile::tempdir().unwrap(), node: FakeNode::local() }
     }
 
     /// A desk with alice's wallet on it.
-    fn with_alice() -> Desk {
+    pub(super) fn with_alice() -> Desk {
         let desk = Desk::new();
         let made = desk.offline("alice", &["--no-password", "restore", "--words", &words("alice")]);
         assert_eq!(made.code, 0, "{}", made.err);
         desk
     }
 
-    fn command(&self, wallet: &str) -> Command {
+    pub(super) fn command(&self, wallet: &str) -> Command {
         let mut command = wallet_command();
-        command.env_clear().current_dir(self.directory.path()).args(["--wallet", wallet]);
+        // No network or wallet of whoever runs the tests is found.
+        command.env_clear().env("HOME", self.directory.path()).current_dir(self.directory.path());
+        command.args(["--wallet", wallet]);
         command
     }
 
-    fn offline(&self, wallet: &str, arguments: &[&str]) -> Answer {
+    pub(super) fn offline(&self, wallet: &str, arguments: &[&str]) -> Answer {
         run(self.command(wallet).args(arguments))
     }
 
-    fn online(&self, wallet: &str, arguments: &[&str]) -> Answer {
+    pub(super) fn online(&self, wallet: &str, arguments: &[&str]) -> Answer {
         run(self
             .command(wallet)
             .args(["--rpc", &self.node.url()])
@@ -54,14 +56,14 @@ impl Desk {
             .args(arguments))
     }
 
-    fn json(&self, wallet: &str, arguments: &[&str]) -> Value {
+    pub(super) fn json(&self, wallet: &str, arguments: &[&str]) -> Value {
         let answer = self.online(wallet, &[&["--json"], arguments].concat());
         assert_eq!((answer.code, answer.err.as_str()), (0, ""), "{arguments:?}");
         assert_eq!(answer.out.lines().count(), 1, "{}", answer.out);
         serde_json::from_str(&answer.out).unwrap()
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub(super) fn write(&self, name: &str, text: &str) {
         std::fs::write(self.directory.path().join(name), text).unwrap();
     }
 }
@@ -73,14 +75,14 @@ fn wallet_command() -> Command {
     command
 }
 
-fn run(command: &mut Command) -> Answer {
+pub(super) fn run(command: &mut Command) -> Answer {
     let output = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Answer { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
 }
 
 /// One line, and what it must hold.
-fn assert_error(answer: &Answer, code: i32, parts: &[&str]) {
+pub(super) fn assert_error(answer: &Answer, code: i32, parts: &[&str]) {
     assert_eq!((answer.code, answer.out.as_str()), (code, ""), "{}", answer.err);
     assert_eq!(answer.err.lines().count(), 1, "{}", answer.err);
     assert!(answer.err.starts_with("error: "), "{}", answer.err);
@@ -267,10 +269,14 @@ fn a_huge_answer_is_refused_within_bounded_memory() {
                 }
             }
         });
+        let wallet = wallet_command();
         let mut command = Command::new("sh");
-        let line = "ulimit -v 1000000 && exec \"$0\" wallet --wallet alice --rpc \"$1\" --cookie \"$2\" balance";
-        command.env_clear().stdin(Stdio::null()).current_dir(desk.directory.path()).args(["-c", line]);
-        command.arg(env!("CARGO_BIN_EXE_testoon-under-test")).arg(&url).arg(desk.node.cookie());
+        command.env_clear().stdin(Stdio::null()).current_dir(desk.directory.path());
+        command
+            .args(["-c", "ulimit -v 1000000 && exec \"$0\" \"$@\""])
+            .arg(wallet.get_program())
+            .args(wallet.get_args());
+        command.args(["--wallet", "alice", "balance", "--rpc", &url, "--cookie"]).arg(desk.node.cookie());
         assert_error(&run(&mut command), 1, &["answers getblockhash with more than fits", &url]);
         server.join().unwrap();
     }
@@ -321,7 +327,9 @@ fn wrong_arguments_exit_with_two() {
     }
     assert_eq!(desk.online("alice", &["send", BOB, "1", "--fee-rate", "-1"]).code, 2);
     assert_eq!(desk.online("alice", &["frobnicate"]).code, 2);
-    assert_eq!(run(wallet_command().env_clear().arg("coins")).code, 2);
+    let mut bare = wallet_command();
+    bare.env_clear().env("HOME", desk.directory.path()).arg("coins");
+    assert_error(&run(&mut bare), 1, &["no wallet at", "default.wallet", "create"]);
     assert_error(&desk.offline("alice", &["balance"]), 2, &["no credentials", "--cookie"]);
     assert_error(
         &desk.offline("x", &["--no-password", "create", "--chain", "nope"]),

@@ -38,6 +38,8 @@ pub struct Chain {
     hook: Option<Hook>,
     /// Methods that answer with an error whatever they are asked: code and message.
     pub failures: BTreeMap<String, (i64, String)>,
+    /// Whether the mempool takes a transaction in exchange for those it conflicts with (BIP125's rules 3 and 4).
+    pub replaces: bool,
     /// Coinbases made so far: keeps those of rival branches apart.
     coinbases: u64,
 }
@@ -143,6 +145,57 @@ impl Chain {
     }
 
     fn submit(&mut self, transaction: Transaction) -> Result<Txid, (i64, String)> {
+        if !self.replaces {
+            return self.accept(transaction);
+        }
+        let spent: Vec<Outpoint> = transaction.inputs.iter().map(|input| input.outpoint).collect();
+        let rivals: Vec<Txid> = self
+            .mempool
+            .iter()
+            .filter(|(_, pooled)| pooled.inputs.iter().any(|input| spent.contains(&input.outpoint)))
+            .map(|(txid, _)| *txid)
+            .filter(|txid| *txid != transaction.txid())
+            .collect();
+        let before = self.mempool.clone();
+        let (evicted, replaced) = self.evict(rivals);
+        let size = transaction.encoded_len() as u64;
+        let outcome = self.accept(transaction);
+        let fee = outcome.as_ref().ok().map_or(0, |txid| self.fee_in(&before, *txid));
+        let outcome = match outcome {
+            Ok(_) if evicted > 0 && fee < replaced + size => Err((-26, "insufficient fee".into())),
+            other => other,
+        };
+        if outcome.is_err() {
+            self.mempool = before;
+        }
+        outcome
+    }
+
+    /// Takes transactions and their descendants out of the mempool; gives how many and their fees.
+    fn evict(&mut self, mut waiting: Vec<Txid>) -> (usize, u64) {
+        let (before, mut count, mut fees) = (self.mempool.clone(), 0, 0);
+        while let Some(txid) = waiting.pop() {
+            if self.mempool.remove(&txid).is_some() {
+                (count, fees) = (count + 1, fees + self.fee_in(&before, txid));
+                let children = self.mempool.iter().filter(|(_, t)| t.inputs.iter().any(|i| i.outpoint.txid == txid));
+                waiting.extend(children.map(|(child, _)| *child));
+            }
+        }
+        (count, fees)
+    }
+
+    /// The fee of a pooled transaction, whose parents are in a block or in `pool`.
+    fn fee_in(&self, pool: &BTreeMap<Txid, Transaction>, txid: Txid) -> u64 {
+        let mined = self.blocks.iter().flat_map(|block| &block.transactions);
+        let known: HashMap<Txid, &Transaction> =
+            mined.chain(pool.values()).chain(self.mempool.values()).map(|t| (t.txid(), t)).collect();
+        let transaction = known[&txid];
+        let value = |outpoint: &Outpoint| known[&outpoint.txid].outputs[outpoint.index as usize].value.units();
+        let spent: u64 = transaction.inputs.iter().map(|input| value(&input.outpoint)).sum();
+        spent - transaction.outputs.iter().map(|output| output.value.units()).sum::<u64>()
+    }
+
+    fn accept(&mut self, transaction: Transaction) -> Result<Txid, (i64, String)> {
         let txid = transaction.txid();
         let place = BlockContext { height: self.height() + 1, median_time_past_s: 0, block_time_s: 0 };
         let refuse = |error: String| (-26, error);
@@ -155,7 +208,8 @@ impl Chain {
         if (fee.units() as usize) < transaction.encoded_len() {
             return Err(refuse("min relay fee not met".into()));
         }
-        if transaction.outputs.iter().any(|output| output.value < Amount::from_units(546)) {
+        let is_dust = |output: &TxOut| output.value < Amount::from_units(546) && !output.script.is_unspendable();
+        if transaction.outputs.iter().any(is_dust) {
             return Err(refuse("dust".into()));
         }
         if self.ancestors(&transaction) > ANCESTORS_MAX {
@@ -204,6 +258,17 @@ impl Chain {
                 Some(transaction) => Ok(json!(hex::encode(transaction.to_bytes()))),
                 None => Err((-5, "No such mempool transaction".into())),
             },
+            "getmempoolentry" => {
+                let txid: Txid = text(0).parse().unwrap();
+                match self.mempool.get(&txid) {
+                    Some(transaction) => Ok(json!({
+                        "ancestorsize": transaction.encoded_len(),
+                        "fees": { "ancestor": self.fee_in(&self.mempool, txid) as f64 / 1e8 },
+                    })),
+                    None => Err((-5, "Transaction not in mempool".into())),
+                }
+            }
+            "estimatesmartfee" => Ok(json!({ "feerate": 0.00005, "blocks": params[0] })),
             "sendrawtransaction" => {
                 let bytes = hex::decode(text(0)).unwrap();
                 self.submit(Transaction::from_bytes(&bytes).unwrap()).map(|txid| json!(txid.to_string()))
@@ -241,6 +306,7 @@ impl FakeNode {
             calls: BTreeMap::new(),
             hook: None,
             failures: BTreeMap::new(),
+            replaces: false,
             coinbases: 0,
         };
         let shared = Arc::new(Shared {

@@ -302,17 +302,19 @@ fn a_foreign_key_is_swept_whole() {
         bob.sync(&client).unwrap();
         let before = bob.balance().confirmed;
         let key = PrivateKey::from_wif(&wif, &local()).unwrap();
-        let dear = FeeRate::from_units_per_byte(60_000).unwrap();
-        let error = sweep::build(&bob, &client, &key, dear, false, &mut |_| {}).unwrap_err().to_string();
+        let fee_rate = FeeRate::from_units_per_byte(60_000).unwrap();
+        let dear = PaymentOptions { fee_rate, ..PaymentOptions::default() };
+        let allowed = PaymentOptions { allow_high_fee: true, ..dear.clone() };
+        let error = sweep::build(&bob, &client, &key, &dear, &mut |_| {}).unwrap_err().to_string();
         assert!(error.contains("looks like a mistake"), "{error}");
-        sweep::build(&bob, &client, &key, dear, true, &mut |_| {}).unwrap();
-        let swept = sweep::build(&bob, &client, &key, FeeRate::DEFAULT, false, &mut |_| {}).unwrap();
+        sweep::build(&bob, &client, &key, &allowed, &mut |_| {}).unwrap();
+        let swept = sweep::build(&bob, &client, &key, &PaymentOptions::default(), &mut |_| {}).unwrap();
         bob.send(&client, &swept).unwrap();
         node.mine(1);
         bob.sync(&client).unwrap();
         let gained = bob.balance().confirmed.checked_sub(before).unwrap();
         assert_eq!(gained.checked_add(swept.fee), Some(coins("100")));
-        let again = sweep::build(&bob, &client, &key, FeeRate::DEFAULT, false, &mut |_| {}).unwrap_err();
+        let again = sweep::build(&bob, &client, &key, &PaymentOptions::default(), &mut |_| {}).unwrap_err();
         assert!(again.to_string().starts_with("not enough funds"), "{again}");
     }
 }
@@ -335,7 +337,7 @@ fn a_wallet_file_holds_everything() {
     drop(alice);
     let mut alice = Wallet::open(&path, &Password::None).unwrap();
     assert_eq!((alice.coins(), alice.history(), alice.address().unwrap()), (coins_before, history, address));
-    assert_eq!(alice.words().to_text(), words.to_text());
+    assert_eq!(alice.words().unwrap().to_text(), words.to_text());
     let report = alice.sync(&client).unwrap();
     assert_eq!((report.connected, report.rolled_back), (0, 0), "it goes on where it stopped");
     node.mine(1);

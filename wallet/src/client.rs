@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use chain_spec::{BlockHash, Encode, Transaction, Txid};
+use chain_spec::{Amount, BlockHash, Encode, Transaction, Txid};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -259,6 +259,12 @@ impl Client {
     pub fn wait_for_block_after(&self, tip: &BlockHash, timeout_ms: u64) -> Result<(), ClientError> {
         let params = json!([timeout_ms, tip.to_string()]);
         self.call_within("waitfornewblock", params, timeout_ms + self.timeout_ms).map(|_| ())
+    }
+
+    /// An amount in an answer: a JSON number of coins, with exponent or without.
+    pub fn coins(value: &Value) -> Option<Amount> {
+        let coins = value.as_f64().filter(|coins| (0.0..=21_000_000.0).contains(coins))?;
+        Some(Amount::from_units((coins * 1e8).round() as u64))
     }
 
     /// A block hash in an answer.

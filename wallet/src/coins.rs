@@ -31,13 +31,29 @@ pub struct Request {
     pub input_size: usize,
     /// Units per byte.
     pub fee_rate: FeeRate,
+    /// The whole fee, whatever the size; otherwise `fee_rate` gives it.
+    pub fixed_fee: Option<Amount>,
     /// The receiver bears the fee: the coins need only cover `amount`.
     pub subtract_fee: bool,
+    /// Only a choice of coins that leaves no change will do.
+    pub no_change: bool,
+}
+
+/// Coins that are spent together or not at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Their sum.
+    pub value: Amount,
+    /// How many they are.
+    pub inputs: usize,
 }
 
 impl Request {
     /// The fee with this many inputs and change outputs.
     fn fee(&self, inputs: usize, change: usize) -> Amount {
+        if let Some(fee) = self.fixed_fee {
+            return fee;
+        }
         let outputs_size = self.outputs_size + change * OUTPUT_SIZE;
         self.fee_rate.fee(transaction_size(inputs, inputs * self.input_size, self.outputs + change, outputs_size))
     }
@@ -66,6 +82,8 @@ pub enum NoSelection {
         /// The fee in it.
         fee: Amount,
     },
+    /// They suffice, but no choice leaves nothing over.
+    NoExactMatch,
     /// The coins suffice, but not the largest [`INPUTS_MAX`] of them, which is what fits one transaction.
     TooManyInputs,
 }
@@ -92,16 +110,22 @@ pub fn settle(request: &Request, value: Amount, inputs: usize) -> Option<(Amount
 
 /// Chooses among `coins`.
 pub fn select(coins: &[Amount], request: &Request) -> Result<Selection, NoSelection> {
+    let groups: Vec<Group> = coins.iter().map(|&value| Group { value, inputs: 1 }).collect();
+    select_groups(&groups, request)
+}
+
+/// Chooses among groups of coins; the selection names groups.
+pub fn select_groups(groups: &[Group], request: &Request) -> Result<Selection, NoSelection> {
     // Largest first: the order the search wants, and what the fallback takes.
-    let mut order: Vec<usize> = (0..coins.len()).collect();
-    order.sort_by_key(|&index| (std::cmp::Reverse(coins[index]), index));
+    let mut order: Vec<usize> = (0..groups.len()).filter(|&index| groups[index].inputs <= INPUTS_MAX).collect();
+    order.sort_by_key(|&index| (std::cmp::Reverse(groups[index].value), index));
     order.truncate(INPUTS_MAX);
     let candidates: Vec<Candidate> = order
         .iter()
         .map(|&index| Candidate {
-            value: coins[index].units(),
-            weight: request.input_size as u64 * 4,
-            input_count: 1,
+            value: groups[index].value.units(),
+            weight: (groups[index].inputs * request.input_size) as u64 * 4,
+            input_count: groups[index].inputs,
             is_segwit: false,
         })
         .collect();
@@ -109,24 +133,33 @@ pub fn select(coins: &[Amount], request: &Request) -> Result<Selection, NoSelect
     let rounds = (SEARCH_VISITS_MAX / candidates.len().max(1)).min(SEARCH_ROUNDS_MAX);
     if selector.run_bnb(LowestFee { request }, rounds).is_err() {
         let enough = |s: &CoinSelector<'_>| settle_selected(request, s).is_some();
-        selector.select_until(enough).ok_or_else(|| shortage(coins, request))?;
+        selector.select_until(enough).ok_or_else(|| shortage(groups, request))?;
     }
-    let (fee, change, paid) = settle_selected(request, &selector).ok_or_else(|| shortage(coins, request))?;
+    let (fee, change, paid) = settle_selected(request, &selector).ok_or_else(|| shortage(groups, request))?;
     let mut chosen: Vec<usize> = selector.selected_indices().iter().map(|&at| order[at]).collect();
     chosen.sort_unstable();
     Ok(Selection { coins: chosen, fee, change, paid })
 }
 
-fn settle_selected(request: &Request, selector: &CoinSelector<'_>) -> Option<(Amount, Option<Amount>, Amount)> {
-    settle(request, Amount::from_units(selector.selected_value()), selector.selected_indices().len())
+/// Inputs of the selected groups together.
+fn selected_inputs(selector: &CoinSelector<'_>) -> usize {
+    selector.selected().map(|(_, candidate)| candidate.input_count).sum()
 }
 
-fn shortage(coins: &[Amount], request: &Request) -> NoSelection {
-    let all = Amount::checked_sum(coins.iter().copied()).unwrap_or(Amount::MAX_MONEY);
-    if settle(request, all, coins.len()).is_some() {
-        return NoSelection::TooManyInputs;
+fn settle_selected(request: &Request, selector: &CoinSelector<'_>) -> Option<(Amount, Option<Amount>, Amount)> {
+    let inputs = selected_inputs(selector);
+    let settled = settle(request, Amount::from_units(selector.selected_value()), inputs)?;
+    let fits = inputs <= INPUTS_MAX && !(request.no_change && settled.1.is_some());
+    fits.then_some(settled)
+}
+
+fn shortage(groups: &[Group], request: &Request) -> NoSelection {
+    let all = Amount::checked_sum(groups.iter().map(|group| group.value)).unwrap_or(Amount::MAX_MONEY);
+    let inputs: usize = groups.iter().map(|group| group.inputs).sum();
+    if settle(request, all, inputs).is_some() {
+        return if request.no_change { NoSelection::NoExactMatch } else { NoSelection::TooManyInputs };
     }
-    let inputs = coins.len().clamp(1, INPUTS_MAX);
+    let inputs = inputs.clamp(1, INPUTS_MAX);
     let fee = if request.subtract_fee { Amount::ZERO } else { request.fee(inputs, 0) };
     NoSelection::TooLittle { needed: request.amount.checked_add(fee).unwrap_or(Amount::MAX_MONEY), fee }
 }
@@ -147,11 +180,13 @@ impl BnbMetric for LowestFee<'_> {
 
     /// The least fee any further choice can have: that of the fewest coins that still reach the amount.
     fn bound(&mut self, selector: &CoinSelector<'_>) -> Option<Ordf32> {
-        let mut inputs = selector.selected_indices().len();
+        let mut inputs = selected_inputs(selector);
         let mut value = selector.selected_value();
         let mut rest = selector.unselected();
         while settle(self.request, Amount::from_units(value), inputs).is_none() {
-            value = value.checked_add(rest.next()?.1.value)?;
+            let (_, next) = rest.next()?;
+            value = value.checked_add(next.value)?;
+            // A group brings at least one input.
             inputs += 1;
         }
         Some(Ordf32(self.request.fee(inputs, 0).units() as f32))

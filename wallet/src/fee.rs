@@ -41,6 +41,21 @@ impl FeeRate {
         units.checked_mul(1_000).map(FeeRate).filter(|rate| *rate <= Self::MAX)
     }
 
+    /// The rate at which a transaction of `size` bytes pays `fee`, rounded down.
+    pub fn of(fee: Amount, size: usize) -> FeeRate {
+        FeeRate((fee.units().saturating_mul(1_000) / (size as u64).max(1)).min(Self::MAX.0))
+    }
+
+    /// From coins per 1,000 bytes, as Core's RPC gives rates.
+    pub fn from_coins_per_kilobyte(coins: Amount) -> FeeRate {
+        FeeRate(coins.units().min(Self::MAX.0))
+    }
+
+    /// A quarter more.
+    pub fn raised_by_a_quarter(self) -> FeeRate {
+        FeeRate((self.0 + self.0.div_ceil(4)).min(Self::MAX.0))
+    }
+
     /// What a transaction of `size` bytes costs, rounded up.
     pub fn fee(self, size: usize) -> Amount {
         // 2⁶⁴ is out of reach: the rate is at most 10⁸ and a size is far below 2³².

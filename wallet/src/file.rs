@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  0  8  magic "testoonW"
-//!  8  2  format version, 1
+//!  8  2  format version, 2 (1 is still read; it is written as 2 by the next save)
 //! 10  1  key derivation: 1 = Argon2id (RFC 9106), version 0x13
 //! 11  1  flags: bit 0 = made without a password
 //! 12  4  Argon2 memory, KiB           (integers are little-endian)
@@ -15,8 +15,8 @@
 //! ```
 //!
 //! The final checksum tells a damaged file from a wrong password; the tag is what protects against changes on purpose.
-//! Neighbours: [`crate::wallet`] decides what the payload holds. Absent: backups (copy the file at any time: every version
-//! on disk is whole) and recovery of a lost password (restore from the words).
+//! Each save keeps the file it replaces as `<path>.bak`: one last good version. Neighbours: [`crate::wallet`] decides what
+//! the payload holds. Absent: recovery of a lost password (restore from the words).
 
 mod lock;
 mod replace;
@@ -31,13 +31,15 @@ use chacha20poly1305::{Key, KeyInit, XChaCha20Poly1305, XNonce};
 use chain_spec::hash::sha256d;
 use lock::{Lock, LockError};
 pub use replace::{ReplaceError, replace};
+use replace::{keep, sibling};
 use zeroize::Zeroizing;
 
 /// How long a command waits for another process that is changing the same wallet, milliseconds.
 pub const LOCK_WAIT_MS: u64 = 10_000;
 
 const MAGIC: &[u8; 8] = b"testoonW";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
+const VERSION_MIN: u16 = 1;
 const KDF_ARGON2ID: u8 = 1;
 const FLAG_NO_PASSWORD: u8 = 1;
 const HEADER_LEN: usize = 64;
@@ -62,7 +64,7 @@ pub enum FileError {
     #[error("{} is not a Testoon wallet file", .0.display())]
     NotAWallet(PathBuf),
     /// Written by a later version.
-    #[error("wallet {} has format {version}, this program reads format 1: use a newer version", .path.display())]
+    #[error("wallet {} has format {version}, this program reads formats 1 and 2: use a newer version", .path.display())]
     Version {
         /// The file.
         path: PathBuf,
@@ -70,7 +72,10 @@ pub enum FileError {
         version: u16,
     },
     /// Bytes were lost or changed.
-    #[error("wallet {} is damaged ({what}): bring back a copy of it, or `restore` from the words", .path.display())]
+    #[error(
+        "wallet {0} is damaged ({what}): its last good version is {0}.bak if that exists; or `restore` from the words",
+        .path.display()
+    )]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -140,6 +145,11 @@ impl Cost {
     /// Bounds on what a file may demand, so that a changed byte cannot exhaust memory or time.
     const MAX: Cost = Cost { memory_kib: 1 << 20, passes: 64, lanes: 16 };
 
+    /// Whether it costs at least as much as another in memory and in passes.
+    pub fn covers(&self, other: &Cost) -> bool {
+        self.memory_kib >= other.memory_kib && self.passes >= other.passes
+    }
+
     fn is_sane(&self) -> bool {
         self.memory_kib <= Self::MAX.memory_kib && self.passes <= Self::MAX.passes && self.lanes <= Self::MAX.lanes
     }
@@ -152,6 +162,8 @@ pub struct WalletFile {
     key: Zeroizing<[u8; 32]>,
     /// None: opened for reading only.
     lock: Option<Lock>,
+    /// The backup is encrypted under a password that is not valid any more.
+    drops_backup: bool,
 }
 
 impl WalletFile {
@@ -163,9 +175,10 @@ impl WalletFile {
         }
         let mut salt = [0; 16];
         random(&mut salt, path)?;
-        let header = Header { no_password: matches!(password, Password::None), cost, salt, nonce: [0; 24] };
+        let no_password = matches!(password, Password::None);
+        let header = Header { version: VERSION, no_password, cost, salt, nonce: [0; 24] };
         let key = header.derive_key(password, path)?;
-        Ok(WalletFile { path: path.to_owned(), header, key, lock: Some(lock) })
+        Ok(WalletFile { path: path.to_owned(), header, key, lock: Some(lock), drops_backup: false })
     }
 
     /// Locks, reads and decrypts a file, waiting up to `wait_ms` milliseconds for another process that has it locked.
@@ -195,7 +208,8 @@ impl WalletFile {
         let payload = XChaCha20Poly1305::new(&Key::from(*key))
             .decrypt(&XNonce::from(header.nonce), sealed)
             .map_err(|_| FileError::WrongPassword(path.to_owned()))?;
-        Ok((WalletFile { path: path.to_owned(), header, key, lock }, Zeroizing::new(payload)))
+        let file = WalletFile { path: path.to_owned(), header, key, lock, drops_backup: false };
+        Ok((file, Zeroizing::new(payload)))
     }
 
     /// Whether the file was made without a password, so that nobody need be asked for one.
@@ -206,6 +220,38 @@ impl WalletFile {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The format it was read in.
+    pub fn version(&self) -> u16 {
+        self.header.version
+    }
+
+    /// Whether it was read in the format that is written.
+    pub fn is_current(&self) -> bool {
+        self.header.version == VERSION
+    }
+
+    /// What guessing its password costs.
+    pub fn cost(&self) -> Cost {
+        self.header.cost
+    }
+
+    /// Whether it was made without a password.
+    pub fn is_open(&self) -> bool {
+        self.header.no_password
+    }
+
+    /// From the next save on the file is encrypted under this password at this cost. The backup is removed then, since the
+    /// old password opens it.
+    pub fn set_password(&mut self, password: &Password, cost: Cost) -> Result<(), FileError> {
+        let mut header = self.header.clone();
+        random(&mut header.salt, &self.path)?;
+        (header.no_password, header.cost) = (matches!(password, Password::None), cost);
+        self.key = header.derive_key(password, &self.path)?;
+        self.header = header;
+        self.drops_backup = true;
+        Ok(())
     }
 
     /// Whether it was opened while another process had it locked, or was released: saving is then an error.
@@ -223,6 +269,7 @@ impl WalletFile {
         if self.is_read_only() {
             return Err(FileError::Locked(self.path.clone()));
         }
+        self.header.version = VERSION;
         random(&mut self.header.nonce, &self.path)?;
         let mut bytes = self.header.to_bytes().to_vec();
         let sealed = XChaCha20Poly1305::new(&Key::from(*self.key))
@@ -231,12 +278,20 @@ impl WalletFile {
         bytes.extend_from_slice(&sealed);
         let checksum = sha256d(&bytes);
         bytes.extend_from_slice(&checksum[..CHECKSUM_LEN]);
+        let backup = sibling(&self.path, ".bak");
+        if self.drops_backup {
+            let _ = fs::remove_file(&backup);
+            self.drops_backup = false;
+        } else {
+            keep(&self.path, &backup)?;
+        }
         Ok(replace(&self.path, &bytes)?)
     }
 }
 
 #[derive(Clone)]
 struct Header {
+    version: u16,
     no_password: bool,
     cost: Cost,
     salt: [u8; 16],
@@ -247,7 +302,7 @@ impl Header {
     fn to_bytes(&self) -> [u8; HEADER_LEN] {
         let mut bytes = [0; HEADER_LEN];
         bytes[..8].copy_from_slice(MAGIC);
-        bytes[8..10].copy_from_slice(&VERSION.to_le_bytes());
+        bytes[8..10].copy_from_slice(&self.version.to_le_bytes());
         bytes[10] = KDF_ARGON2ID;
         bytes[11] = if self.no_password { FLAG_NO_PASSWORD } else { 0 };
         bytes[12..16].copy_from_slice(&self.cost.memory_kib.to_le_bytes());
@@ -269,7 +324,8 @@ impl Header {
         let (mut salt, mut nonce) = ([0; 16], [0; 24]);
         salt.copy_from_slice(&header[24..40]);
         nonce.copy_from_slice(&header[40..64]);
-        Ok(Header { no_password: header[11] == FLAG_NO_PASSWORD, cost, salt, nonce })
+        let version = u16::from_le_bytes([header[8], header[9]]);
+        Ok(Header { version, no_password: header[11] == FLAG_NO_PASSWORD, cost, salt, nonce })
     }
 
     fn derive_key(&self, password: &Password, path: &Path) -> Result<Zeroizing<[u8; 32]>, FileError> {
@@ -303,7 +359,7 @@ fn read_checked(path: &Path) -> Result<Vec<u8>, FileError> {
         return Err(damaged("checksum"));
     }
     match u16::from_le_bytes([bytes[8], bytes[9]]) {
-        VERSION => Ok(bytes),
+        VERSION_MIN..=VERSION => Ok(bytes),
         version => Err(FileError::Version { path: path.to_owned(), version }),
     }
 }

@@ -176,10 +176,17 @@ impl Ledger {
         }
     }
 
-    /// Marks one transaction as in the node's mempool or not.
-    pub fn set_in_mempool(&mut self, txid: &Txid, in_mempool: bool) {
-        if let Some(entry) = self.entries.get_mut(txid) {
-            entry.in_mempool = in_mempool && entry.position.is_none();
+    /// Marks one transaction as in the node's mempool: what conflicts with it is there no longer.
+    pub fn set_in_mempool(&mut self, txid: &Txid) {
+        let Some(entry) = self.entries.get_mut(txid).filter(|entry| entry.position.is_none()) else { return };
+        entry.in_mempool = true;
+        let inputs: Vec<Outpoint> = entry.transaction.inputs.iter().map(|input| input.outpoint).collect();
+        let spenders = inputs.iter().flat_map(|outpoint| self.spenders.get(outpoint).into_iter().flatten());
+        let rivals: Vec<Txid> = spenders.filter(|spender| *spender != txid).copied().collect();
+        for rival in rivals {
+            if let Some(rival) = self.entries.get_mut(&rival) {
+                rival.in_mempool = false;
+            }
         }
     }
 

@@ -8,26 +8,24 @@
 //! exactly the transactions that its header commits to; a mempool transaction must have the id that was asked for.
 //! Absent: the rules that need the whole chain (signatures of others, who may spend what), which the node has checked.
 
+mod blocks;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use chain_spec::rules::block::check_block;
-use chain_spec::rules::header::check_proof_of_work;
-use chain_spec::{Block, ChainSpec, CheckedBlock, Decode, Transaction, Txid};
-use serde_json::{Value, json};
+use chain_spec::{ChainSpec, CheckedBlock, Transaction, Txid};
+use serde_json::json;
+
+pub use blocks::BlockReader;
+use blocks::decode;
 
 use crate::client::{Client, ClientError};
 use crate::keystore::{KeyError, Keyring};
 use crate::ledger::{Ledger, Owns};
 use crate::view::{State, View};
 
-/// Blocks or transactions asked for at once, at first and at most.
+/// Transactions asked for at once.
 const BATCH_MAX: usize = 256;
-const BATCH_FIRST: usize = 16;
-/// A batch of blocks is sized to bring about this much.
-const BATCH_BYTES: usize = 4 << 20;
-/// Core's `RPC_INVALID_ADDRESS_OR_KEY`.
-const NOT_FOUND: i64 = -5;
 /// Reorganisations during one sync after which it gives up.
 const REORGS_MAX: usize = 100;
 /// Mempool transactions looked at; a larger mempool's rest is seen once it is in a block.
@@ -126,6 +124,31 @@ impl Keys for Keyring {
     }
 }
 
+/// Connects a block if it follows the ledger's tip; gives whether it does. Repeats it while it makes the look-ahead grow: a
+/// later output of the same block may pay a key that an earlier one brought into view.
+pub fn connect_block(
+    ledger: &mut Ledger,
+    keys: &mut dyn Keys,
+    spec: &ChainSpec,
+    block: &CheckedBlock,
+) -> Result<bool, KeyError> {
+    let height = match ledger.tip() {
+        Some((height, hash)) if block.header().previous == hash => height + 1,
+        None => 0,
+        Some(_) => return Ok(false),
+    };
+    loop {
+        let watched = keys.watched();
+        // Where genesis' outputs are no coins, only its place in the chain matters.
+        let is_coinless = height == 0 && !spec.genesis_spendable;
+        let owns: &mut Owns = if is_coinless { &mut |_| Ok(false) } else { &mut |hash| keys.observe(hash) };
+        ledger.connect(height, block, owns)?;
+        if keys.watched() == watched {
+            return Ok(true);
+        }
+    }
+}
+
 /// One scan of one node.
 pub struct Scan<'a> {
     /// Whom to ask.
@@ -145,23 +168,15 @@ impl Scan<'_> {
     pub fn blocks(&mut self) -> Result<SyncReport, SyncError> {
         self.check_chain()?;
         let mut report = SyncReport::default();
-        let mut batch = BATCH_FIRST;
+        let mut reader = BlockReader::new(self.client, self.spec);
         for _ in 0..REORGS_MAX {
             report.rolled_back += self.roll_back_to_fork(&mut report.reversed)?;
             let target = self.client.block_count()?;
             while let Some(from) = self.next_height().filter(|from| *from <= target) {
-                let count = batch.min((target - from) as usize + 1) as u32;
-                let (blocks, bytes) = match self.fetch(from, count) {
-                    // Blocks have become larger than those before them.
-                    Err(SyncError::Client(ClientError::TooLarge { .. })) if batch > 1 => {
-                        batch = (batch / 8).max(1);
-                        continue;
-                    }
-                    other => other?,
-                };
+                let (count, blocks) = reader.next(from, target)?;
                 let complete = blocks.len() == count as usize;
                 for block in blocks {
-                    if !self.connect(&block)? {
+                    if !connect_block(self.ledger, self.keys, self.spec, &block)? {
                         break;
                     }
                     report.connected += 1;
@@ -171,7 +186,6 @@ impl Scan<'_> {
                 if !complete || self.next_height() != Some(from + count) {
                     break; // reorganised under our hands: look for the fork again
                 }
-                batch = (BATCH_BYTES / (bytes / count as usize).max(1)).clamp(1, BATCH_MAX);
             }
             let tip =
                 self.client.read::<String>("getbestblockhash", self.client.call("getbestblockhash", json!([]))?)?;
@@ -217,74 +231,6 @@ impl Scan<'_> {
         Ok(tip + 1)
     }
 
-    /// The active blocks from `from` on and their size, fewer than `count` if the chain became shorter meanwhile.
-    fn fetch(&self, from: u32, count: u32) -> Result<(Vec<CheckedBlock>, usize), SyncError> {
-        let heights = (from..from + count).map(|height| json!([height])).collect();
-        let mut hashes = Vec::new();
-        for answer in self.client.batch("getblockhash", heights)? {
-            match answer {
-                Ok(value) => hashes.push(self.client.hash("getblockhash", &value)?),
-                Err(_) => break,
-            }
-        }
-        let queries = hashes.iter().map(|hash| json!([hash.to_string(), 0])).collect();
-        let (mut blocks, mut bytes) = (Vec::with_capacity(hashes.len()), 0);
-        for (answer, hash) in self.client.batch("getblock", queries)?.into_iter().zip(&hashes) {
-            let value = match answer {
-                Ok(value) => value,
-                // Gone with a reorganisation, from a node that does not keep what it has left behind.
-                Err(error) if error.code == NOT_FOUND => break,
-                Err(error) => return Err(ClientError::Rpc { method: "getblock".into(), error }.into()),
-            };
-            bytes += value.as_str().map_or(0, |text| text.len() / 2);
-            let block: Block = self.decode("getblock", &value)?;
-            if block.hash() != *hash {
-                return Err(self.client.bad_answer("getblock", format!("not the block {hash}")).into());
-            }
-            blocks.push(self.check(block)?);
-        }
-        Ok((blocks, bytes))
-    }
-
-    /// Refuses a block that nobody can have mined, or whose transactions are not its own: a node that lies about a coin's
-    /// value would make us sign away the difference as a fee.
-    fn check(&self, block: Block) -> Result<CheckedBlock, SyncError> {
-        let hash = block.hash();
-        if hash == self.spec.genesis_hash() {
-            // Right by definition, and no node's word is needed for it.
-            return Ok(CheckedBlock::from_store(Arc::new(self.spec.genesis.clone())));
-        }
-        let invalid = |error: String| self.client.bad_answer("getblock", format!("block {hash} is invalid: {error}"));
-        check_proof_of_work(&block.header, self.spec).map_err(|error| invalid(error.to_string()))?;
-        Ok(check_block(Arc::new(block), self.spec).map_err(|error| invalid(error.to_string()))?)
-    }
-
-    fn decode<T: Decode>(&self, method: &str, value: &Value) -> Result<T, ClientError> {
-        let bytes = value.as_str().and_then(|text| hex::decode(text).ok());
-        let bytes = bytes.ok_or_else(|| self.client.bad_answer(method, "not hexadecimal"))?;
-        T::from_bytes(&bytes).map_err(|error| self.client.bad_answer(method, error.to_string()))
-    }
-
-    /// Connects a block if it follows the tip. Repeats it while it makes the look-ahead grow: a later output of the same
-    /// block may pay a key that an earlier one brought into view.
-    fn connect(&mut self, block: &CheckedBlock) -> Result<bool, KeyError> {
-        let height = match self.ledger.tip() {
-            Some((height, hash)) if block.header().previous == hash => height + 1,
-            None => 0,
-            Some(_) => return Ok(false),
-        };
-        loop {
-            let watched = self.keys.watched();
-            // Where genesis' outputs are no coins, only its place in the chain matters.
-            let is_coinless = height == 0 && !self.spec.genesis_spendable;
-            let owns: &mut Owns = if is_coinless { &mut |_| Ok(false) } else { &mut |hash| self.keys.observe(hash) };
-            self.ledger.connect(height, block, owns)?;
-            if self.keys.watched() == watched {
-                return Ok(true);
-            }
-        }
-    }
-
     /// Looks at the node's mempool, and sends own transactions again that it lacks if `lost` says so.
     pub fn mempool(&mut self, now_s: u32, lost: Lost, report: &mut SyncReport) -> Result<(), SyncError> {
         let present: HashSet<Txid> = self.client.mempool()?.into_iter().take(MEMPOOL_MAX).collect();
@@ -296,7 +242,7 @@ impl Scan<'_> {
             // One that left the mempool since brings an error, and is not asked about again.
             for (value, txid) in self.client.batch("getrawtransaction", queries)?.into_iter().zip(txids) {
                 let Ok(value) = value else { continue };
-                let transaction: Transaction = self.decode("getrawtransaction", &value)?;
+                let transaction: Transaction = decode(self.client, "getrawtransaction", &value)?;
                 if transaction.txid() != *txid {
                     let reason = format!("not the transaction {txid}");
                     return Err(self.client.bad_answer("getrawtransaction", reason).into());
@@ -366,7 +312,7 @@ impl Scan<'_> {
             for (sequence, txid, transaction, sent) in lost {
                 match self.client.send_transaction(&transaction) {
                     Ok(()) => {
-                        self.ledger.set_in_mempool(&txid, true);
+                        self.ledger.set_in_mempool(&txid);
                         report.rebroadcast.push(txid);
                     }
                     Err(ClientError::Rpc { error, .. }) => {

@@ -299,6 +299,14 @@ impl<'a> View<'a> {
         found.len() as u32
     }
 
+    /// Unconfirmed transactions that descend from this one, without it.
+    pub fn descendants(&self, txid: &Txid) -> Vec<Txid> {
+        let mut found = BTreeSet::new();
+        self.collect_descendants(txid, &mut found);
+        found.remove(txid);
+        found.into_iter().collect()
+    }
+
     fn chain_joined(&self, txid: &Txid) -> u32 {
         let mut ancestors = BTreeSet::new();
         self.collect_ancestors(txid, &mut ancestors);

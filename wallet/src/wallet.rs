@@ -1,4 +1,7 @@
-//! The wallet: keys, ledger and file together. What the command line, the launcher and the attack lab use.
+//! The wallet: keys, ledger, labels and file together. What the command line, the launcher and the attack lab use.
+//!
+//! This file makes, opens, saves and follows the chain; [`mod@payment`] builds and sends, [`mod@replace`] bumps and
+//! cancels, [`sweep`] takes a foreign key's coins, [`mod@offline`] speaks PSBT and signs messages.
 //!
 //! ```no_run
 //! # use wallet::{Wallet, Words, Password, Client, Auth, PaymentOptions};
@@ -13,91 +16,43 @@
 //! # Ok(()) }
 //! ```
 
+mod error;
+pub mod offline;
+pub mod payment;
+pub mod replace;
 pub mod sweep;
 
 use std::path::Path;
 
-use chain_spec::address::AddressError;
-use chain_spec::spec::SpecError;
-use chain_spec::{Address, Amount, ChainSpec, Outpoint, TxOut, Txid};
+use chain_spec::{Address, ChainSpec, CheckedBlock, PrivateKey, Txid};
+use zeroize::Zeroizing;
 
-use crate::build::{self, BuildError, PaymentOptions, SignedPayment};
-use crate::client::{Client, ClientError};
+use crate::client::Client;
 use crate::clock;
-use crate::fee::{FeeRate, INPUT_SIZE};
-use crate::file::{Cost, FileError, LOCK_WAIT_MS, Password, WalletFile};
-use crate::keystore::{self, Branch, GAP_LIMIT, KeyError, KeyPath, Keyring, Words};
+use crate::file::{Cost, LOCK_WAIT_MS, Password, WalletFile};
+use crate::keystore::descriptor::WatchedKey;
+use crate::keystore::{self, Account, Branch, KeyError, KeyPath, Keyring, Words};
+use crate::labels::Labels;
 use crate::ledger::Ledger;
-use crate::record::{Record, RecordError};
-use crate::sync::{Lost, Progress, Scan, SyncError, SyncReport};
+use crate::record::{AccountRecord, ImportedKey, Record, Source};
+use crate::sync::{Lost, Progress, Scan, SyncReport, connect_block};
 use crate::view::{Balance, HistoryLine, State, View, WalletCoin};
 
-/// Anything that can go wrong; every message is one line that names the thing and the remedy.
-#[derive(Debug, thiserror::Error)]
-pub enum WalletError {
-    /// Words or keys.
-    #[error(transparent)]
-    Key(#[from] KeyError),
-    /// The wallet file.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// Its contents.
-    #[error(transparent)]
-    Record(#[from] RecordError),
-    /// The chain spec in it.
-    #[error("the wallet's chain spec is unusable: {0}")]
-    Spec(#[from] SpecError),
-    /// An address.
-    #[error("{text:?}: {error}")]
-    Address {
-        /// As given.
-        text: String,
-        /// What is wrong with it.
-        error: AddressError,
-    },
-    /// A payment.
-    #[error(transparent)]
-    Build(#[from] BuildError),
-    /// The node.
-    #[error(transparent)]
-    Client(#[from] ClientError),
-    /// Following the node's chain.
-    #[error(transparent)]
-    Sync(#[from] SyncError),
-    /// The node found the payment invalid or against its policy, so the wallet has forgotten it.
-    #[error("the node refuses the payment ({0}): nothing was sent")]
-    Refused(String),
-    /// The node gave no answer, or another error than a refusal: it may have taken the payment.
-    #[error(
-        "{error}; whether the node has payment {txid} is unknown: it is kept and sent again by the next command, do not pay twice"
-    )]
-    Unsent {
-        /// The payment.
-        txid: Txid,
-        /// What happened.
-        error: ClientError,
-    },
-    /// Only an unconfirmed transaction can be given up.
-    #[error("{0} is not an unconfirmed transaction of this wallet")]
-    NotUnconfirmed(Txid),
-    /// A transaction that the node still holds would be mined all the same.
-    #[error("the node still holds {0} and may mine it: `cancel {0}` replaces it by a payment to yourself")]
-    InMempool(Txid),
-}
+pub use error::WalletError;
 
-/// Unconfirmed transactions in a row that nodes accept, the new one included (Core: `-limitancestorcount`).
-const CHAIN_MAX: u32 = 25;
-/// How long a chain of unconfirmed transactions may become: the shortest that suffices is taken (as Core's wallet does).
-const CHAIN_TIERS: [u32; 5] = [0, 2, 6, 12, CHAIN_MAX - 1];
+/// What the keys come from.
+enum Secret {
+    Words { words: Words, passphrase: Zeroizing<String> },
+    Watched,
+}
 
 /// See the module's documentation.
 pub struct Wallet {
     spec: ChainSpec,
-    words: Words,
-    passphrase: zeroize::Zeroizing<String>,
+    secret: Secret,
     keys: Keyring,
     ledger: Ledger,
-    gap_limit: u32,
+    labels: Labels,
     file: Option<WalletFile>,
 }
 
@@ -105,9 +60,15 @@ impl Wallet {
     /// A wallet that lives in memory only; the chain holds all it needs. `passphrase` is BIP39's, usually empty.
     pub fn in_memory(spec: ChainSpec, words: &Words, passphrase: &str) -> Result<Wallet, WalletError> {
         let keys = Keyring::new(words, passphrase, &spec)?;
-        let passphrase = zeroize::Zeroizing::new(passphrase.to_owned());
-        let (words, ledger) = (words.clone(), Ledger::default());
-        Ok(Wallet { spec, words, passphrase, keys, ledger, gap_limit: GAP_LIMIT, file: None })
+        let secret = Secret::Words { words: words.clone(), passphrase: Zeroizing::new(passphrase.to_owned()) };
+        Ok(Wallet { spec, secret, keys, ledger: Ledger::default(), labels: Labels::default(), file: None })
+    }
+
+    /// A wallet in memory that watches accounts and cannot spend.
+    pub fn watch_in_memory(spec: ChainSpec, accounts: Vec<WatchedKey>) -> Result<Wallet, WalletError> {
+        let keys = Keyring::watch_only(accounts, &spec)?;
+        let (ledger, labels) = (Ledger::default(), Labels::default());
+        Ok(Wallet { spec, secret: Secret::Watched, keys, ledger, labels, file: None })
     }
 
     /// Writes a new wallet file. The same call restores a wallet: the first sync finds its history.
@@ -118,11 +79,24 @@ impl Wallet {
         passphrase: &str,
         password: &Password,
     ) -> Result<Wallet, WalletError> {
-        let cost = if matches!(password, Password::None) { Cost::LEAST } else { Cost::STRONG };
-        let mut wallet = Wallet::in_memory(spec, words, passphrase)?;
-        wallet.file = Some(WalletFile::create(path, password, cost)?);
-        wallet.save()?;
-        Ok(wallet)
+        Wallet::in_memory(spec, words, passphrase)?.write_new(path, password)
+    }
+
+    /// Writes a new wallet file that watches accounts and cannot spend.
+    pub fn create_watching(
+        path: &Path,
+        spec: ChainSpec,
+        accounts: Vec<WatchedKey>,
+        password: &Password,
+    ) -> Result<Wallet, WalletError> {
+        Wallet::watch_in_memory(spec, accounts)?.write_new(path, password)
+    }
+
+    /// Writes a wallet that lived in memory to a new file.
+    pub fn write_new(mut self, path: &Path, password: &Password) -> Result<Wallet, WalletError> {
+        self.file = Some(WalletFile::create(path, password, cost_of(password))?);
+        self.save()?;
+        Ok(self)
     }
 
     /// Opens a wallet file and locks it against other processes, waiting up to [`LOCK_WAIT_MS`] for one that has it.
@@ -130,10 +104,20 @@ impl Wallet {
         Wallet::open_waiting(path, password, LOCK_WAIT_MS)
     }
 
-    /// [`Wallet::open`] with another wait, milliseconds.
+    /// [`Wallet::open`] with another wait, milliseconds. A file whose password is cheaper to guess than today's files, or
+    /// which has an older format, is written anew.
     pub fn open_waiting(path: &Path, password: &Password, wait_ms: u64) -> Result<Wallet, WalletError> {
-        let (file, payload) = WalletFile::open(path, password, wait_ms)?;
-        Wallet::load(file, &payload)
+        let (mut file, payload) = WalletFile::open(path, password, wait_ms)?;
+        let is_old = !file.is_current();
+        let is_weak = !file.is_open() && !file.cost().covers(&Cost::STRONG);
+        if is_weak {
+            file.set_password(password, Cost::STRONG)?;
+        }
+        let mut wallet = Wallet::load(file, &payload)?;
+        if is_old || is_weak {
+            wallet.save()?;
+        }
+        Ok(wallet)
     }
 
     /// Opens a wallet file without waiting for a process that has it locked. While one has, nothing is saved: a sync is
@@ -151,17 +135,34 @@ impl Wallet {
     }
 
     fn load(file: WalletFile, payload: &[u8]) -> Result<Wallet, WalletError> {
-        let record = Record::from_bytes(payload)?;
+        let mut record =
+            if file.version() == 1 { Record::from_format_1(payload) } else { Record::from_bytes(payload) }?;
         let spec = ChainSpec::from_toml(&record.spec)?;
-        let mut wallet = Wallet::in_memory(spec, &Words::from_entropy(&record.entropy)?, &record.passphrase)?;
-        wallet.set_gap_limit(record.gap_limit)?;
-        wallet.keys.reserve(Branch::External, record.next[0])?;
-        wallet.keys.reserve(Branch::Change, record.next[1])?;
+        let mut wallet = match &record.source {
+            Source::Words { entropy, passphrase } => {
+                Wallet::in_memory(spec, &Words::from_entropy(entropy)?, passphrase)?
+            }
+            Source::Watched(descriptors) => {
+                let parse = |text: &String| keystore::descriptor::parse(text, &spec);
+                let accounts = descriptors.iter().map(parse).collect::<Result<_, _>>()?;
+                Wallet::watch_in_memory(spec, accounts)?
+            }
+        };
+        for (number, account) in (0..).zip(std::mem::take(&mut record.accounts)) {
+            let AccountRecord { name, is_listed, next, hashes } = account;
+            wallet.keys.restore_account(number, name, is_listed, next, hashes)?;
+        }
+        wallet.keys.set_gap_limit(record.gap_limit)?;
+        for key in &record.imported {
+            let key = PrivateKey::from_bytes(&key.secret, key.is_compressed);
+            wallet.keys.import(key.map_err(|error| KeyError::Derivation(error.to_string()))?);
+        }
+        wallet.labels = Labels::restore(std::mem::take(&mut record.labels), std::mem::take(&mut record.frozen));
         for (height, hash) in record.checkpoints() {
             wallet.ledger.restore_checkpoint(height, hash);
         }
-        for entry in record.entries()? {
-            wallet.ledger.restore_entry(entry, &mut |hash| wallet.keys.observe(hash))?;
+        for entry in record.take_entries() {
+            wallet.ledger.restore_entry(entry?, &mut |hash| wallet.keys.observe(hash))?;
         }
         wallet.file = Some(file);
         Ok(wallet)
@@ -170,12 +171,28 @@ impl Wallet {
     /// Makes the present state durable. Does nothing for a wallet in memory.
     pub fn save(&mut self) -> Result<(), WalletError> {
         let Some(file) = &mut self.file else { return Ok(()) };
+        let source = match &self.secret {
+            Secret::Words { words, passphrase } => {
+                Source::Words { entropy: words.to_entropy().to_vec(), passphrase: passphrase.to_string() }
+            }
+            Secret::Watched => Source::Watched(self.keys.all_accounts().iter().map(Account::source).collect()),
+        };
+        let branches = [Branch::External, Branch::Change];
+        let account = |(number, account): (u32, &Account)| AccountRecord {
+            name: account.name().to_owned(),
+            is_listed: account.is_listed(),
+            next: branches.map(|branch| self.keys.next_index(number, branch)),
+            hashes: branches.map(|branch| account.hashes(branch).to_vec()),
+        };
+        let imported = |key: &PrivateKey| ImportedKey { secret: key.to_bytes(), is_compressed: key.is_compressed() };
         let mut record = Record {
-            entropy: self.words.to_entropy().to_vec(),
-            passphrase: self.passphrase.to_string(),
+            source,
             spec: self.spec.to_toml(),
-            next: [Branch::External, Branch::Change].map(|branch| self.keys.next_index(branch)),
-            gap_limit: self.gap_limit,
+            gap_limit: self.keys.gap_limit(),
+            accounts: (0..).zip(self.keys.all_accounts()).map(account).collect(),
+            imported: self.keys.imported().map(|(_, key)| imported(key)).collect(),
+            labels: self.labels.iter().map(|(thing, label)| (thing.to_owned(), label.to_owned())).collect(),
+            frozen: self.labels.frozen().map(|coin| (*coin.txid.as_bytes(), coin.index)).collect(),
             checkpoints: Vec::new(),
             entries: Vec::new(),
         };
@@ -184,19 +201,38 @@ impl Wallet {
         Ok(())
     }
 
+    /// Encrypts the file under another password from now on, and removes the backup that the old one opens.
+    pub fn change_password(&mut self, password: &Password) -> Result<(), WalletError> {
+        if let Some(file) = &mut self.file {
+            file.set_password(password, cost_of(password))?;
+        }
+        self.save()
+    }
+
     /// The chain it belongs to.
     pub fn spec(&self) -> &ChainSpec {
         &self.spec
     }
 
+    /// Its file, unless it lives in memory.
+    pub fn file(&self) -> Option<&WalletFile> {
+        self.file.as_ref()
+    }
+
     /// Its words: whoever has them has the coins.
-    pub fn words(&self) -> &Words {
-        &self.words
+    pub fn words(&self) -> Result<&Words, WalletError> {
+        match &self.secret {
+            Secret::Words { words, .. } => Ok(words),
+            Secret::Watched => Err(WalletError::NoWords),
+        }
     }
 
     /// Its BIP39 passphrase, usually empty.
     pub fn passphrase(&self) -> &str {
-        &self.passphrase
+        match &self.secret {
+            Secret::Words { passphrase, .. } => passphrase,
+            Secret::Watched => "",
+        }
     }
 
     /// What it knows of the chain.
@@ -209,6 +245,16 @@ impl Wallet {
         &self.keys
     }
 
+    /// What its owner wrote beside things, and which coins are frozen.
+    pub fn labels(&self) -> &Labels {
+        &self.labels
+    }
+
+    /// The same, to be changed; [`Wallet::save`] makes it durable.
+    pub fn labels_mut(&mut self) -> &mut Labels {
+        &mut self.labels
+    }
+
     /// States, coins, balance and history as of the last sync.
     pub fn view(&self) -> View<'_> {
         View::new(&self.ledger, self.spec.coinbase_maturity)
@@ -216,8 +262,31 @@ impl Wallet {
 
     /// Looks further ahead for used keys than BIP44's 20; for wallets whose owner handed out many unused addresses.
     pub fn set_gap_limit(&mut self, gap_limit: u32) -> Result<(), WalletError> {
-        self.gap_limit = gap_limit.max(GAP_LIMIT);
-        Ok(self.keys.set_gap_limit(self.gap_limit)?)
+        Ok(self.keys.set_gap_limit(gap_limit)?)
+    }
+
+    /// Makes the next account and gives its number.
+    pub fn create_account(&mut self, name: Option<&str>) -> Result<u32, WalletError> {
+        let number = self.keys.create_account(name)?;
+        self.save()?;
+        Ok(number)
+    }
+
+    /// Gives an account a name.
+    pub fn rename_account(&mut self, number: u32, name: &str) -> Result<(), WalletError> {
+        self.keys.rename_account(number, name)?;
+        self.save()
+    }
+
+    /// Takes a key that the words do not make, and forgets the chain, so that the next sync finds its coins. Returns whether
+    /// it is new.
+    pub fn import_key(&mut self, key: PrivateKey) -> Result<bool, WalletError> {
+        let is_new = self.keys.import(key);
+        if is_new {
+            self.rescan();
+            self.save()?;
+        }
+        Ok(is_new)
     }
 
     /// Forgets the chain, so that the next sync reads it from its first block. Own unconfirmed payments are kept.
@@ -230,15 +299,28 @@ impl Wallet {
         Address::parse(text, &self.spec).map_err(|error| WalletError::Address { text: text.to_owned(), error })
     }
 
-    /// The first address that was neither handed out nor paid: stays the same until it is.
+    /// The first address of account 0 that was neither handed out nor paid: stays the same until it is.
     pub fn address(&self) -> Result<Address, WalletError> {
-        self.address_at(KeyPath { branch: Branch::External, index: self.keys.next_index(Branch::External) })
+        self.address_of(0)
+    }
+
+    /// The same of any account.
+    pub fn address_of(&self, account: u32) -> Result<Address, WalletError> {
+        self.keys.account(account)?;
+        let index = self.keys.next_index(account, Branch::External);
+        self.address_at(KeyPath { account, branch: Branch::External, index })
     }
 
     /// Hands out [`Wallet::address`], saves, and moves on to the next.
     pub fn new_address(&mut self) -> Result<Address, WalletError> {
-        let address = self.address()?;
-        self.keys.reserve(Branch::External, self.keys.next_index(Branch::External) + 1)?;
+        self.new_address_of(0)
+    }
+
+    /// The same of any account.
+    pub fn new_address_of(&mut self, account: u32) -> Result<Address, WalletError> {
+        let address = self.address_of(account)?;
+        let next = self.keys.next_index(account, Branch::External) + 1;
+        self.keys.reserve(account, Branch::External, next)?;
         self.save()?;
         Ok(address)
     }
@@ -247,6 +329,11 @@ impl Wallet {
     pub fn address_at(&self, path: KeyPath) -> Result<Address, WalletError> {
         let hash = self.keys.hash(path).ok_or_else(|| KeyError::Derivation(self.keys.path_text(path)))?;
         Ok(keystore::address(hash, &self.spec))
+    }
+
+    /// Whether an address is one of this wallet's.
+    pub fn owns(&self, address: &Address) -> bool {
+        self.keys.origin(&address.public_key_hash).is_some()
     }
 
     /// Follows the node's chain to its tip, looks at its mempool, sends lost own payments again, and saves. A wallet opened
@@ -269,6 +356,11 @@ impl Wallet {
         self.follow(client, Lost::Leave, &mut |_| {})
     }
 
+    /// Takes the next block of the chain from somewhere else than a node; gives whether it follows the last one seen.
+    pub fn connect(&mut self, block: &CheckedBlock) -> Result<bool, WalletError> {
+        Ok(connect_block(&mut self.ledger, &mut self.keys, &self.spec, block)?)
+    }
+
     fn follow(
         &mut self,
         client: &Client,
@@ -289,9 +381,26 @@ impl Wallet {
         self.view().balance()
     }
 
+    /// The sums of one account's coins.
+    pub fn balance_of(&self, account: u32) -> Balance {
+        Balance::of_coins(&self.coins_of(Some(account)))
+    }
+
     /// Its unspent coins, spendable ones first.
     pub fn coins(&self) -> Vec<WalletCoin> {
         self.view().coins()
+    }
+
+    /// The same of one account. Imported keys are in account 0.
+    pub fn coins_of(&self, account: Option<u32>) -> Vec<WalletCoin> {
+        let mut coins = self.coins();
+        coins.retain(|coin| account.is_none_or(|account| self.account_of(&coin.public_key_hash) == account));
+        coins
+    }
+
+    /// The account a key of ours belongs to.
+    fn account_of(&self, hash: &[u8; 20]) -> u32 {
+        self.keys.path(hash).map_or(0, |path| path.account)
     }
 
     /// What happened, oldest first.
@@ -303,126 +412,9 @@ impl Wallet {
     pub fn state(&self, txid: &Txid) -> Option<State> {
         self.view().state(txid)
     }
+}
 
-    /// Builds and signs a payment from spendable coins, with change to a fresh own address. Sends nothing.
-    ///
-    /// Confirmed coins are preferred; unconfirmed change is taken only if they do not suffice, and then from short chains
-    /// first, since nodes take no more than 25 unconfirmed transactions in a row.
-    pub fn build_payment(
-        &self,
-        to: &Address,
-        amount: Amount,
-        options: &PaymentOptions,
-    ) -> Result<SignedPayment, WalletError> {
-        let view = self.view();
-        let mut coins = Vec::new();
-        for outpoint in &options.coins {
-            let coin = view.coin(outpoint).ok_or(BuildError::UnknownCoin(*outpoint))?;
-            if !coin.is_spendable() {
-                return Err(BuildError::UnspendableCoin(*outpoint).into());
-            }
-            coins.push(coin);
-        }
-        let mut balance = view.balance();
-        if options.coins.is_empty() {
-            coins = view.coins().into_iter().filter(WalletCoin::is_spendable).collect();
-        }
-        coins.sort_by_key(|coin| coin.outpoint);
-        coins.dedup_by_key(|coin| coin.outpoint);
-        if !options.coins.is_empty() {
-            balance = Balance::of_coins(&coins);
-        }
-        let change = self.change_hash()?;
-        let mut failure = None;
-        for chain_max in CHAIN_TIERS {
-            let usable: Vec<WalletCoin> = coins.iter().filter(|coin| coin.chain <= chain_max).copied().collect();
-            match build::pay(&usable, &balance, to, amount, change, options, &|hash| self.key_of(hash)) {
-                Ok(payment) if view.chain_of(&payment.outpoints()) < CHAIN_MAX => return Ok(payment),
-                Ok(_) => failure = Some(BuildError::ChainTooLong),
-                // With longer chains there may be enough; if some are too long for any node, that is the reason.
-                Err(error @ (BuildError::NotEnoughFunds { .. } | BuildError::TooManyInputs)) => {
-                    let are_all = usable.len() == coins.len();
-                    failure = Some(if are_all || chain_max + 1 < CHAIN_MAX { error } else { BuildError::ChainTooLong });
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(failure.unwrap_or(BuildError::TooManyInputs).into())
-    }
-
-    /// Spends exactly these coins, even if they are spent already, on `outputs`; the rest comes back to a change address.
-    /// With no outputs all of it does: a double spend to oneself. For studies of such; see also [`Wallet::broadcast`].
-    pub fn build_from_coins(
-        &self,
-        coins: &[Outpoint],
-        outputs: Vec<TxOut>,
-        fee_rate: FeeRate,
-    ) -> Result<SignedPayment, WalletError> {
-        let view = self.view();
-        let find = |outpoint: &Outpoint| view.coin_even_if_spent(outpoint).ok_or(BuildError::UnknownCoin(*outpoint));
-        let coins = coins.iter().map(find).collect::<Result<Vec<_>, _>>()?;
-        let change = self.change_hash()?;
-        Ok(build::spend(&coins, outputs, change, fee_rate, INPUT_SIZE, &|hash| self.key_of(hash))?)
-    }
-
-    /// A transaction that conflicts with `payment`: spends the same coins to this wallet instead.
-    pub fn build_conflict(&self, payment: &SignedPayment, fee_rate: FeeRate) -> Result<SignedPayment, WalletError> {
-        let coins: Vec<Outpoint> = payment.inputs.iter().map(|coin| coin.outpoint).collect();
-        self.build_from_coins(&coins, Vec::new(), fee_rate)
-    }
-
-    /// Records a payment, saves, and gives it to the node. If the node refuses it, the wallet forgets it again; if the
-    /// node gives no answer, or an error that is no refusal, the payment is kept and sent again by the next sync.
-    pub fn send(&mut self, client: &Client, payment: &SignedPayment) -> Result<Txid, WalletError> {
-        let txid = payment.txid();
-        self.record(payment)?;
-        match client.send_transaction(&payment.transaction) {
-            Ok(()) => {
-                self.ledger.set_in_mempool(&txid, true);
-                self.save()?;
-                Ok(txid)
-            }
-            Err(ClientError::Rpc { error, .. }) if error.is_refusal() => {
-                self.ledger.forget(&txid);
-                self.save()?;
-                Err(WalletError::Refused(error.message))
-            }
-            Err(error) => Err(WalletError::Unsent { txid, error }),
-        }
-    }
-
-    /// Makes a payment known to the wallet, as [`Wallet::send`] does, without giving it to a node.
-    pub fn record(&mut self, payment: &SignedPayment) -> Result<(), WalletError> {
-        let now_s = clock::now_s();
-        self.ledger.record_sent(&payment.transaction, now_s, &mut |hash| self.keys.observe(hash))?;
-        self.save()
-    }
-
-    /// Gives a transaction to a node without recording it: the node decides which of two conflicting ones wins.
-    pub fn broadcast(client: &Client, payment: &SignedPayment) -> Result<Txid, WalletError> {
-        client.send_transaction(&payment.transaction)?;
-        Ok(payment.txid())
-    }
-
-    /// Gives up an unconfirmed transaction that no mempool holds: it is not sent again, and its coins may be spent. If it
-    /// is mined after all, the wallet counts it. Ask the node first, with [`Wallet::look`].
-    pub fn abandon(&mut self, txid: &Txid) -> Result<(), WalletError> {
-        if self.ledger.entry(txid).is_some_and(|entry| entry.in_mempool) {
-            return Err(WalletError::InMempool(*txid));
-        }
-        if !self.ledger.abandon(txid) {
-            return Err(WalletError::NotUnconfirmed(*txid));
-        }
-        self.save()
-    }
-
-    fn change_hash(&self) -> Result<[u8; 20], WalletError> {
-        let path = KeyPath { branch: Branch::Change, index: self.keys.next_index(Branch::Change) };
-        Ok(self.keys.hash(path).ok_or_else(|| KeyError::Derivation(self.keys.path_text(path)))?)
-    }
-
-    fn key_of(&self, hash: &[u8; 20]) -> Result<chain_spec::PrivateKey, KeyError> {
-        let path = self.keys.path(hash).ok_or_else(|| KeyError::Derivation("a foreign address".into()))?;
-        self.keys.private_key(path)
-    }
+/// Where there is no password there is nothing to guess.
+fn cost_of(password: &Password) -> Cost {
+    if matches!(password, Password::None) { Cost::LEAST } else { Cost::STRONG }
 }

@@ -2,7 +2,7 @@
 
 use chain_spec::{Address, Amount, ChainSpec, Encode};
 
-use comfy_table::{CellAlignment, Table, TableStyle};
+use comfy_table::{Cell, CellAlignment, Color, Table, TableStyle};
 use serde::Serialize;
 use serde_json::ser::Formatter;
 use serde_json::{Value, json};
@@ -11,6 +11,9 @@ use crate::build::SignedPayment;
 use crate::fee::FeeRate;
 use crate::keystore;
 use crate::view::{Balance, CoinState, HistoryLine, Kind, State, WalletCoin};
+use crate::wallet::Wallet;
+
+use super::error::CliError;
 
 /// JSON as one line.
 pub(super) fn json_line(value: &Value) -> String {
@@ -46,16 +49,40 @@ pub(super) fn json_amount(amount: Amount) -> Value {
     json_number(&amount.to_string())
 }
 
-fn json_number(text: &str) -> Value {
+pub(super) fn json_number(text: &str) -> Value {
     text.parse::<f64>().map_or(Value::Null, Value::from)
 }
 
+/// The colour of a cell that says how far a payment or coin is; only a terminal gets it, and not with NO_COLOR.
+fn colour(text: &str) -> Option<Color> {
+    let begins = |words: &[&str]| words.iter().any(|word| text.starts_with(word));
+    if begins(&["conflicted", "REVERSED", "orphaned"]) {
+        Some(Color::Red)
+    } else if begins(&["unconfirmed", "immature", "frozen", "abandoned"]) {
+        Some(Color::Yellow)
+    } else if begins(&["confirmed"]) || text.ends_with(" conf") {
+        Some(Color::Green)
+    } else {
+        None
+    }
+}
+
+/// What is said of an address that is not in the wallet.
+pub(super) fn not_ours(address: &str) -> String {
+    format!("{address} is not an address of this wallet: list them with `addresses --change`")
+}
+
 /// A table without lines; the columns in `right` are aligned to the right.
-fn table(header: &[&str], right: &[usize], rows: Vec<Vec<String>>) -> String {
+pub(super) fn table(header: &[&str], right: &[usize], rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_style(TableStyle::new()).set_header(header.to_vec());
+    let plain = std::env::var_os("NO_COLOR").is_some();
     for row in rows {
-        table.add_row(row);
+        let cell = |text: String| match colour(&text).filter(|_| !plain) {
+            Some(colour) => Cell::new(text).fg(colour),
+            None => Cell::new(text),
+        };
+        table.add_row(row.into_iter().map(cell).collect::<Vec<_>>());
     }
     for &index in right {
         if let Some(column) = table.column_mut(index) {
@@ -96,34 +123,47 @@ fn coin_state(coin: &WalletCoin) -> String {
     }
 }
 
-pub(super) fn coins_json(coins: &[WalletCoin], spec: &ChainSpec) -> Value {
+pub(super) fn coins_json(coins: &[WalletCoin], wallet: &Wallet) -> Value {
     let list: Vec<Value> = coins
         .iter()
         .map(|coin| {
             json!({
                 "txid": coin.outpoint.txid.to_string(), "vout": coin.outpoint.index, "amount": json_amount(coin.value),
-                "address": address(&coin.public_key_hash, spec).to_string(), "confirmations": coin.confirmations,
-                "state": coin_state(coin), "spendable": coin.is_spendable(),
+                "address": address(&coin.public_key_hash, wallet.spec()).to_string(),
+                "confirmations": coin.confirmations, "state": coin_state(coin), "spendable": coin.is_spendable(),
+                "frozen": wallet.labels().is_frozen(&coin.outpoint), "label": coin_label(coin, wallet),
             })
         })
         .collect();
     json!({ "coins": list })
 }
 
-pub(super) fn coins_text(coins: &[WalletCoin], spec: &ChainSpec) -> String {
+/// The coin's own label, or its address'.
+fn coin_label(coin: &WalletCoin, wallet: &Wallet) -> String {
+    let labels = wallet.labels();
+    let of_address = || labels.get(&address(&coin.public_key_hash, wallet.spec()).to_string());
+    labels.get(&coin.outpoint.to_string()).or_else(of_address).unwrap_or_default().to_owned()
+}
+
+pub(super) fn coins_text(coins: &[WalletCoin], wallet: &Wallet) -> String {
     if coins.is_empty() {
         return "no coins\n".into();
     }
+    let state = |coin: &WalletCoin| match wallet.labels().is_frozen(&coin.outpoint) {
+        true => format!("frozen, {}", coin_state(coin)),
+        false => coin_state(coin),
+    };
     let row = |coin: &WalletCoin| {
         vec![
             coin.value.to_string(),
-            coin_state(coin),
+            state(coin),
             coin.confirmations.to_string(),
-            address(&coin.public_key_hash, spec).to_string(),
+            address(&coin.public_key_hash, wallet.spec()).to_string(),
             coin.outpoint.to_string(),
+            coin_label(coin, wallet),
         ]
     };
-    table(&["AMOUNT", "STATE", "CONF", "ADDRESS", "COIN"], &[0, 2], coins.iter().map(row).collect())
+    table(&["AMOUNT", "STATE", "CONF", "ADDRESS", "COIN", "LABEL"], &[0, 2], coins.iter().map(row).collect())
 }
 
 /// The line's effect on the balance, with its sign.
@@ -143,16 +183,49 @@ fn state_text(state: &State) -> String {
     }
 }
 
-pub(super) fn history_json(lines: &[HistoryLine], spec: &ChainSpec) -> Value {
-    let list: Vec<Value> = lines.iter().map(|line| history_line_json(line, spec)).collect();
+/// A line of the history with the balance after it.
+pub(super) struct RunningLine {
+    pub(super) line: HistoryLine,
+    /// Everything confirmed or on its way, after this line.
+    pub(super) balance: Amount,
+}
+
+/// Adds up what counts: conflicted, abandoned and orphaned lines do not.
+pub(super) fn with_running_balance(lines: Vec<HistoryLine>) -> Vec<RunningLine> {
+    let mut balance = Amount::ZERO;
+    let running = |line: HistoryLine| {
+        if matches!(line.state, State::Confirmed { .. } | State::Unconfirmed { .. }) {
+            let gained = balance.checked_add(line.received).unwrap_or(Amount::MAX_MONEY);
+            balance = gained.checked_sub(line.spent).unwrap_or_default();
+        }
+        RunningLine { line, balance }
+    };
+    lines.into_iter().map(running).collect()
+}
+
+/// The label of a transaction, or of an address it pays.
+fn line_label(line: &HistoryLine, wallet: &Wallet) -> String {
+    let labels = wallet.labels();
+    let of_address = || line.paid.iter().find_map(|hash| labels.get(&address(hash, wallet.spec()).to_string()));
+    labels.get(&line.txid.to_string()).or_else(of_address).unwrap_or_default().to_owned()
+}
+
+fn line_addresses(line: &HistoryLine, wallet: &Wallet) -> Vec<String> {
+    line.paid.iter().map(|hash| address(hash, wallet.spec()).to_string()).collect()
+}
+
+pub(super) fn history_json(lines: &[RunningLine], wallet: &Wallet) -> Value {
+    let list: Vec<Value> = lines.iter().map(|line| history_line_json(line, wallet)).collect();
     json!({ "transactions": list })
 }
 
-fn history_line_json(line: &HistoryLine, spec: &ChainSpec) -> Value {
-    let paid: Vec<String> = line.paid.iter().map(|hash| address(hash, spec).to_string()).collect();
+fn history_line_json(running: &RunningLine, wallet: &Wallet) -> Value {
+    let line = &running.line;
     let mut value = json!({
         "txid": line.txid.to_string(), "kind": line.kind.name(), "amount": json_number(&net(line)),
-        "state": line.state.name(), "confirmations": line.state.confirmations(), "time": line.time_s, "addresses": paid,
+        "state": line.state.name(), "confirmations": line.state.confirmations(), "time": line.time_s,
+        "addresses": line_addresses(line, wallet), "balance": json_amount(running.balance),
+        "label": line_label(line, wallet),
     });
     if let Some(fee) = line.fee {
         value["fee"] = json_amount(fee);
@@ -166,75 +239,114 @@ fn history_line_json(line: &HistoryLine, spec: &ChainSpec) -> Value {
     value
 }
 
-pub(super) fn history_text(lines: &[HistoryLine]) -> String {
+/// One line's cells: time, kind, amount, fee, balance, state, address, label, transaction.
+fn history_row(running: &RunningLine, wallet: &Wallet) -> Vec<String> {
+    let line = &running.line;
+    let fee = line.fee.filter(|_| line.kind != Kind::Mined).map(|fee| fee.to_string());
+    let addresses = line_addresses(line, wallet);
+    let more = if addresses.len() > 1 { format!(" +{}", addresses.len() - 1) } else { String::new() };
+    vec![
+        utc(line.time_s),
+        line.kind.name().into(),
+        net(line),
+        fee.unwrap_or_default(),
+        running.balance.to_string(),
+        state_text(&line.state),
+        format!("{}{more}", addresses.first().map_or("", String::as_str)),
+        line_label(line, wallet),
+        line.txid.to_string(),
+    ]
+}
+
+const HISTORY_HEADER: [&str; 9] =
+    ["TIME (UTC)", "KIND", "AMOUNT", "FEE", "BALANCE", "STATE", "ADDRESS", "LABEL", "TRANSACTION"];
+
+pub(super) fn history_text(lines: &[RunningLine], wallet: &Wallet) -> String {
     if lines.is_empty() {
         return "no transactions\n".into();
     }
-    let row = |line: &HistoryLine| {
-        let fee = line.fee.filter(|_| line.kind != Kind::Mined).map(|fee| fee.to_string());
-        vec![
-            utc(line.time_s),
-            line.kind.name().into(),
-            net(line),
-            fee.unwrap_or_default(),
-            state_text(&line.state),
-            line.txid.to_string(),
-        ]
-    };
-    let header = ["TIME (UTC)", "KIND", "AMOUNT", "FEE", "STATE", "TRANSACTION"];
-    table(&header, &[2, 3], lines.iter().map(row).collect())
+    table(&HISTORY_HEADER, &[2, 3, 4], lines.iter().map(|line| history_row(line, wallet)).collect())
+}
+
+pub(super) fn history_csv(lines: &[RunningLine], wallet: &Wallet) -> Result<String, CliError> {
+    let failed = |error: csv::Error| CliError::Failure(format!("cannot write CSV: {error}"));
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(HISTORY_HEADER.map(str::to_lowercase)).map_err(failed)?;
+    for line in lines {
+        writer.write_record(history_row(line, wallet)).map_err(failed)?;
+    }
+    let bytes = writer.into_inner().map_err(|error| CliError::Failure(format!("cannot write CSV: {error}")))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// A payment to be shown.
+pub(super) struct Shown<'a> {
+    pub(super) payment: &'a SignedPayment,
+    pub(super) wallet: &'a Wallet,
+    pub(super) sent: bool,
+    pub(super) fee_rate: FeeRate,
+}
+
+impl Shown<'_> {
+    /// Outputs without change: whom each pays, and how much.
+    fn paid(&self) -> Vec<(Option<Address>, Amount)> {
+        let outputs = &self.payment.transaction.outputs;
+        let spec = self.wallet.spec();
+        let all = outputs.iter().map(|output| (Address::from_script(&output.script, spec), output.value));
+        // The change is the last output, unless it is the only one.
+        let kept = if self.payment.change.is_some() && outputs.len() > 1 { outputs.len() - 1 } else { outputs.len() };
+        all.take(kept).collect()
+    }
 }
 
 /// What a payment is, before or after it was sent.
-pub(super) fn payment_json(payment: &SignedPayment, to: &Address, fee_rate: FeeRate, sent: bool) -> Value {
+pub(super) fn payment_json(shown: &Shown<'_>) -> Value {
+    let payment = shown.payment;
+    let paid = shown.paid();
+    let amount = Amount::checked_sum(paid.iter().map(|(_, value)| *value)).unwrap_or(Amount::MAX_MONEY);
+    let output = |(address, value): &(Option<Address>, Amount)| json!({ "address": address.map(|address| address.to_string()), "amount": json_amount(*value) });
     let inputs: Vec<String> = payment.inputs.iter().map(|coin| coin.outpoint.to_string()).collect();
     let mut value = json!({
-        "txid": payment.txid().to_string(), "sent": sent, "address": to.to_string(),
-        "amount": json_amount(paid_to(payment, to)), "fee": json_amount(payment.fee),
-        "fee_rate": fee_rate.to_string(), "size": payment.size(),
-        "change": payment.change.map(json_amount), "inputs": inputs,
+        "txid": payment.txid().to_string(), "sent": shown.sent,
+        "address": paid.first().and_then(|(address, _)| *address).map(|address| address.to_string()),
+        "amount": json_amount(amount), "fee": json_amount(payment.fee),
+        "fee_rate": shown.fee_rate.to_string(), "size": payment.size(),
+        "change": payment.change.filter(|_| payment.transaction.outputs.len() > 1).map(json_amount),
+        "inputs": inputs, "outputs": paid.iter().map(output).collect::<Vec<_>>(),
+        "lock_time": payment.transaction.lock_time,
     });
-    if !sent {
+    if !shown.sent {
         value["hex"] = json!(hex::encode(payment.transaction.to_bytes()));
     }
     value
 }
 
-pub(super) fn payment_text(payment: &SignedPayment, to: &Address, sent: bool) -> String {
-    let verb = if sent { "sent" } else { "would send (nothing was sent)" };
-    let change = payment.change.map(|change| format!(", change {change}")).unwrap_or_default();
+pub(super) fn payment_text(shown: &Shown<'_>) -> String {
+    let payment = shown.payment;
+    let verb = if shown.sent { "sent" } else { "would send (nothing was sent)" };
+    let mut text = String::new();
+    for (address, value) in shown.paid() {
+        let to = address.map_or("nobody (data)".to_owned(), |address| address.to_string());
+        text += &format!("{verb} {value} to {to}\n");
+    }
+    let has_change = payment.transaction.outputs.len() > 1;
+    let change = payment.change.filter(|_| has_change).map(|change| format!(", change {change}")).unwrap_or_default();
     let coins = if payment.inputs.len() == 1 { "coin" } else { "coins" };
-    let mut text = format!(
-        "{verb} {} to {to}\nfee {} for {} bytes, {} {coins} spent{change}\ntransaction {}\n",
-        paid_to(payment, to),
+    let rate = FeeRate::of(payment.fee, payment.size());
+    text += &format!(
+        "fee {} for {} bytes ({rate}), {} {coins} spent{change}\ntransaction {}\n",
         payment.fee,
         payment.size(),
         payment.inputs.len(),
         payment.txid(),
     );
-    if !sent {
+    if !shown.sent {
+        for coin in &payment.inputs {
+            text += &format!("spends {} from {}\n", coin.value, coin.outpoint);
+        }
         text += &format!("{}\n", hex::encode(payment.transaction.to_bytes()));
     }
     text
-}
-
-/// The first output is the payment; a sweep has only its "change".
-fn paid_to(payment: &SignedPayment, to: &Address) -> Amount {
-    let script = to.script();
-    payment
-        .transaction
-        .outputs
-        .iter()
-        .find(|output| output.script == script)
-        .map_or(Amount::ZERO, |output| output.value)
-}
-
-/// Rows of address, path and use.
-pub(super) fn addresses_text(rows: Vec<Vec<String>>) -> String {
-    if rows.is_empty() {
-        return "no address was handed out yet: `new-address` gives one\n".into();
-    }
-    table(&["ADDRESS", "PATH", "RECEIVED"], &[2], rows)
 }
 
 /// `2026-11-22 16:31:05` by the proleptic Gregorian calendar (days to civil date, Howard Hinnant's algorithm).

@@ -7,14 +7,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use zeroize::Zeroizing;
 
-use super::{CliError, Options};
+use super::Options;
+use super::error::CliError;
 use crate::file::{Password, WalletFile};
 use crate::wallet::WalletError;
 
 const PASSWORD_VARIABLE: &str = "TESTOON_WALLET_PASSWORD";
+const NEW_PASSWORD_VARIABLE: &str = "TESTOON_WALLET_NEW_PASSWORD";
 const NO_SOURCE: &str = "give --password-file or TESTOON_WALLET_PASSWORD, or run in a terminal";
-/// More than any password, list of words or key has.
-const INPUT_BYTES_MAX: u64 = 64 << 10;
+/// More than any password, list of words, key or PSBT of this wallet has.
+const INPUT_BYTES_MAX: u64 = 16 << 20;
 
 /// The password for a wallet about to be made.
 pub(super) fn new_password(options: &Options) -> Result<Password, CliError> {
@@ -24,11 +26,7 @@ pub(super) fn new_password(options: &Options) -> Result<Password, CliError> {
     if let Some(given) = given_password(options)? {
         return Ok(given);
     }
-    let first = ask_hidden("New wallet password: ")?;
-    if *first != *ask_hidden("The same again: ")? {
-        return Err(CliError::Failure("the two passwords differ: nothing was made".into()));
-    }
-    checked(first)
+    typed_twice()
 }
 
 /// The password of an existing wallet; not asked for if the file has none.
@@ -42,14 +40,36 @@ pub(super) fn password(options: &Options, path: &Path) -> Result<Password, CliEr
     }
 }
 
+/// The password that replaces another: from a file, the environment, or typed twice.
+pub(super) fn changed_password(file: Option<&Path>) -> Result<Password, CliError> {
+    if let Some(path) = file {
+        return from_file(path);
+    }
+    if let Ok(text) = std::env::var(NEW_PASSWORD_VARIABLE) {
+        return checked(Zeroizing::new(text));
+    }
+    typed_twice()
+}
+
+fn typed_twice() -> Result<Password, CliError> {
+    let first = ask_hidden("New wallet password: ")?;
+    if *first != *ask_hidden("The same again: ")? {
+        return Err(CliError::Failure("the two passwords differ: nothing was changed".into()));
+    }
+    checked(first)
+}
+
+fn from_file(path: &Path) -> Result<Password, CliError> {
+    let text = std::fs::File::open(path)
+        .and_then(read_bounded)
+        .map_err(|error| CliError::Failure(format!("cannot read password file {}: {error}", path.display())))?;
+    checked(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()))
+}
+
 /// From --password-file or the environment.
 fn given_password(options: &Options) -> Result<Option<Password>, CliError> {
     if let Some(path) = &options.password_file {
-        let text = std::fs::File::open(path)
-            .and_then(read_bounded)
-            .map_err(|error| CliError::Failure(format!("cannot read password file {}: {error}", path.display())))?;
-        let line = text.lines().next().unwrap_or_default().to_owned();
-        return checked(Zeroizing::new(line)).map(Some);
+        return from_file(path).map(Some);
     }
     match std::env::var(PASSWORD_VARIABLE) {
         Ok(text) => checked(Zeroizing::new(text)).map(Some),
@@ -77,6 +97,11 @@ pub(super) fn ask_text(question: &str) -> Result<Zeroizing<String>, CliError> {
         0 => Err(CliError::Cancelled),
         _ => Ok(line),
     }
+}
+
+/// All of standard input.
+pub(super) fn read_all() -> Result<Zeroizing<String>, CliError> {
+    read_bounded(std::io::stdin()).map_err(|error| CliError::Failure(format!("cannot read standard input: {error}")))
 }
 
 fn read_bounded(source: impl Read) -> std::io::Result<Zeroizing<String>> {

@@ -14,7 +14,9 @@ fn request(amount: &str) -> Request {
         outputs_size: OUTPUT_SIZE,
         input_size: INPUT_SIZE,
         fee_rate: RATE,
+        fixed_fee: None,
         subtract_fee: false,
+        no_change: false,
     }
 }
 
@@ -145,7 +147,34 @@ proptest! {
             Err(NoSelection::TooLittle { .. }) => {
                 prop_assert!(settle(&request, all, coins.len()).is_none());
             }
+            Err(NoSelection::NoExactMatch) => prop_assert!(request.no_change),
             Err(NoSelection::TooManyInputs) => prop_assert!(false, "40 coins fit"),
         }
     }
+}
+
+#[test]
+fn without_change_only_an_exact_match_will_do() {
+    let coins = [coin("1"), coin("2.00000340"), coin("3"), coin("5")];
+    let exact = Request { no_change: true, ..request("3") };
+    let selection = select(&coins, &exact).unwrap();
+    assert_eq!((selection.coins, selection.fee, selection.change), (vec![0, 1], units(340), None));
+    assert_eq!(select(&coins, &Request { amount: coin("2.5"), ..exact }), Err(NoSelection::NoExactMatch));
+    assert!(matches!(select(&coins, &Request { amount: coin("20"), ..exact }), Err(NoSelection::TooLittle { .. })));
+}
+
+#[test]
+fn a_fixed_fee_is_paid_to_the_unit() {
+    let selection = select(&[coin("10")], &Request { fixed_fee: Some(units(5_000)), ..request("3") }).unwrap();
+    assert_eq!((selection.fee, selection.change), (units(5_000), coin("7").checked_sub(units(5_000))));
+}
+
+#[test]
+fn groups_are_spent_whole() {
+    let groups = [Group { value: coin("2"), inputs: 4 }, Group { value: coin("1"), inputs: 1 }];
+    let selection = select_groups(&groups, &request("1.5")).unwrap();
+    // 10 + 4 × 148 + 2 × 34 bytes.
+    assert_eq!((selection.coins, selection.fee), (vec![0], units(670)));
+    let crowd = [Group { value: coin("9"), inputs: INPUTS_MAX + 1 }, Group { value: coin("1"), inputs: 1 }];
+    assert_eq!(select_groups(&crowd, &request("1.5")), Err(NoSelection::TooManyInputs));
 }

@@ -51,6 +51,23 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), ReplaceError> {
     File::open(directory).and_then(|opened| opened.sync_all()).map_err(failed("sync", directory))
 }
 
+/// Keeps the present version of `path`, if there is one, under the name `backup`, in one step.
+pub(super) fn keep(path: &Path, backup: &Path) -> Result<(), ReplaceError> {
+    let temporary = sibling(backup, ".new");
+    let _ = fs::remove_file(&temporary);
+    // A second name for the same bytes; file systems without such names get a copy.
+    let kept = fs::hard_link(path, &temporary).or_else(|error| match error.kind() {
+        io::ErrorKind::NotFound => Err(error),
+        _ => fs::copy(path, &temporary).map(|_| ()),
+    });
+    match kept.and_then(|()| fs::rename(&temporary, backup)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(ReplaceError { action: "keep a backup as", path: backup.to_owned(), source: error })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// `<path><suffix>` in the same directory.
 pub(super) fn sibling(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();

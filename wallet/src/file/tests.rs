@@ -197,6 +197,7 @@ fn a_forged_byte_anywhere_is_refused() {
         fs::write(&path, &bytes).unwrap();
         let error = reason(WalletFile::open(&path, &secret("x"), 0));
         let expected = match at {
+            // Versions that differ in the upper bit of either byte are unknown.
             8..10 => matches!(error, FileError::Version { .. }),
             10..24 => !matches!(error, FileError::Version { .. } | FileError::Io { .. }),
             _ => matches!(error, FileError::WrongPassword(_)),
@@ -245,4 +246,51 @@ proptest! {
         fs::write(&path, &bytes).unwrap();
         prop_assert!(WalletFile::open(&path, &secret("x"), 0).is_err());
     }
+}
+
+#[test]
+fn each_save_keeps_the_version_before() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("w");
+    let backup = sibling(&path, ".bak");
+    write(&path, &secret("x"), b"first");
+    assert!(!backup.exists());
+    let (mut file, _) = WalletFile::open(&path, &secret("x"), 0).unwrap();
+    file.save(b"second").unwrap();
+    assert_eq!(*WalletFile::open_to_read(&backup, &secret("x")).unwrap().1, b"first");
+    file.save(b"third").unwrap();
+    assert_eq!(*WalletFile::open_to_read(&backup, &secret("x")).unwrap().1, b"second");
+    assert_eq!(fs::metadata(&backup).unwrap().permissions().mode() & 0o777, 0o600);
+    // What an old password opens does not stay behind a new one.
+    file.set_password(&secret("new"), QUICK).unwrap();
+    file.save(b"fourth").unwrap();
+    assert!(!backup.exists());
+    file.save(b"fifth").unwrap();
+    drop(file);
+    assert_eq!(*WalletFile::open(&backup, &secret("new"), 0).unwrap().1, b"fourth");
+    assert!(matches!(reason(WalletFile::open(&path, &secret("x"), 0)), FileError::WrongPassword(_)));
+    assert_eq!(*WalletFile::open(&path, &secret("new"), 0).unwrap().1, b"fifth");
+}
+
+#[test]
+fn a_file_of_the_first_format_is_read_and_written_as_the_second() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("w");
+    let mut file = WalletFile::create(&path, &secret("x"), QUICK).unwrap();
+    // As the first format's program sealed it.
+    file.header.version = 1;
+    let mut bytes = file.header.to_bytes().to_vec();
+    let sealed = XChaCha20Poly1305::new(&Key::from(*file.key))
+        .encrypt(&XNonce::from(file.header.nonce), Payload { msg: b"old", aad: &bytes })
+        .unwrap();
+    bytes.extend_from_slice(&sealed);
+    let checksum = sha256d(&bytes);
+    bytes.extend_from_slice(&checksum[..CHECKSUM_LEN]);
+    fs::write(&path, &bytes).unwrap();
+    drop(file);
+    let (mut file, payload) = WalletFile::open(&path, &secret("x"), 0).unwrap();
+    assert_eq!((file.version(), &payload[..]), (1, &b"old"[..]));
+    file.save(b"new").unwrap();
+    drop(file);
+    assert_eq!(WalletFile::open(&path, &secret("x"), 0).unwrap().0.version(), 2);
 }

@@ -1,3 +1,4 @@
+use super::words::{edit_distance, spelling_hint};
 use super::*;
 use chain_spec::ChainSpec;
 
@@ -8,7 +9,7 @@ fn chain(name: &str) -> ChainSpec {
 }
 
 fn external(index: u32) -> KeyPath {
-    KeyPath { branch: Branch::External, index }
+    KeyPath { account: 0, branch: Branch::External, index }
 }
 
 fn first_address(words: &str, passphrase: &str, spec: &ChainSpec) -> String {
@@ -66,11 +67,13 @@ fn private_and_public_derivation_agree() {
     let keyring = Keyring::new(&Words::parse(ABANDON).unwrap(), "", &chain("local")).unwrap();
     for branch in [Branch::External, Branch::Change] {
         for index in 0..GAP_LIMIT {
-            let path = KeyPath { branch, index };
-            assert_eq!(Some(keyring.private_key(path).unwrap().public_key().hash()), keyring.hash(path));
+            let path = KeyPath { account: 0, branch, index };
+            let hash = keyring.hash(path).unwrap();
+            assert_eq!(keyring.private_key(&hash).unwrap().public_key().hash(), hash);
+            assert_eq!(keyring.public_key(&hash).unwrap().hash(), hash);
         }
     }
-    assert_eq!(keyring.path_text(KeyPath { branch: Branch::Change, index: 7 }), "m/44'/1'/0'/1/7");
+    assert_eq!(keyring.path_text(KeyPath { account: 0, branch: Branch::Change, index: 7 }), "m/44'/1'/0'/1/7");
 }
 
 #[test]
@@ -122,25 +125,134 @@ fn the_look_ahead_moves_with_use() {
     let spec = chain("local");
     let words = Words::parse(ABANDON).unwrap();
     let mut keyring = Keyring::new(&words, "", &spec).unwrap();
-    assert_eq!(keyring.watched(), 2 * GAP_LIMIT as usize);
+    // Two branches of account 0, and two of the account after it.
+    assert_eq!(keyring.watched(), 4 * GAP_LIMIT as usize);
     assert_eq!(keyring.hash(external(GAP_LIMIT)), None);
     let last = keyring.hash(external(GAP_LIMIT - 1)).unwrap();
     assert_eq!(keyring.observe(&last), Ok(true));
-    assert_eq!(keyring.next_index(Branch::External), GAP_LIMIT);
-    assert_eq!(keyring.next_index(Branch::Change), 0);
-    assert_eq!(keyring.watched(), 3 * GAP_LIMIT as usize);
+    assert_eq!(keyring.next_index(0, Branch::External), GAP_LIMIT);
+    assert_eq!(keyring.next_index(0, Branch::Change), 0);
+    assert_eq!(keyring.watched(), 5 * GAP_LIMIT as usize);
     // An earlier key changes nothing, nor does a foreign one.
     let first = keyring.hash(external(0)).unwrap();
     assert_eq!(keyring.observe(&first), Ok(true));
     assert_eq!(keyring.observe(&[7; 20]), Ok(false));
-    assert_eq!(keyring.watched(), 3 * GAP_LIMIT as usize);
+    assert_eq!(keyring.watched(), 5 * GAP_LIMIT as usize);
     keyring.set_gap_limit(5).unwrap();
-    assert_eq!(keyring.watched(), 3 * GAP_LIMIT as usize, "never less than BIP44's");
+    assert_eq!(keyring.watched(), 5 * GAP_LIMIT as usize, "never less than BIP44's");
     keyring.set_gap_limit(50).unwrap();
-    assert_eq!(keyring.watched(), 20 + 50 + 50);
+    assert_eq!(keyring.watched(), 20 + 4 * 50);
 }
 
 #[test]
 fn debug_output_hides_words() {
     assert!(!format!("{:?}", Words::parse(ABANDON).unwrap()).contains("abandon"));
+}
+
+/// BIP44's account discovery: the use of an account brings the next one into view.
+#[test]
+fn a_used_account_is_found_and_the_next_one_watched() {
+    let spec = chain("local");
+    let words = Words::parse(ABANDON).unwrap();
+    let mut keyring = Keyring::new(&words, "", &spec).unwrap();
+    assert_eq!(keyring.accounts().count(), 1);
+    assert_eq!(keyring.create_account(None), Err(KeyError::AccountUnused(0)));
+    let in_second = keyring.hash(KeyPath { account: 1, branch: Branch::External, index: 3 }).unwrap();
+    assert_eq!(keyring.observe(&in_second), Ok(true));
+    assert_eq!(keyring.accounts().count(), 2);
+    assert!(keyring.hash(KeyPath { account: 2, branch: Branch::External, index: 0 }).is_some());
+    assert_eq!(keyring.create_account(Some("savings")), Ok(2));
+    assert_eq!(keyring.account(2).unwrap().name(), "savings");
+    assert_eq!(keyring.create_account(None), Err(KeyError::AccountUnused(2)));
+    assert!(matches!(keyring.account(3), Err(KeyError::NoAccount(3))));
+}
+
+/// BIP32's test vector 5 (keys that must be refused), and the others as far as they are public.
+#[test]
+fn extended_keys_are_read_as_bip32_says() {
+    let main = chain("bitcoin-main");
+    let valid = "xpub661MyMwAqRbcFtXgS5sYJABqqG9YLmC4Q1Rdap9gSE8NqtwybGhePY2gZ29ESFjqJoCu1Rupje8YtGqsefD265TMg7usUDFdp6W1EGMcet8";
+    let parsed = extended::parse(valid, &main).unwrap();
+    assert_eq!(extended::to_text(&parsed, &main), valid);
+    let invalid = [
+        // Public version with a private key; the other way round; a prefix of neither kind.
+        "xpub661MyMwAqRbcEYS8w7XLSVeEsBXy79zSzH1J8vCdxAZningWLdN3zgtU6LBpB85b3D2yc8sfvZU521AAwdZafEz7mnzBBsz4wKY5fTtTQBm",
+        "xpub661MyMwAqRbcEYS8w7XLSVeEsBXy79zSzH1J8vCdxAZningWLdN3zgtU6Txnt3siSujt9RCVYsx4qHZGc62TG4McvMGcAUjeuwZdduYEvFn",
+        "xpub661MyMwAqRbcEYS8w7XLSVeEsBXy79zSzH1J8vCdxAZningWLdN3zgtU6N8ZMMXctdiCjxTNq964yKkwrkBJJwpzZS4HS2fxvyYUA4q2Xe4",
+        // Depth zero with a parent's fingerprint, and with a child number.
+        "xpub661no6RGEX3uJkY4bNnPcw4URcQTrSibUZ4NqJEw5eBkv7ovTwgiT91XX27VbEXGENhYRCf7hyEbWrR3FewATdCEebj6znwMfQkhRYHRLpJ",
+        "xpub661MyMwAuDcm6CRQ5N4qiHKrJ39Xe1R1NyfouMKTTWcguwVcfrZJaNvhpebzGerh7gucBvzEQWRugZDuDXjNDRmXzSZe4c7mnTK97pTvGS8",
+        // No point of the curve.
+        "xpub661MyMwAqRbcEYS8w7XLSVeEsBXy79zSzH1J8vCdxAZningWLdN3zgtU6Q5JXayek4PRsn35jii4veMimro1xefsM58PgBMrvdYre8QyULY",
+        // A private one, and a wrong checksum.
+        "xprv9s21ZrQH143K3QTDL4LXw2F7HEK3wJUD2nW2nRk4stbPy6cq3jPPqjiChkVvvNKmPGJxWUtg6LnF5kejMRNNU3TGtRBeJgk33yuGBxrMPHi",
+        "xpub661MyMwAqRbcFtXgS5sYJABqqG9YLmC4Q1Rdap9gSE8NqtwybGhePY2gZ29ESFjqJoCu1Rupje8YtGqsefD265TMg7usUDFdp6W1EGMcet9",
+    ];
+    for text in invalid {
+        assert!(matches!(extended::parse(text, &main), Err(KeyError::Extended(_))), "{text}");
+    }
+    assert!(extended::parse(valid, &chain("local")).unwrap_err().to_string().contains("tpub"));
+}
+
+/// BIP44's published account for the words of [`ABANDON`], as Electrum and Ian Coleman's page show it.
+#[test]
+fn an_account_s_extended_key_is_the_published_one() {
+    let keyring = Keyring::new(&Words::parse(ABANDON).unwrap(), "", &chain("bitcoin-main")).unwrap();
+    assert_eq!(
+        keyring.account(0).unwrap().extended_public_key(),
+        "xpub6BosfCnifzxcFwrSzQiqu2DBVTshkCXacvNsWGYJVVhhawA7d4R5WSWGFNbi8Aw6ZRc1brxMyWMzG3DSSSSoekkudhUd9yLb6qx39T9nMdj"
+    );
+    assert_eq!(keyring.account(0).unwrap().fingerprint(), Some([0x73, 0xc5, 0xda, 0x0a]));
+}
+
+/// BIP380's vector, and two sums computed by Core's own test framework.
+#[test]
+fn descriptor_checksums_are_core_s() {
+    for (text, sum) in [
+        ("raw(deadbeef)", "89f8spxm"),
+        ("pk(0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798)", "gn28ywm7"),
+        ("pkh(02c6047f9441ed7d6d3045406e95c07cd85c778e4b8cef3ca7abf2d91d92e47e00)", "qd6k7hnr"),
+    ] {
+        assert_eq!(descriptor::checksum(text).as_deref(), Some(sum));
+    }
+    assert_eq!(descriptor::checksum("raw(Ü)"), None);
+}
+
+#[test]
+fn a_watching_keyring_knows_the_same_addresses_and_no_secret() {
+    let spec = chain("local");
+    let full = Keyring::new(&Words::parse(ABANDON).unwrap(), "", &spec).unwrap();
+    let account = full.account(0).unwrap();
+    for text in [account.source(), account.extended_public_key().to_owned()] {
+        let watching = Keyring::watch_only(vec![descriptor::parse(&text, &spec).unwrap()], &spec).unwrap();
+        for branch in [Branch::External, Branch::Change] {
+            let path = KeyPath { account: 0, branch, index: 7 };
+            assert_eq!(watching.hash(path), full.hash(path), "{text}");
+        }
+        let hash = watching.hash(external(3)).unwrap();
+        assert!(matches!(watching.private_key(&hash), Err(KeyError::WatchOnly(_))));
+        assert!(watching.is_watch_only() && !full.is_watch_only());
+    }
+    let [receive, change] = &account.descriptors()[..] else { panic!("two branches") };
+    let receive = descriptor::parse(receive, &spec).unwrap();
+    let only = Keyring::watch_only(vec![receive.clone()], &spec).unwrap();
+    assert_eq!(only.hash(external(5)), full.hash(external(5)));
+    assert_eq!(only.change_path(0).unwrap().branch, Branch::External, "there is no other");
+    assert_eq!((receive.path.as_str(), receive.fingerprint), ("m/44'/1'/0'", account.fingerprint()));
+    let mut typo = change.clone();
+    typo.replace_range(30..31, if &change[30..31] == "a" { "b" } else { "a" });
+    for wrong in [typo.as_str(), "pkh(x)", "wpkh(tpub)", "pkh([zz]tpub/0/*)", "", &change[..change.len() - 1]] {
+        assert!(descriptor::parse(wrong, &spec).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn an_imported_key_is_found_and_signs() {
+    let mut keyring = Keyring::new(&Words::parse(ABANDON).unwrap(), "", &chain("local")).unwrap();
+    let key = chain_spec::PrivateKey::from_bytes(&[9; 32], false).unwrap();
+    let hash = key.public_key().hash();
+    assert!(keyring.import(key.clone()) && !keyring.import(key));
+    assert_eq!(keyring.origin(&hash), Some(KeyOrigin::Imported));
+    assert_eq!(keyring.observe(&hash), Ok(true));
+    assert_eq!(keyring.private_key(&hash).unwrap().public_key().hash(), hash);
 }

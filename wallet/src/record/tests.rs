@@ -14,11 +14,18 @@ fn record() -> Record {
         lock_time: 0,
     };
     Record {
-        entropy: vec![7; 16],
-        passphrase: "pass".into(),
+        source: Source::Words { entropy: vec![7; 16], passphrase: "pass".into() },
         spec: "name = \"x\"".into(),
-        next: [4, 2],
         gap_limit: 20,
+        accounts: vec![AccountRecord {
+            name: "savings".into(),
+            is_listed: true,
+            next: [4, 2],
+            hashes: [vec![[5; 20]], Vec::new()],
+        }],
+        imported: vec![ImportedKey { secret: [8; 32], is_compressed: false }],
+        labels: vec![("aa".into(), "rent".into())],
+        frozen: vec![([6; 32], 1)],
         checkpoints: vec![(5, [1; 32]), (6, [2; 32])],
         entries: vec![EntryRecord {
             bytes: transaction.to_bytes(),
@@ -34,16 +41,17 @@ fn record() -> Record {
 #[test]
 fn records_round_trip() {
     let bytes = record().to_bytes().unwrap();
-    let back = Record::from_bytes(&bytes).unwrap();
+    let mut back = Record::from_bytes(&bytes).unwrap();
     assert!(back == record());
     assert_eq!(back.checkpoints().count(), 2);
-    assert_eq!(back.entries().unwrap()[0].position, Some(Position { height: 6, index: 0 }));
+    assert_eq!(back.take_entries().next().unwrap().unwrap().position, Some(Position { height: 6, index: 0 }));
 }
 
 #[test]
 fn a_length_of_an_exbibyte_is_an_error_not_an_allocation() {
     let mut bytes = record().to_bytes().unwrap();
-    bytes[..8].copy_from_slice(&(1u64 << 60).to_le_bytes());
+    // Behind the four bytes that say which source it is.
+    bytes[4..12].copy_from_slice(&(1u64 << 60).to_le_bytes());
     assert!(Record::from_bytes(&bytes).is_err());
 }
 
@@ -62,14 +70,35 @@ fn bytes_too_few_or_too_many_are_errors() {
 fn a_broken_transaction_is_an_error() {
     let mut record = record();
     record.entries[0].bytes.pop();
-    assert!(record.entries().is_err());
+    assert!(record.take_entries().next().unwrap().is_err());
+}
+
+/// Bytes as a program of the first format wrote them.
+#[test]
+fn the_first_format_is_still_read() {
+    let new = record();
+    let Source::Words { entropy, passphrase } = new.source.clone() else { unreachable!("made from words above") };
+    let old = format_1::Record {
+        entropy,
+        passphrase,
+        spec: new.spec.clone(),
+        next: [4, 2],
+        gap_limit: 33,
+        checkpoints: new.checkpoints.clone(),
+        entries: new.entries.clone(),
+    };
+    let bytes = bincode::encode_to_vec(&old, config()).unwrap();
+    assert!(Record::from_bytes(&bytes).is_err(), "the formats cannot be mistaken for each other");
+    let upgraded = Record::from_format_1(&bytes).unwrap();
+    assert!(upgraded.source == new.source && upgraded.entries == new.entries);
+    assert_eq!((upgraded.accounts[0].next, upgraded.gap_limit), ([4, 2], 33));
 }
 
 proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
-        if let Ok(record) = Record::from_bytes(&bytes) {
-            let _ = record.entries();
+        for record in [Record::from_bytes(&bytes), Record::from_format_1(&bytes)] {
+            let _ = record.map(|mut record| record.take_entries().count());
         }
     }
 }

@@ -42,7 +42,7 @@ impl Chain {
 
     fn sends(&mut self, transaction: &Transaction) {
         self.ledger.record_sent(&Arc::new(transaction.clone()), 5_000, &mut |hash| Ok(*hash == US)).unwrap();
-        self.ledger.set_in_mempool(&transaction.txid(), true);
+        self.ledger.set_in_mempool(&transaction.txid());
     }
 
     fn view(&self) -> View<'_> {

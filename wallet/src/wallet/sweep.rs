@@ -3,10 +3,10 @@
 use chain_spec::{Amount, PrivateKey};
 
 use super::{Wallet, WalletError};
-use crate::build::{self, BuildError, SignedPayment};
+use crate::build::{self, BuildError, PaymentOptions, SignedPayment};
 use crate::client::Client;
 use crate::clock;
-use crate::fee::{FeeRate, INPUT_SIZE, INPUT_SIZE_UNCOMPRESSED};
+use crate::fee::{INPUT_SIZE, INPUT_SIZE_UNCOMPRESSED};
 use crate::keystore::KeyError;
 use crate::ledger::Ledger;
 use crate::sync::{Keys, Lost, Progress, Scan};
@@ -24,13 +24,12 @@ impl Keys for OneKey {
 }
 
 /// Reads the whole chain for the key's coins and spends all that can be spent to `wallet`'s address. A fee that looks like
-/// a mistake is refused unless `allow_high_fee`.
+/// a mistake is refused unless the options allow it.
 pub fn build(
     wallet: &Wallet,
     client: &Client,
     key: &PrivateKey,
-    fee_rate: FeeRate,
-    allow_high_fee: bool,
+    options: &PaymentOptions,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<SignedPayment, WalletError> {
     let (mut ledger, mut keys) = (Ledger::default(), OneKey(key.public_key().hash()));
@@ -46,7 +45,8 @@ pub fn build(
         let (needed, fee) = (Amount::from_units(1), Amount::ZERO);
         return Err(BuildError::NotEnoughFunds { needed, fee, balance: view.balance() }.into());
     }
-    let swept = build::spend(&coins, Vec::new(), to, fee_rate, input_size, &|_| Ok(key.clone()))?;
-    build::check_fee(swept.fee, swept.change.unwrap_or(Amount::ZERO), allow_high_fee)?;
+    let script = chain_spec::Script::pay_to_public_key_hash(&to);
+    let swept = build::give_all(&coins, Vec::new(), &script, input_size, options)?.sign(&|_| Ok(key.clone()))?;
+    build::check_fee(swept.fee, swept.change.unwrap_or(Amount::ZERO), options.allow_high_fee)?;
     Ok(swept)
 }
