@@ -19,7 +19,7 @@ pub(super) enum Command {
         #[arg(long, value_name = "N", env = "TESTOON_WALLET_LIMIT")]
         limit: Option<usize>,
         /// As comma-separated values, for a spreadsheet
-        #[arg(long, env = "TESTOON_WALLET_CSV", conflicts_with = "json", value_parser = BoolishValueParser::new())]
+        #[arg(long, env = "TESTOON_WALLET_CSV", value_parser = BoolishValueParser::new())]
         csv: bool,
     },
     /// Follow unconfirmed payments, with the odds that each could still be reversed
@@ -46,6 +46,9 @@ pub(super) fn run(options: &Options, command: Command) -> Result<String, CliErro
             let wallet = open_synced(options)?;
             let lines = output::with_running_balance(wallet.history());
             let newest = &lines[lines.len() - limit.unwrap_or(lines.len()).min(lines.len())..];
+            if csv && options.json {
+                return Err(CliError::Usage("CSV or JSON? leave out one of --csv and --json".into()));
+            }
             if csv {
                 return output::history_csv(newest, &wallet);
             }

@@ -56,8 +56,10 @@ fn shared() -> Psbt {
     let outputs = vec![TxOut { value: Amount::from_units(6_500), script: Script::pay_to_public_key_hash(&[9; 20]) }];
     let mut psbt =
         Psbt::new(Transaction { version: 2, inputs: parents.iter().map(spend).collect(), outputs, lock_time: 0 });
-    for (input, parent) in psbt.inputs.iter_mut().zip(parents) {
+    for ((input, parent), tag) in psbt.inputs.iter_mut().zip(parents).zip([3, 4]) {
         input.previous = Some(parent);
+        // rust-bitcoin signs only for keys whose derivation is told.
+        input.derivations.insert(key(tag).public_key().as_bytes().to_vec(), ([tag; 4], vec![u32::from(tag)]));
     }
     psbt
 }
