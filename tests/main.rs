@@ -19,5 +19,4 @@ mod rpc;
 mod soak;
 mod support;
 mod wallet;
-mod wallet_network;
 mod web;

@@ -3,8 +3,6 @@
 
 mod command_line;
 mod fake_node;
-mod features;
-mod kill;
 mod payments;
 mod sync;
 

@@ -50,10 +50,14 @@ mod tests {
         }
     }
 
+    /// Rosenfeld's formula for q = 0.02, z = 100 in exact fractions.
+    const EXACT: f64 = 1.585_019_195_506_666e-112;
+
     /// Where sums of large terms would leave only rounding noise.
     #[test]
     fn small_odds_are_small() {
-        assert!((reversal(0.02, 100) / 6.2e-114 - 1.0).abs() < 0.02, "{}", reversal(0.02, 100));
+        // The formula in exact fractions.
+        assert!((reversal(0.02, 100) / EXACT - 1.0).abs() < 1e-9, "{:e}", reversal(0.02, 100));
         assert_eq!((reversal(0.5, 6), reversal(0.7, 100), reversal(0.0, 1)), (1.0, 1.0, 0.0));
     }
 }
