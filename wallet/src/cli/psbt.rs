@@ -110,7 +110,7 @@ fn sign(options: &Options, path: &Path) -> Result<String, CliError> {
     let summary = wallet.summarize(&psbt)?;
     if !options.json {
         // Beside the PSBT, which goes to standard output alone.
-        eprint!("{}signed {count} of {} inputs\n", summary_text(&summary, &wallet), psbt.inputs.len());
+        eprintln!("{}signed {count} of {} inputs", summary_text(&summary, &wallet), psbt.inputs.len());
     }
     Ok(choose(
         options,

@@ -43,8 +43,11 @@ fn lines(node: &TraceNode, spec: &ChainSpec, first: &str, rest: &str, out: &mut 
     }
 }
 
+/// Outputs with their depth, and which leads to which.
+type Graph<'a> = (Vec<(&'a TraceNode, usize)>, Vec<(Outpoint, Outpoint)>);
+
 /// Every output once, with its depth, and the edges.
-fn graph(root: &TraceNode) -> (Vec<(&TraceNode, usize)>, Vec<(Outpoint, Outpoint)>) {
+fn graph(root: &TraceNode) -> Graph<'_> {
     let (mut nodes, mut edges): (BTreeMap<Outpoint, (&TraceNode, usize)>, _) = (BTreeMap::new(), Vec::new());
     let mut waiting = vec![(root, 0)];
     while let Some((node, depth)) = waiting.pop() {
