@@ -139,7 +139,7 @@ proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let _ = Psbt::read(&bytes);
-        let _ = Psbt::from_bytes(&[&bytes::MAGIC[..], &bytes].concat());
+        let _ = Psbt::from_bytes(&[bytes::MAGIC, &bytes].concat());
     }
 
     /// One changed byte of a whole PSBT: an error, or one that reads back as itself.
