@@ -42,7 +42,7 @@ pub mod view;
 use chain_spec::{Block, BlockHash, ChainSpec, Transaction, Txid};
 use chain_view::ChainView;
 use chainstate::{Activation, BodyError, Chainstate};
-use effects::{ChainEvent, Effects};
+use effects::{Call, ChainEvent, WaitingAnswer};
 use event::{
     Acceptance, Accepted, BlockOverride, CallId, GossipId, Input, Misbehaviour, Output, PeerKey, Submission, Time,
 };
@@ -50,7 +50,7 @@ use hash_map::IdState;
 use mempool::{JudgedTransaction, Mempool};
 use message::{CompactBlock, Gossip, Response};
 use peers::{Context, Delivery, Peers, ReconstructedBlock};
-use rejection::{Answer, Rejection, answer};
+use rejection::answer;
 use std::ops::Deref;
 use std::sync::Arc;
 use store::{Loaded, Store, StoreError};
@@ -70,35 +70,6 @@ impl Deref for Core {
     type Target = Parts;
     fn deref(&self) -> &Parts {
         &self.parts
-    }
-}
-
-/// An answer, unless the chain still has to move.
-struct WaitingAnswer {
-    call: CallId,
-    answer: Answer<Accepted>,
-    /// The block whose fate it tells.
-    block: Option<BlockHash>,
-}
-
-/// One call to [`Core::handle`]: its time, and what it has led to so far.
-struct Call {
-    now: Time,
-    effects: Effects,
-    /// Blocks disconnected.
-    reorganised: u32,
-    /// Blocks found invalid, and what their submitters are told.
-    invalid: Vec<(BlockHash, Rejection)>,
-    /// Rules that these blocks broke, for whoever sent them.
-    broken: Vec<(BlockHash, &'static str)>,
-    /// Transactions that came or were mined, whose orphans may now stand.
-    arrived: Vec<Txid>,
-}
-
-impl Call {
-    fn new(now: Time) -> Call {
-        let (effects, invalid, broken, arrived) = Default::default();
-        Call { now, effects, reorganised: 0, invalid, broken, arrived }
     }
 }
 
@@ -169,8 +140,7 @@ impl Core {
         if new_tip != tip {
             let reorganised = call.reorganised;
             call.effects.outputs.push(Output::TipChanged { tip: new_tip, height, reorganised });
-            let (peers, mut cx) = self.peers(&mut call);
-            peers.announce_tip(&mut cx);
+            self.with_peers(&mut call, |peers, cx| peers.announce_tip(cx));
         }
         if new_tip != tip || self.parts.mempool.pool().removals() != removals {
             self.parts.mempool.forget_submitted(height, &mut call.effects.outputs);
@@ -186,13 +156,11 @@ impl Core {
         match input {
             Input::Tick => self.tick(call),
             Input::PeerConnected { peer, inbound } => {
-                let (peers, mut cx) = self.peers(call);
-                peers.connected(peer, inbound, &mut cx);
+                self.with_peers(call, |peers, cx| peers.connected(peer, inbound, cx));
                 Ok(())
             }
             Input::PeerDisconnected { peer } => {
-                let (peers, mut cx) = self.peers(call);
-                peers.disconnected(peer, &mut cx);
+                self.with_peers(call, |peers, cx| peers.disconnected(peer, cx));
                 self.parts.mempool.forget_peer(peer);
                 Ok(())
             }
@@ -204,15 +172,13 @@ impl Core {
                 Ok(())
             }
             Input::Request { peer, id, request } => {
-                let (peers, mut cx) = self.peers(call);
-                let response = peers.respond(peer, request, &mut cx)?;
+                let response = self.with_peers(call, |peers, cx| peers.respond(peer, request, cx))?;
                 call.effects.outputs.push(Output::Respond { id, response });
                 Ok(())
             }
             Input::Response { peer, id, response } => self.response(peer, id, response, call),
             Input::RequestFailed { peer, id, failure } => {
-                let (peers, mut cx) = self.peers(call);
-                peers.request_failed(peer, id, failure, &mut cx);
+                self.with_peers(call, |peers, cx| peers.request_failed(peer, id, failure, cx));
                 Ok(())
             }
             Input::Submit { transactions } => self.submit(&transactions, call),
@@ -230,16 +196,13 @@ impl Core {
     }
 
     fn tick(&mut self, call: &mut Call) -> Result<(), StoreError> {
-        loop {
-            let (peers, mut cx) = self.peers(call);
-            let Some(block) = peers.reconstruct_next(&mut cx) else { break };
+        while let Some(block) = self.with_peers(call, |peers, cx| peers.reconstruct_next(cx)) {
             self.take_reconstructed(block, call)?;
         }
         if self.parts.chainstate.has_pending() {
             self.activate(Activation::bounded(), call)?;
         }
-        let (peers, mut cx) = self.peers(call);
-        peers.tick(&mut cx);
+        self.with_peers(call, |peers, cx| peers.tick(cx));
         self.parts.mempool.expire(call.now);
         Ok(())
     }
@@ -261,7 +224,10 @@ impl Core {
     /// Has the mempool judge again, against the new tip, what a reorganisation or a restart set aside.
     fn follow_chain(&mut self, call: &mut Call) -> Result<(), StoreError> {
         if !self.parts.chainstate.has_pending() {
-            self.parts.mempool.restore_submitted(&self.parts.chainstate, call.now, &mut call.effects.outputs)?;
+            let outputs = &mut call.effects.outputs;
+            for txid in self.parts.mempool.restore_submitted(&self.parts.chainstate, call.now, outputs)? {
+                self.parts.peers.note_unbroadcast(txid, None, call.now);
+            }
         }
         self.parts.mempool.readmit(&self.parts.chainstate, call.now, &mut call.effects.outputs)
     }
@@ -270,6 +236,12 @@ impl Core {
     fn peers<'a>(&'a mut self, call: &'a mut Call) -> (&'a mut Peers, Context<'a>) {
         let (chain, mempool, outputs) = (&self.parts.chainstate, &self.parts.mempool, &mut call.effects.outputs);
         (&mut self.parts.peers, Context { now: call.now, chain, mempool, outputs })
+    }
+
+    /// Has the peers do something about what they see of the other parts.
+    fn with_peers<T>(&mut self, call: &mut Call, act: impl FnOnce(&mut Peers, &mut Context<'_>) -> T) -> T {
+        let (peers, mut cx) = self.peers(call);
+        act(peers, &mut cx)
     }
 
     /// Makes the best branch active, as far as this call may.
@@ -312,10 +284,11 @@ impl Core {
         for submission in transactions {
             let outputs = &mut call.effects.outputs;
             let result = answer(self.parts.mempool.submit(submission, &self.parts.chainstate, call.now, outputs))?;
-            if let Ok(Accepted::Transaction(txid)) = result
-                && !self.parts.mempool.has_no_orphans()
-            {
-                call.arrived.push(txid);
+            if let Ok(Accepted::Transaction(txid)) = result {
+                self.parts.peers.note_unbroadcast(txid, None, call.now);
+                if !self.parts.mempool.has_no_orphans() {
+                    call.arrived.push(txid);
+                }
             }
             outputs.push(Output::Answer { call: submission.call, result });
         }
@@ -389,8 +362,7 @@ impl Core {
             return Ok(());
         }
         let judged = self.take_transaction(peer, transaction, false, call)?;
-        let (peers, mut cx) = self.peers(call);
-        peers.gossip_judged(id, &judged, &mut cx);
+        self.with_peers(call, |peers, cx| peers.gossip_judged(peer, id, &judged, cx));
         Ok(())
     }
 
@@ -424,8 +396,7 @@ impl Core {
             Some(Delivery::Headers(delivery)) => {
                 let (last, rejection) =
                     self.parts.chainstate.accept_headers(&delivery.headers, call.now, &mut call.effects);
-                let (peers, mut cx) = self.peers(call);
-                peers.headers_kept(peer, delivery, last, rejection, &mut cx);
+                self.with_peers(call, |peers, cx| peers.headers_kept(peer, delivery, last, rejection, cx));
                 Ok(())
             }
             Some(Delivery::Blocks(blocks)) => self.take_blocks(peer, blocks, call),
@@ -433,13 +404,18 @@ impl Core {
             Some(Delivery::Transactions(delivery)) => {
                 for (transaction, is_relayed) in &delivery.transactions {
                     let judged = self.take_transaction(peer, transaction, *is_relayed, call)?;
-                    if judged.answer.is_err_and(|rejection| rejection.broken_rule().is_some()) {
-                        self.transaction_broke_rule(peer, call);
-                        return Ok(());
+                    match judged.answer {
+                        Err(rejection) if rejection.broken_rule().is_some() => {
+                            self.transaction_broke_rule(peer, call);
+                            return Ok(());
+                        }
+                        Ok(()) if !delivery.are_parents => {
+                            self.parts.peers.note_unbroadcast(judged.txid, Some(peer), call.now);
+                        }
+                        _ => {}
                     }
                 }
-                let (peers, mut cx) = self.peers(call);
-                peers.transactions_judged(peer, delivery, &mut cx);
+                self.with_peers(call, |peers, cx| peers.transactions_judged(peer, delivery, cx));
                 Ok(())
             }
             None => Ok(()),
@@ -448,14 +424,17 @@ impl Core {
 
     fn take_blocks(&mut self, peer: PeerKey, blocks: Vec<Arc<Block>>, call: &mut Call) -> Result<(), StoreError> {
         for block in blocks {
-            self.parts.peers.note_source(block.header.hash(), peer);
+            let hash = block.header.hash();
             let misbehaviour = match self.parts.chainstate.accept_body(block, call.now, &mut call.effects) {
-                Ok(()) => continue,
+                Ok(true) => {
+                    self.parts.peers.note_source(hash, peer);
+                    continue;
+                }
+                Ok(false) => continue,
                 Err(BodyError::Mutated) => Misbehaviour::BadAnswer("a body that does not belong to its header"),
                 Err(BodyError::Invalid(rule)) => Misbehaviour::BrokeRule(rule),
             };
-            let (peers, mut cx) = self.peers(call);
-            peers.misbehaved(peer, misbehaviour, &mut cx);
+            self.with_peers(call, |peers, cx| peers.misbehaved(peer, misbehaviour, cx));
             break;
         }
         self.activate(Activation::bounded(), call)
@@ -465,10 +444,9 @@ impl Core {
         let ReconstructedBlock { peer, block } = reconstructed;
         let hash = block.header.hash();
         match self.parts.chainstate.accept_body(block, call.now, &mut call.effects) {
-            Ok(()) => self.activate(Activation::bounded(), call),
+            Ok(_) => self.activate(Activation::bounded(), call),
             Err(BodyError::Mutated) => {
-                let (peers, mut cx) = self.peers(call);
-                peers.ask_block(peer, hash, &mut cx);
+                self.with_peers(call, |peers, cx| peers.ask_block(peer, hash, cx));
                 Ok(())
             }
             Err(BodyError::Invalid(_)) => Ok(()),
@@ -493,8 +471,7 @@ impl Core {
             }
         }
         let parents = std::mem::take(&mut judged.parents_missing);
-        let (peers, mut cx) = self.peers(call);
-        peers.ask_parents(peer, parents, &mut cx);
+        self.with_peers(call, |peers, cx| peers.ask_parents(peer, parents, cx));
         Ok(judged)
     }
 
@@ -502,13 +479,12 @@ impl Core {
     fn try_orphans(&mut self, call: &mut Call) -> Result<(), StoreError> {
         while let Some(parent) = call.arrived.pop() {
             for orphan in self.parts.mempool.take_orphans_of(&parent) {
-                let held = self.parts.peers.take_held(&orphan.transaction.txid());
+                let deferred = self.parts.peers.take_deferred(&orphan.transaction.txid());
                 // One whose gossip was given up, or that came as an answer, is relayed from here.
                 let transaction = orphan.transaction.transaction();
-                let judged = self.take_transaction(orphan.peer, transaction, held.is_none(), call)?;
-                if let Some(held) = held {
-                    let (peers, mut cx) = self.peers(call);
-                    peers.orphan_judged(held, &judged, &mut cx);
+                let judged = self.take_transaction(orphan.peer, transaction, deferred.is_none(), call)?;
+                if let Some(deferred) = deferred {
+                    self.with_peers(call, |peers, cx| peers.orphan_judged(deferred, &judged, cx));
                 } else if judged.answer.is_err_and(|rejection| rejection.broken_rule().is_some()) {
                     self.transaction_broke_rule(orphan.peer, call);
                 }
@@ -519,7 +495,6 @@ impl Core {
 
     fn transaction_broke_rule(&mut self, peer: PeerKey, call: &mut Call) {
         let misbehaviour = Misbehaviour::BrokeRule("a transaction that breaks a rule");
-        let (peers, mut cx) = self.peers(call);
-        peers.misbehaved(peer, misbehaviour, &mut cx);
+        self.with_peers(call, |peers, cx| peers.misbehaved(peer, misbehaviour, cx));
     }
 }

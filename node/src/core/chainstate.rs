@@ -154,6 +154,10 @@ impl Chainstate {
     pub(crate) fn leaves(&self) -> Vec<&Node> {
         self.chain.tree.leaves().into_iter().map(|id| self.chain.tree.node(id)).collect()
     }
+    /// Stored blocks. Grows with every one that is stored, and a restart finds them all again.
+    pub(crate) fn stored_blocks(&self) -> usize {
+        self.chain.tree.bodies()
+    }
     /// The target that the next block on a known block must have.
     pub(crate) fn required_target(&self, parent: &Node) -> CompactTarget {
         let id = self.chain.tree.find(&parent.hash).unwrap_or(self.chain.tip());

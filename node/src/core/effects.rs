@@ -3,9 +3,9 @@
 //! Ground floor of the core. A part appends to the [`Effects`] it is handed and calls nobody; `core.rs` takes the events out
 //! and delivers them.
 
-use super::event::Output;
-use super::rejection::Rejection;
-use chain_spec::{BlockHash, CheckedBlock};
+use super::event::{Accepted, CallId, Output, Time};
+use super::rejection::{Answer, Rejection};
+use chain_spec::{BlockHash, CheckedBlock, Txid};
 use std::sync::Arc;
 
 /// Outputs in the order they must be performed, and events in the order they happened.
@@ -45,4 +45,38 @@ pub(crate) struct BlockChange {
     pub height: u32,
     /// Its body. Absent only in a reorganisation of more bytes than are kept in memory at once; the chainstate has it.
     pub block: Option<Arc<CheckedBlock>>,
+}
+
+/// An answer, unless the chain still has to move.
+pub(super) struct WaitingAnswer {
+    /// Who waits.
+    pub call: CallId,
+    /// The answer as it stands.
+    pub answer: Answer<Accepted>,
+    /// The block whose fate it tells.
+    pub block: Option<BlockHash>,
+}
+
+/// One call to [`Core::handle`](super::Core::handle): its time, and what it has led to so far.
+pub(super) struct Call {
+    /// When it came.
+    pub now: Time,
+    /// What the parts want done and known.
+    pub effects: Effects,
+    /// Blocks disconnected.
+    pub reorganised: u32,
+    /// Blocks found invalid, and what their submitters are told.
+    pub invalid: Vec<(BlockHash, Rejection)>,
+    /// Rules that these blocks broke, for whoever sent them.
+    pub broken: Vec<(BlockHash, &'static str)>,
+    /// Transactions that came or were mined, whose orphans may now stand.
+    pub arrived: Vec<Txid>,
+}
+
+impl Call {
+    /// A call that has led to nothing yet.
+    pub(super) fn new(now: Time) -> Call {
+        let (effects, invalid, broken, arrived) = Default::default();
+        Call { now, effects, reorganised: 0, invalid, broken, arrived }
+    }
 }

@@ -8,6 +8,8 @@ pub const HEADERS_PER_MESSAGE_MAX: usize = 2_000;
 pub const BLOCKS_PER_REQUEST_MAX: usize = 16;
 /// Most hashes in a locator (Core: `MAX_LOCATOR_SZ`).
 pub const LOCATOR_HASHES_MAX: usize = 101;
+/// Bytes of blocks or transactions in one answer; one block is sent whatever its size.
+pub const ANSWER_BYTES_MAX: usize = 4 << 20;
 /// Most transaction ids or transactions in one answer.
 pub const TRANSACTIONS_PER_MESSAGE_MAX: usize = 50_000;
 

@@ -3,7 +3,7 @@
 //!
 //! [`requests`] keeps account of what was asked; [`headers`] follows peers' header chains, [`presync`] those of little work;
 //! [`bodies`] fetches blocks; [`transactions`] fetches mempools and orphans' parents; [`serve`] answers; [`relay`] judges and
-//! spreads gossip, [`compact`] puts announced blocks together; [`misbehaviour`] is where a peer is punished.
+//! spreads gossip, [`rebroadcast`] repeats it, [`compact`] puts announced blocks together; [`misbehaviour`] is where a peer is punished.
 //!
 //! It stands above the [`chainstate`](super::chainstate) and the [`mempool`](super::mempool) and only reads them (through a
 //! [`Context`]). What peers deliver is checked as far as that goes and handed back as a [`Delivery`], which `core.rs` carries
@@ -14,6 +14,7 @@ mod compact;
 pub(crate) mod headers;
 mod misbehaviour;
 mod presync;
+mod rebroadcast;
 mod relay;
 mod requests;
 mod serve;
@@ -27,8 +28,9 @@ pub(crate) use transactions::{TransactionsDelivery, is_behind};
 use super::chainstate::Chainstate;
 use super::event::{Output, PeerKey, RequestId, Time};
 use super::mempool::Mempool;
-use chain_spec::BlockHash;
+use chain_spec::{BlockHash, Txid};
 use presync::Presync;
+use rebroadcast::Unbroadcast;
 use relay::Relay;
 use requests::{Asked, Outstanding};
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,8 +52,6 @@ pub(crate) struct Context<'a> {
 pub(crate) struct Peer {
     /// They dialled us.
     pub inbound: bool,
-    /// When they came.
-    since: Time,
     /// The header with the most work of the chain they showed us.
     best: Option<BlockHash>,
     /// The header with the most work they are known to have, in whatever way: by `best`, by what they forwarded, asked for or
@@ -71,6 +71,8 @@ pub(crate) struct Peer {
     blocks: BTreeSet<RequestId>,
     /// All our outstanding requests.
     requests: usize,
+    /// Time from a request to its answer at best, milliseconds; `None` until one came.
+    round_trip_ms: Option<u64>,
     /// Not asked before this.
     back_off_until: Time,
     /// They lied; the shell has been told, and nothing more is asked of them.
@@ -81,6 +83,13 @@ pub(crate) struct Peer {
     is_mempool_known: bool,
     /// When their last request for our mempool was served.
     mempool_served_at: Option<Time>,
+}
+
+impl Peer {
+    /// Whether a request may be sent to it now.
+    fn may_be_asked(&self, now: Time) -> bool {
+        !self.is_distrusted && self.back_off_until <= now
+    }
 }
 
 /// What is known of peers, asked of them and heard from them.
@@ -97,6 +106,8 @@ pub(crate) struct Peers {
     poll_after: PeerKey,
     poll_at: Time,
     relay: Relay,
+    /// Transactions that perhaps nobody else has.
+    unbroadcast: BTreeMap<Txid, Unbroadcast>,
 }
 
 impl Peers {
@@ -126,7 +137,7 @@ impl Peers {
 
     /// A peer came: each side asks the other what it has.
     pub(crate) fn connected(&mut self, peer: PeerKey, inbound: bool, cx: &mut Context<'_>) {
-        self.peers.insert(peer, Peer { inbound, since: cx.now, ..Peer::default() });
+        self.peers.insert(peer, Peer { inbound, ..Peer::default() });
         self.ask_headers(peer, cx);
     }
 
@@ -151,6 +162,8 @@ impl Peers {
         self.poll_headers(cx);
         self.ask_mempools(cx);
         self.retry_reconstructions(cx);
-        self.release_held(cx);
+        self.ask_others_for_bodies(cx);
+        self.release_deferred(cx);
+        self.rebroadcast(cx);
     }
 }

@@ -33,3 +33,9 @@ pub(crate) fn first_bad(checks: &[InputCheck<'_>]) -> Option<(usize, SpendError)
         Some((part * size + index, error))
     })
 }
+
+/// Which checks, as indexes, are good one by one: what [`first_bad`] leaves open once it has found one that is not.
+pub(crate) fn all_good(checks: &[InputCheck<'_>]) -> Vec<usize> {
+    let is_good = |index: &usize| check_input_scripts(&checks[*index..=*index]).is_ok();
+    (0..checks.len()).into_par_iter().filter(is_good).collect()
+}

@@ -126,9 +126,11 @@ impl TemplateSource<'_> {
 
     fn coinbase(&self, height: u32, payout: &Script, value: Amount) -> Transaction {
         let mut script = Script::height_prefix(height);
-        // Pushes, so that no extranonce can be read as signature operations. The tag keeps two miners with one payout apart.
-        script.push(4);
+        // Pushes, so that no extranonce can be read as signature operations. The tag keeps two miners with one payout apart,
+        // and the number of stored blocks any block from those made here before: each of them was stored.
+        script.push(8);
         script.extend_from_slice(&(self.seed as u32 ^ (self.seed >> 32) as u32).to_le_bytes());
+        script.extend_from_slice(&(self.chain.stored_blocks() as u32).to_le_bytes());
         script.push(EXTRANONCE_BYTES as u8);
         script.extend_from_slice(&[0; EXTRANONCE_BYTES]);
         Transaction {

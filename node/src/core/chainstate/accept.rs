@@ -72,20 +72,25 @@ impl Chainstate {
         (last, None)
     }
 
-    /// Takes the body of a known header, and the blocks that waited for it. A body that is here already, or whose block is
-    /// invalid, is not looked at.
-    pub(crate) fn accept_body(&mut self, block: Arc<Block>, now: Time, effects: &mut Effects) -> Result<(), BodyError> {
+    /// Takes the body of a known header, and the blocks that waited for it. False for a body that is here already, or whose
+    /// block is invalid: it is not looked at.
+    pub(crate) fn accept_body(
+        &mut self,
+        block: Arc<Block>,
+        now: Time,
+        effects: &mut Effects,
+    ) -> Result<bool, BodyError> {
         let hash = block.header.hash();
-        let Some(id) = self.chain.tree.find(&hash) else { return Ok(()) };
+        let Some(id) = self.chain.tree.find(&hash) else { return Ok(false) };
         let node = self.chain.tree.node(id);
         if node.has_body() || !node.is_sound() {
-            return Ok(());
+            return Ok(false);
         }
         match check_block(block, &self.spec) {
             Ok(body) => {
                 self.store_body(id, Arc::new(body), effects);
                 self.adopt_orphans(hash, now, effects);
-                Ok(())
+                Ok(true)
             }
             Err(error) if error.is_mutation() => Err(BodyError::Mutated),
             Err(error) => {

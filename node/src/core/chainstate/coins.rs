@@ -139,7 +139,7 @@ impl CoinCache {
     }
 }
 
-/// Changes on trial: what some blocks would do to the coins below.
+/// Changes that are not in the cache yet: what some blocks would do to the coins below.
 #[derive(Debug)]
 pub(crate) struct Overlay {
     changes: IdMap<Outpoint, Option<Coin>>,

@@ -174,6 +174,10 @@ impl BlockTree {
     pub(crate) fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.0 as usize]
     }
+    /// Nodes whose body is stored.
+    pub(crate) fn bodies(&self) -> usize {
+        self.nodes.len() - self.bodiless
+    }
     /// Where a block stands, as the rules ask about it.
     pub(crate) fn context(&self, id: NodeId) -> BlockContext {
         let node = self.node(id);

@@ -12,7 +12,7 @@ use crate::core::event::{PeerKey, Submission, SubmissionLimits, Time};
 use crate::core::rejection::{AcceptError, Answer, Rejection, RejectionKind, answer};
 use crate::core::signatures::{self, CheckedSignatures};
 use crate::core::store::StoreError;
-use chain_spec::der::SignatureEncoding;
+use chain_spec::der::{SignatureEncoding, is_strict_der};
 use chain_spec::rules::RuleError;
 use chain_spec::rules::spend::{BlockContext, Coins, InputCheck, ScriptError, SpendError, check_spends};
 use chain_spec::rules::transaction::check_transaction;
@@ -179,17 +179,27 @@ impl Mempool {
 
     fn check_all(&self, transaction: &Arc<Transaction>, setting: &Setting<'_>) -> Result<Candidate, AcceptError> {
         let (candidate, spent) = self.check_unsigned(transaction, setting)?;
-        if !self.pool.are_checked(&candidate.entry.transaction.txid()) {
-            let encoding = setting.chain.spec().signature_encoding(setting.chain.height() + 1);
-            check_signatures(transaction, &spent).map_err(|error| reject_script(&error, encoding))?;
-        }
+        let encoding = setting.chain.spec().signature_encoding(setting.chain.height() + 1);
+        // Forms come before signatures: they cost nothing, and a signature of a needless form costs as much as a good one.
         if setting.origin == Origin::New {
-            for (input, unlock) in transaction.inputs.iter().map(|input| &input.script).enumerate() {
-                check_standard_unlock(unlock)
-                    .map_err(|what| Rejection::policy(SCRIPT_REASON, format!("input {input}: {what}")))?;
-            }
+            check_standard_scripts(transaction, encoding)?;
+        }
+        if !self.pool.are_checked(&candidate.entry.transaction.txid()) {
+            self.check_signatures(transaction, &spent).map_err(|error| reject_script(&error, encoding))?;
         }
         Ok(candidate)
+    }
+
+    /// Signatures must be strict DER even where a block's need not be: what is checked here is not checked again in a block,
+    /// which may stand above BIP66's height. Of a transaction with a bad one, the good ones are remembered.
+    fn check_signatures(&self, transaction: &Transaction, spent: &[Coin]) -> Result<(), SpendError> {
+        let cache = self.pool.signature_cache();
+        let unchecked = cache.unchecked(transaction, spent);
+        let checks: Vec<InputCheck> = unchecked.iter().map(|input| input_check(transaction, *input, spent)).collect();
+        let Some((_, error)) = signatures::first_bad(&checks) else { return Ok(()) };
+        let good: Vec<usize> = signatures::all_good(&checks).into_iter().map(|index| unchecked[index]).collect();
+        cache.insert_inputs(transaction, spent, &good);
+        Err(error)
     }
 
     /// Checks the signatures of transactions that are about to be judged one after another, on all cores, and remembers which
@@ -204,16 +214,20 @@ impl Mempool {
         let mut unsigned = Vec::new();
         let setting = Setting { chain, now, origin: Origin::New, package: &BTreeMap::new() };
         for Submission { transaction, .. } in submissions {
+            let encoding = chain.spec().signature_encoding(chain.height() + 1);
             if let Ok((candidate, spent)) = answer(self.check_unsigned(transaction, &setting))?
+                && check_standard_scripts(transaction, encoding).is_ok()
                 && !self.pool.are_checked(&candidate.entry.transaction.txid())
             {
                 unsigned.push((candidate.entry.transaction, spent));
             }
         }
-        let all = unsigned.iter().flat_map(|(checked, spent)| input_checks(checked.transaction(), spent));
-        let all_good = signatures::first_bad(&all.collect::<Vec<_>>()).is_none();
+        let all = unsigned.iter().flat_map(|(checked, spent)| {
+            (0..spent.len()).map(|input| input_check(checked.transaction(), input, spent))
+        });
+        let are_all_good = signatures::first_bad(&all.collect::<Vec<_>>()).is_none();
         for (checked, spent) in &unsigned {
-            if all_good || check_signatures(checked.transaction(), spent).is_ok() {
+            if are_all_good || self.check_signatures(checked.transaction(), spent).is_ok() {
                 self.pool.set_checked(checked.txid());
             }
         }
@@ -413,16 +427,25 @@ impl Pool {
     }
 }
 
-/// Signatures must be strict DER even where a block's need not be: what is verified here is not verified again in a block,
-/// which may stand above BIP66's height.
-fn check_signatures(transaction: &Transaction, spent: &[Coin]) -> Result<(), SpendError> {
-    let checks: Vec<InputCheck> = input_checks(transaction, spent).collect();
-    signatures::first_bad(&checks).map_or(Ok(()), |(_, error)| Err(error))
+fn input_check<'a>(transaction: &'a Transaction, input: usize, spent: &'a [Coin]) -> InputCheck<'a> {
+    InputCheck { transaction, input, coin: &spent[input], encoding: SignatureEncoding::Strict }
 }
 
-fn input_checks<'a>(transaction: &'a Transaction, spent: &'a [Coin]) -> impl Iterator<Item = InputCheck<'a>> {
-    let encoding = SignatureEncoding::Strict;
-    spent.iter().enumerate().map(move |(input, coin)| InputCheck { transaction, input, coin, encoding })
+/// Every input's script is in the one form that is relayed. A signature that is not even strict DER is left to the check of
+/// signatures where it breaks a rule, so that whoever made it is blamed for it.
+fn check_standard_scripts(transaction: &Transaction, encoding: SignatureEncoding) -> Result<(), Rejection> {
+    for (input, script) in transaction.inputs.iter().map(|input| &input.script).enumerate() {
+        let signature = script.unlock_parts().and_then(|(signature, _)| signature.split_last());
+        let is_der = signature.is_some_and(|(_, signature)| is_strict_der(signature));
+        if is_der || encoding == SignatureEncoding::Lax {
+            let reject = |what| Rejection::policy(SCRIPT_REASON, format!("input {input}: {what}"));
+            check_standard_unlock(script).map_err(reject)?;
+            if !is_der {
+                return Err(reject("Non-canonical DER signature"));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Where blocks may hold lax DER, asking for strict DER is policy.

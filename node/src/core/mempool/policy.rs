@@ -1,4 +1,5 @@
-//! What this node relays and mines, beside the rules: standard forms, dust, low S. Breaking policy is nobody's crime.
+//! What this node relays and mines, beside the rules: standard forms, dust, low S. Nobody is
+//! blamed for a transaction that only breaks policy: other nodes may have another one.
 
 use chain_spec::signature_hash::{SIGHASH_ALL, SIGHASH_ANYONECANPAY, SIGHASH_SINGLE};
 use chain_spec::{Script, Transaction};
@@ -62,7 +63,7 @@ pub(crate) fn check_standard(transaction: &Transaction, size: usize) -> Result<(
     Ok(())
 }
 
-/// Whether an unlocking script, known to unlock its coin with a strict-DER signature, is in the one form that is relayed;
+/// Whether an unlocking script with a strict-DER signature is in the one form that is relayed;
 /// else what Core says of it (`ScriptErrorString`). Without this, anybody could change a waiting transaction's id (BIP62).
 pub(crate) fn check_standard_unlock(unlock: &Script) -> Result<(), &'static str> {
     let Some((signature, public_key)) = unlock.unlock_parts() else { return Err("Only push operators allowed") };

@@ -199,6 +199,10 @@ impl Pool {
     pub(crate) fn removals(&self) -> u64 {
         self.removals
     }
+    /// Signatures that were checked before.
+    pub(super) fn signature_cache(&self) -> &SignatureCache {
+        &self.checked
+    }
     /// Remembers that a transaction's signatures are good.
     pub(super) fn set_checked(&mut self, txid: Txid) {
         self.checked.insert(txid);

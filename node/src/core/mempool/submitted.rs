@@ -80,8 +80,10 @@ impl Mempool {
             Err(AcceptError::Rejected(rejection)) => {
                 let txid = transaction.txid();
                 if rejection.kind == RejectionKind::AlreadyInMempool {
-                    // It came from a peer or a disconnected block, and from now on is the submitter's own.
+                    // It came from a peer or a disconnected block, and from now on is the submitter's own, who submits it again
+                    // because it does not spread.
                     self.keep(txid, outputs);
+                    outputs.push(Output::Publish(Gossip::Transaction(transaction.clone())));
                 } else if is_mined(chain, txid, transaction.outputs.len())? {
                     let detail = format!("transaction {txid}: it is in the chain already");
                     let kind = RejectionKind::AlreadyInChain;
@@ -125,14 +127,15 @@ impl Mempool {
 
     /// Takes back into the pool what was kept when the node stopped. To be called once the chain stands where its blocks lead.
     /// It comes before what a reorganisation on the way has disconnected: a kept transaction may have replaced one of those.
+    /// Those that are pooled again.
     pub(crate) fn restore_submitted(
         &mut self,
         chain: &dyn ChainView,
         now: Time,
         outputs: &mut Vec<Output>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<Txid>, StoreError> {
         if self.submitted.is_restored() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let kept = std::mem::take(&mut self.submitted.unrestored);
         let missing = self.restore(kept, chain, now, outputs)?;
@@ -140,7 +143,8 @@ impl Mempool {
         let missing = self.restore(missing, chain, now, outputs)?;
         let from = Some(chain.height());
         self.submitted.kept.extend(missing.iter().map(|kept| (kept.txid(), from)));
-        Ok(())
+        let pooled = self.submitted.kept.iter().filter(|(_, height)| height.is_none());
+        Ok(pooled.map(|(txid, _)| *txid).collect())
     }
 
     /// Takes kept transactions back in whatever order they can stand; those whose parents are not there are returned.

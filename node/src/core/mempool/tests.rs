@@ -4,10 +4,11 @@
 use super::accept::ANCESTORS_MAX;
 use super::pool::Entry;
 use crate::core::event::{Accepted, Input, Time};
+use crate::core::rejection::RejectionKind;
 use crate::core::store::memory::MemoryStore;
 use crate::core::tests::world::*;
 use crate::core::{Config, Core};
-use chain_spec::{Amount, Outpoint, Script, Transaction, TxOut, Txid};
+use chain_spec::{Amount, Coin, Outpoint, Script, Transaction, TxOut, Txid};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::{BTreeMap, BTreeSet};
@@ -245,4 +246,48 @@ fn a_full_pool_keeps_what_pays_most_and_asks_for_more_until_that_fades() {
     node.now = Time(node.now.0 + 10 * 24 * 60 * 60 * 1_000);
     node.handle(Input::Tick);
     assert_eq!(node.core.mempool().fee_rate_min(), 1_000);
+}
+
+/// Changes the last bytes of an input's signature, so that it is still strict DER with a low S and does not verify.
+fn spoil(transaction: &mut Transaction, input: usize, by: u8) {
+    let mut script = transaction.inputs[input].script.as_bytes().to_vec();
+    let s_ends_at = usize::from(script[0]) - 1;
+    script[s_ends_at] ^= by;
+    transaction.inputs[input].script = Script::from_bytes(script);
+}
+
+#[test]
+fn a_needless_form_is_found_before_any_signature_is_checked() {
+    let spec = spec();
+    let mut node = Node::new(&spec, 1);
+    let coins: Vec<Outpoint> = (0..3).map(|index| genesis_coin(&spec, index).0).collect();
+    let mut transaction = Arc::unwrap_or_clone(spend(&coins, 0, &[(COIN, 1)]));
+    spoil(&mut transaction, 0, 1);
+    let (signature, key) = transaction.inputs[2].script.unlock_parts().unwrap();
+    let unknown_type = [&signature[..signature.len() - 1], &[9]].concat();
+    transaction.inputs[2].script = Script::unlock_public_key_hash(&unknown_type, key);
+    let rejected = node.pay(&Arc::new(transaction)).unwrap_err();
+    assert_eq!(rejected.kind, RejectionKind::Policy, "{}", rejected.detail);
+    assert!(rejected.detail.contains("input 2"), "{}", rejected.detail);
+}
+
+#[test]
+fn good_signatures_of_a_rejected_transaction_are_not_checked_again() {
+    let spec = spec();
+    let mut node = Node::new(&spec, 1);
+    let (coins, spent): (Vec<Outpoint>, Vec<Coin>) = (0..12).map(|index| genesis_coin(&spec, index)).unzip();
+    let good = Arc::unwrap_or_clone(spend(&coins, 0, &[(COIN, 1)]));
+    let unchecked =
+        |node: &Node, transaction: &Transaction| node.core.mempool().signature_cache().unchecked(transaction, &spent);
+    assert_eq!(unchecked(&node, &good).len(), 12);
+    for by in 1..4 {
+        let mut bad = good.clone();
+        spoil(&mut bad, 5, by);
+        assert!(matches!(node.pay(&Arc::new(bad.clone())).unwrap_err().kind, RejectionKind::Rule(_)));
+        assert_eq!(unchecked(&node, &bad), vec![5]);
+    }
+    let mut other = good.clone();
+    other.outputs[0].value = Amount::from_units(COIN - 1);
+    assert_eq!(unchecked(&node, &other).len(), 12, "a signature of another transaction is another");
+    node.pay(&Arc::new(good)).unwrap();
 }

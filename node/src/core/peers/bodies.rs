@@ -13,7 +13,7 @@ const BLOCKS_IN_FLIGHT_PER_PEER_MAX: usize = 3 * BLOCKS_PER_REQUEST_MAX;
 const BLOCKS_IN_FLIGHT_MAX: usize = 512;
 /// How far beyond the first missing body of a branch bodies are fetched, blocks.
 const WINDOW_BLOCKS: u32 = 1_024;
-/// Time after which a block asked of one peer is also asked of an idle other, milliseconds.
+/// Time beside a round trip after which a block asked of one peer is also asked of an idle other, milliseconds.
 const STEAL_AFTER_MS: u64 = 1_000;
 /// Time a peer that lacked promised blocks is left alone at first, milliseconds; doubles.
 const BACK_OFF_AFTER_EMPTY_MS: u64 = 250;
@@ -25,6 +25,7 @@ const SOURCES_MAX: usize = 4_096;
 impl Peers {
     /// Asks for what is missing, of whoever has it and has least to do.
     pub(crate) fn schedule_bodies(&mut self, cx: &mut Context<'_>) {
+        self.end_waits_for_bodies(cx);
         if self.peers.is_empty() || cx.chain.best_header().hash == cx.chain.tip().hash {
             return;
         }
@@ -86,8 +87,10 @@ impl Peers {
     }
 
     fn is_late(&self, request: &RequestId, now: Time) -> bool {
-        let since = self.outstanding.get(request).map(|owed| owed.since.0);
-        since.is_some_and(|since| now.0.saturating_sub(since) >= STEAL_AFTER_MS)
+        self.outstanding.get(request).is_some_and(|owed| {
+            let round_trip_ms = self.peers.get(&owed.peer).and_then(|state| state.round_trip_ms).unwrap_or(0);
+            now.0.saturating_sub(owed.since.0) >= STEAL_AFTER_MS + round_trip_ms
+        })
     }
 
     /// Asks one peer for one block that it may or may not have.

@@ -13,6 +13,10 @@ use std::sync::Arc;
 
 /// Blocks that lack transactions at one time, blocks; each is at most as large as a block may be.
 const RECONSTRUCTIONS_MAX: usize = 16;
+/// Peers with whose help one block is put together at one time (Core: `MAX_CMPCTBLOCKS_INFLIGHT_PER_BLOCK`).
+const PEERS_PER_BLOCK_MAX: usize = 3;
+/// How many of them may have dialled us: anybody can dial, so one place is kept for a peer that this node chose.
+const INBOUND_PER_BLOCK_MAX: usize = PEERS_PER_BLOCK_MAX - 1;
 /// Times the sender is asked again before the block is left to synchronisation: it forwards before it has the body itself.
 const TRIES_MAX: u32 = 6;
 /// Time before the first of them, milliseconds; doubles.
@@ -20,10 +24,11 @@ const RETRY_AFTER_MS: u64 = 20;
 /// Bytes of the smallest transaction.
 const TRANSACTION_BYTES_MIN: usize = 60;
 
-/// A block some of whose transactions are awaited.
+/// A block some of whose transactions are awaited from one of the peers that announced it.
 #[derive(Debug)]
 pub(super) struct Reconstruction {
     peer: PeerKey,
+    is_inbound: bool,
     header: Header,
     keys: ShortIds,
     /// By position; the missing ones with their short id.
@@ -71,7 +76,7 @@ impl Peers {
     /// Puts together the next body of the blocks whose headers were forwarded.
     pub(crate) fn reconstruct_next(&mut self, cx: &mut Context<'_>) -> Option<ReconstructedBlock> {
         while let Some((peer, compact)) = self.relay.pending.pop_front() {
-            if !wants_body(&compact, cx) {
+            if !wants_body(&compact.header.hash(), cx) {
                 continue;
             }
             let Some(node) = cx.chain.find(&compact.header.hash()) else { continue };
@@ -92,7 +97,7 @@ impl Peers {
         cx: &mut Context<'_>,
     ) -> Option<ReconstructedBlock> {
         let hash = compact.header.hash();
-        if self.relay.reconstructions.contains_key(&hash) {
+        if !self.may_reconstruct(peer, &hash) {
             return None;
         }
         let keys = ShortIds::new(&compact.header, compact.nonce);
@@ -104,26 +109,57 @@ impl Peers {
         if slots.iter().all(Result::is_ok) {
             return Some(complete(peer, compact.header, slots));
         }
-        if self.relay.reconstructions.len() >= RECONSTRUCTIONS_MAX {
+        let is_new = !self.relay.reconstructions.contains_key(&hash);
+        if is_new && self.relay.reconstructions.len() >= RECONSTRUCTIONS_MAX {
             self.ask_headers(peer, cx);
             return None;
         }
-        let reconstruction = Reconstruction { peer, header: compact.header, keys, slots, tries: 0, retry_at: None };
-        self.relay.reconstructions.insert(hash, reconstruction);
-        self.ask_missing(hash, cx);
+        let is_inbound = self.is_inbound(peer);
+        let header = compact.header;
+        let reconstruction = Reconstruction { peer, is_inbound, header, keys, slots, tries: 0, retry_at: None };
+        self.relay.reconstructions.entry(hash).or_default().push(reconstruction);
+        self.ask_missing(hash, peer, cx);
         None
     }
 
-    /// Asks the sender for what a block lacks.
-    fn ask_missing(&mut self, hash: BlockHash, cx: &mut Context<'_>) {
-        let Some(reconstruction) = self.relay.reconstructions.get_mut(&hash) else { return };
+    fn is_inbound(&self, peer: PeerKey) -> bool {
+        self.peers.get(&peer).is_none_or(|state| state.inbound)
+    }
+
+    /// Whether a block may (also) be put together with a peer's help. The first to announce it does not own it: it may never
+    /// send what its announcement lacks.
+    fn may_reconstruct(&self, peer: PeerKey, hash: &BlockHash) -> bool {
+        let Some(under_way) = self.relay.reconstructions.get(hash) else { return true };
+        let inbound = under_way.iter().filter(|reconstruction| reconstruction.is_inbound).count();
+        under_way.len() < PEERS_PER_BLOCK_MAX
+            && (!self.is_inbound(peer) || inbound < INBOUND_PER_BLOCK_MAX)
+            && under_way.iter().all(|reconstruction| reconstruction.peer != peer)
+    }
+
+    fn reconstruction_mut(&mut self, hash: &BlockHash, peer: PeerKey) -> Option<&mut Reconstruction> {
+        let under_way = self.relay.reconstructions.get_mut(hash)?;
+        under_way.iter_mut().find(|reconstruction| reconstruction.peer == peer)
+    }
+
+    fn take_reconstruction(&mut self, hash: &BlockHash, peer: PeerKey) -> Option<Reconstruction> {
+        let under_way = self.relay.reconstructions.get_mut(hash)?;
+        let place = under_way.iter().position(|reconstruction| reconstruction.peer == peer)?;
+        let taken = under_way.swap_remove(place);
+        if under_way.is_empty() {
+            self.relay.reconstructions.remove(hash);
+        }
+        Some(taken)
+    }
+
+    /// Asks a peer for what the block it announced lacks.
+    fn ask_missing(&mut self, hash: BlockHash, peer: PeerKey, cx: &mut Context<'_>) {
+        let Some(reconstruction) = self.reconstruction_mut(&hash, peer) else { return };
         reconstruction.retry_at = None;
-        let peer = reconstruction.peer;
         let missing = reconstruction.slots.iter().enumerate().filter(|(_, slot)| slot.is_err());
         let indexes = missing.map(|(position, _)| position as u32).collect();
         let request = Request::BlockTransactions { block: hash, indexes };
         if self.ask(peer, Asked::BlockTransactions(hash), request, cx).is_none() {
-            self.reconstruction_failed(&hash, cx);
+            self.reconstruction_failed(&hash, peer, cx);
         }
     }
 
@@ -135,57 +171,61 @@ impl Peers {
         transactions: Vec<Arc<Transaction>>,
         cx: &mut Context<'_>,
     ) -> Option<ReconstructedBlock> {
-        let reconstruction = self.relay.reconstructions.get_mut(&hash)?;
         if cx.chain.find(&hash).is_none_or(|node| node.has_body()) {
             self.relay.reconstructions.remove(&hash);
             return None;
         }
+        let reconstruction = self.reconstruction_mut(&hash, peer)?;
         if transactions.is_empty() {
             reconstruction.tries += 1;
             reconstruction.retry_at = Some(Time(cx.now.0 + (RETRY_AFTER_MS << reconstruction.tries)));
             if reconstruction.tries > TRIES_MAX {
-                self.reconstruction_failed(&hash, cx);
+                self.reconstruction_failed(&hash, peer, cx);
             }
             return None;
         }
-        let Reconstruction { header, keys, mut slots, .. } = self.relay.reconstructions.remove(&hash)?;
-        let missing = slots.iter_mut().filter(|slot| slot.is_err());
-        let mut count = 0;
-        for (slot, transaction) in missing.zip(&transactions) {
-            if *slot != Err(keys.short_id(&transaction.txid())) {
-                self.misbehaved(peer, Misbehaviour::BadAnswer("transactions that a block does not hold"), cx);
-                self.reconstruction_failed(&hash, cx);
-                return None;
-            }
-            *slot = Ok(transaction.clone());
-            count += 1;
-        }
-        if count < transactions.len() || slots.iter().any(Result::is_err) {
+        let Reconstruction { header, keys, mut slots, .. } = self.take_reconstruction(&hash, peer)?;
+        let missing = slots.iter().filter(|slot| slot.is_err()).count();
+        if missing != transactions.len() {
             self.misbehaved(peer, Misbehaviour::BadAnswer("more or fewer transactions than asked for"), cx);
             return None;
+        }
+        for (slot, transaction) in slots.iter_mut().filter(|slot| slot.is_err()).zip(transactions) {
+            if *slot != Err(keys.short_id(&transaction.txid())) {
+                // Announcements are forwarded before anybody has the body, so whoever made up the short id need not be whoever
+                // forwarded it and now answers truthfully. The whole block will tell.
+                self.ask_block(peer, hash, cx);
+                return None;
+            }
+            *slot = Ok(transaction);
         }
         Some(complete(peer, header, slots))
     }
 
-    /// A block cannot be put together with its sender's help: whoever has it will show it by its headers.
-    pub(super) fn reconstruction_failed(&mut self, hash: &BlockHash, cx: &mut Context<'_>) {
-        let Some(failed) = self.relay.reconstructions.remove(hash) else { return };
+    /// A block cannot be put together with a peer's help: whoever has it will show it by its headers.
+    pub(super) fn reconstruction_failed(&mut self, hash: &BlockHash, peer: PeerKey, cx: &mut Context<'_>) {
+        if self.take_reconstruction(hash, peer).is_none() {
+            return;
+        }
         let trusted = self.peers.iter().filter(|(_, state)| !state.is_distrusted).map(|(peer, _)| *peer);
-        let others: Vec<PeerKey> = trusted.filter(|peer| *peer != failed.peer).take(2).collect();
-        for peer in std::iter::once(failed.peer).chain(others) {
+        let others: Vec<PeerKey> = trusted.filter(|other| *other != peer).take(2).collect();
+        for peer in std::iter::once(peer).chain(others) {
             self.ask_headers(peer, cx);
         }
     }
 
-    /// Asks again where the sender did not have the body yet; forgets blocks that came another way.
+    /// Asks again where a peer did not have the body yet; forgets blocks that came another way.
     pub(super) fn retry_reconstructions(&mut self, cx: &mut Context<'_>) {
         let chain = cx.chain;
         let is_missing = |hash: &BlockHash| chain.find(hash).is_some_and(|node| !node.has_body() && node.is_sound());
         self.relay.reconstructions.retain(|hash, _| is_missing(hash));
         let waiting = self.relay.reconstructions.iter();
-        let due = waiting.filter(|(_, reconstruction)| reconstruction.retry_at.is_some_and(|at| at <= cx.now));
-        let due: Vec<BlockHash> = due.map(|(hash, _)| *hash).collect();
-        due.into_iter().for_each(|hash| self.ask_missing(hash, cx));
+        let waiting = waiting.flat_map(|(hash, under_way)| under_way.iter().map(move |one| (*hash, one)));
+        let due: Vec<(BlockHash, PeerKey)> = waiting
+            .filter(|(_, reconstruction)| reconstruction.retry_at.is_some_and(|at| at <= cx.now))
+            .map(|(hash, reconstruction)| (hash, reconstruction.peer))
+            .collect();
+        due.into_iter().for_each(|(hash, peer)| self.ask_missing(hash, peer, cx));
     }
 }
 

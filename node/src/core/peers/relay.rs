@@ -6,6 +6,7 @@
 use super::compact::Reconstruction;
 use super::{Context, Peers};
 use crate::core::chain_view::ChainView;
+use crate::core::chainstate::Node;
 use crate::core::event::{Acceptance, GossipId, Output, PeerKey, Time};
 use crate::core::mempool::{JudgedTransaction, ORPHANS_MAX};
 use crate::core::message::{CompactBlock, Gossip};
@@ -22,9 +23,24 @@ const ANNOUNCED_MAX: usize = 1_024;
 const FORWARDED_DEPTH_MAX: u32 = 6;
 /// How far below the tip an announced block may be and its body still be fetched, blocks.
 const SIDE_BRANCH_DEPTH_MAX: u32 = 100;
-/// Time the answer about an orphan transaction is held back for its parents to come, milliseconds: gossip forgets a message
+/// Announced blocks whose bodies are waited for, blocks; each cost its maker a proof of work.
+const BODIES_MISSING_MAX: usize = 64;
+/// Time after which others than the announcer are asked for a body, milliseconds. The next two are asked after as long again.
+const ASK_OTHERS_AFTER_MS: u64 = 800;
+/// Other peers asked at a time.
+const OTHERS_ASKED: usize = 2;
+/// Time the answer about an orphan transaction is deferred for its parents to come, milliseconds: gossip forgets a message
 /// that waits longer, and one that was ignored cannot be relayed for minutes.
-const ANSWER_HELD_MS_MAX: u64 = 3_000;
+const ANSWER_DEFERRED_MS_MAX: u64 = 3_000;
+
+/// An announced block whose body is waited for.
+#[derive(Debug)]
+struct MissingBody {
+    /// When further peers are asked.
+    ask_at: Time,
+    /// Who was asked, or announced it.
+    asked: BTreeSet<PeerKey>,
+}
 
 /// Gossip under way.
 #[derive(Debug, Default)]
@@ -32,9 +48,11 @@ pub(crate) struct Relay {
     /// Blocks whose header was forwarded and whose body is yet to be put together.
     pub(super) pending: VecDeque<(PeerKey, Arc<CompactBlock>)>,
     /// Blocks that lack transactions asked for.
-    pub(super) reconstructions: BTreeMap<BlockHash, Reconstruction>,
+    pub(super) reconstructions: BTreeMap<BlockHash, Vec<Reconstruction>>,
+    /// Announced blocks whose bodies have not come.
+    bodies_missing: BTreeMap<BlockHash, MissingBody>,
     /// Gossiped orphan transactions about which nothing was answered yet, since when; at most as many as there are orphans.
-    held: BTreeMap<Txid, (GossipId, Time)>,
+    deferred: BTreeMap<Txid, (GossipId, Time)>,
     announced: BTreeSet<BlockHash>,
     announced_order: VecDeque<BlockHash>,
     /// Submitted here, so told to everybody even while the chain is behind.
@@ -48,7 +66,7 @@ impl Relay {
     }
     /// Whether a body waits for an answer or a retry, or an orphan for a parent.
     pub(super) fn is_waiting(&self) -> bool {
-        !self.reconstructions.is_empty() || !self.held.is_empty()
+        !self.reconstructions.is_empty() || !self.bodies_missing.is_empty() || !self.deferred.is_empty()
     }
 
     /// Notes that a block was announced to everybody; false if it had been before.
@@ -82,19 +100,30 @@ fn lacks_parents(answer: &Answer<()>) -> bool {
 
 impl Peers {
     /// A gossiped transaction was judged.
-    pub(crate) fn gossip_judged(&mut self, id: GossipId, judged: &JudgedTransaction, cx: &mut Context<'_>) {
+    pub(crate) fn gossip_judged(
+        &mut self,
+        peer: PeerKey,
+        id: GossipId,
+        judged: &JudgedTransaction,
+        cx: &mut Context<'_>,
+    ) {
         let JudgedTransaction { txid, answer, .. } = judged;
-        let held = &mut self.relay.held;
-        if lacks_parents(answer) && cx.mempool.is_orphan(txid) && held.len() < ORPHANS_MAX && !held.contains_key(txid) {
-            held.insert(*txid, (id, cx.now));
+        self.seen_elsewhere(txid, peer);
+        let deferred = &mut self.relay.deferred;
+        if lacks_parents(answer)
+            && cx.mempool.is_orphan(txid)
+            && deferred.len() < ORPHANS_MAX
+            && !deferred.contains_key(txid)
+        {
+            deferred.insert(*txid, (id, cx.now));
         } else {
             cx.outputs.push(Output::GossipAcceptance { id, acceptance: acceptance_of(answer) });
         }
     }
 
     /// Takes the gossip of an orphan that is about to be judged again, and since when it has waited.
-    pub(crate) fn take_held(&mut self, txid: &Txid) -> Option<(GossipId, Time)> {
-        self.relay.held.remove(txid)
+    pub(crate) fn take_deferred(&mut self, txid: &Txid) -> Option<(GossipId, Time)> {
+        self.relay.deferred.remove(txid)
     }
 
     /// An orphan whose gossip had waited was judged again.
@@ -105,16 +134,16 @@ impl Peers {
         cx: &mut Context<'_>,
     ) {
         if lacks_parents(&judged.answer) {
-            self.relay.held.insert(judged.txid, (id, since));
+            self.relay.deferred.insert(judged.txid, (id, since));
         } else {
             cx.outputs.push(Output::GossipAcceptance { id, acceptance: acceptance_of(&judged.answer) });
         }
     }
 
     /// Gives up on orphans whose parents did not come in time for gossip.
-    pub(super) fn release_held(&mut self, cx: &mut Context<'_>) {
-        self.relay.held.retain(|_, (id, since)| {
-            let is_in_time = cx.now.0.saturating_sub(since.0) < ANSWER_HELD_MS_MAX;
+    pub(super) fn release_deferred(&mut self, cx: &mut Context<'_>) {
+        self.relay.deferred.retain(|_, (id, since)| {
+            let is_in_time = cx.now.0.saturating_sub(since.0) < ANSWER_DEFERRED_MS_MAX;
             if !is_in_time {
                 cx.outputs.push(Output::GossipAcceptance { id: *id, acceptance: Acceptance::Ignore });
             }
@@ -157,9 +186,56 @@ impl Peers {
 
     /// Has a gossiped block's body put together in the next call, if it is missing here and may matter.
     pub(crate) fn queue_body(&mut self, peer: PeerKey, compact: Arc<CompactBlock>, cx: &Context<'_>) {
-        if wants_body(&compact, cx) && self.relay.pending.len() < PENDING_MAX {
+        if !wants_body(&compact.header.hash(), cx) {
+            return;
+        }
+        // While ancestors' bodies are missing, synchronisation looks after all of them.
+        if cx.chain.find(&compact.header.previous).is_some_and(Node::is_linked) {
+            self.wait_for_body(compact.header.hash(), peer, cx.now);
+        }
+        if self.relay.pending.len() < PENDING_MAX {
             self.relay.pending.push_back((peer, compact));
         }
+    }
+
+    fn wait_for_body(&mut self, hash: BlockHash, peer: PeerKey, now: Time) {
+        let missing = &mut self.relay.bodies_missing;
+        if missing.len() < BODIES_MISSING_MAX || missing.contains_key(&hash) {
+            let ask_at = Time(now.0.saturating_add(ASK_OTHERS_AFTER_MS));
+            let body = missing.entry(hash).or_insert_with(|| MissingBody { ask_at, asked: BTreeSet::new() });
+            body.asked.insert(peer);
+        }
+    }
+
+    /// Waits no longer for bodies that have come, or that do not matter any more.
+    pub(super) fn end_waits_for_bodies(&mut self, cx: &Context<'_>) {
+        self.relay.bodies_missing.retain(|hash, _| wants_body(hash, cx));
+    }
+
+    /// Asks others where a body does not come: an announcer that never sends it must not hold it up. They show by their headers
+    /// that they have it, and are asked for it then. Those who this node chose come first.
+    pub(super) fn ask_others_for_bodies(&mut self, cx: &mut Context<'_>) {
+        let due = self.relay.bodies_missing.iter_mut().filter(|(_, body)| body.ask_at <= cx.now);
+        let mut chosen: BTreeSet<PeerKey> = BTreeSet::new();
+        for (hash, body) in due {
+            body.ask_at = Time(cx.now.0.saturating_add(ASK_OTHERS_AFTER_MS));
+            let free = self.peers.iter().filter(|(_, state)| state.may_be_asked(cx.now));
+            let mut others: Vec<(bool, bool, PeerKey)> = free
+                .filter(|(peer, _)| !body.asked.contains(*peer))
+                .map(|(peer, state)| (state.inbound, state.known != Some(*hash), *peer))
+                .collect();
+            others.sort_unstable();
+            if others.is_empty() {
+                // All were asked: they may have it by now.
+                body.asked.clear();
+            }
+            let others = others.into_iter().take(OTHERS_ASKED).map(|(_, _, peer)| peer);
+            for peer in others {
+                body.asked.insert(peer);
+                chosen.insert(peer);
+            }
+        }
+        chosen.into_iter().for_each(|peer| self.ask_headers(peer, cx));
     }
 
     /// Notes a block submitted here.
@@ -186,8 +262,8 @@ impl Peers {
 
 /// Whether a block's body is missing here and may matter. Those of side branches near the tip may: the branch can become the
 /// better one, and people watch forks; each cost its maker a proof of work.
-pub(super) fn wants_body(compact: &CompactBlock, cx: &Context<'_>) -> bool {
+pub(super) fn wants_body(hash: &BlockHash, cx: &Context<'_>) -> bool {
     let floor = cx.chain.height().saturating_sub(SIDE_BRANCH_DEPTH_MAX);
-    let node = cx.chain.find(&compact.header.hash());
+    let node = cx.chain.find(hash);
     node.is_some_and(|node| !node.has_body() && node.is_sound() && node.height >= floor)
 }

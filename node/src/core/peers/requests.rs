@@ -7,10 +7,13 @@ use crate::core::message::{Request, Response};
 use chain_spec::{Block, BlockHash, Txid};
 use std::sync::Arc;
 
-/// Time a peer has for headers, ids, or transactions, milliseconds.
+/// Time a peer has for headers, ids, or transactions beside two round trips, milliseconds.
 const ANSWER_TIME_MS_MAX: u64 = 10_000;
-/// Time a peer has for the blocks of one request, milliseconds.
+/// Time a peer has for the blocks of one request beside two round trips, milliseconds.
 const BLOCKS_TIME_MS_MAX: u64 = 20_000;
+/// The longest round trip that is waited for, milliseconds: two links of 10 s, the slowest that a network may be given. It is
+/// also assumed of a peer that has not answered yet.
+const ROUND_TRIP_MS_MAX: u64 = 20_000;
 /// Requests waiting for one peer's answer, requests.
 const REQUESTS_PER_PEER_MAX: usize = 24;
 
@@ -88,6 +91,7 @@ impl Peers {
             }
             _ => {}
         }
+        let time = time + 2 * state.round_trip_ms.unwrap_or(ROUND_TRIP_MS_MAX);
         let deadline = Time(cx.now.0.saturating_add(time));
         self.outstanding.insert(id, Outstanding { peer, asked, since: cx.now, deadline });
         cx.outputs.push(Output::Request { peer, id, request });
@@ -129,6 +133,7 @@ impl Peers {
             // Late, after its deadline, when it was given to another: what was asked is known, so no harm is meant.
             return None;
         }
+        self.note_round_trip(peer, id, cx.now);
         match (self.close_request(id)?, response) {
             (Asked::Headers, Response::Headers(headers)) => self.headers_came(peer, headers, cx).map(Delivery::Headers),
             (Asked::Blocks { hashes, is_promised }, Response::Blocks(blocks)) => {
@@ -151,6 +156,18 @@ impl Peers {
                 self.give_up(peer, asked, cx);
                 None
             }
+        }
+    }
+
+    /// Learns from an answer how long a round trip to a peer takes: at most what it took, and the shortest of late, because an
+    /// answer may also be late for its size.
+    fn note_round_trip(&mut self, peer: PeerKey, id: RequestId, now: Time) {
+        let Some(took) = self.outstanding.get(&id).map(|owed| now.0.saturating_sub(owed.since.0)) else { return };
+        if let Some(state) = self.peers.get_mut(&peer) {
+            let took = took.min(ROUND_TRIP_MS_MAX);
+            // Creeps up by a quarter, so that a link that became slower is noticed after some answers.
+            let before = state.round_trip_ms.map_or(took, |before| before + before / 4 + 1);
+            state.round_trip_ms = Some(took.min(before));
         }
     }
 
@@ -198,7 +215,7 @@ impl Peers {
                     state.presync = None;
                 }
             }
-            Asked::BlockTransactions(hash) => self.reconstruction_failed(&hash, cx),
+            Asked::BlockTransactions(hash) => self.reconstruction_failed(&hash, peer, cx),
             Asked::Blocks { .. } | Asked::Mempool | Asked::Transactions { .. } => {}
         }
     }

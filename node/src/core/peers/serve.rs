@@ -5,15 +5,14 @@ use super::{Context, Peers};
 use crate::core::chain_view::ChainView;
 use crate::core::event::{Misbehaviour, PeerKey};
 use crate::core::message::{
-    BLOCKS_PER_REQUEST_MAX, HEADERS_PER_MESSAGE_MAX, LOCATOR_HASHES_MAX, Request, Response,
+    ANSWER_BYTES_MAX, BLOCKS_PER_REQUEST_MAX, HEADERS_PER_MESSAGE_MAX, LOCATOR_HASHES_MAX, Request, Response,
     TRANSACTIONS_PER_MESSAGE_MAX,
 };
 use crate::core::store::StoreError;
 use chain_spec::{Block, BlockHash, Encode, Header, Transaction, Txid};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Bytes of blocks or transactions in one answer; one block is sent whatever its size.
-const ANSWER_BYTES_MAX: usize = 4 << 20;
 /// Time between two answers about our mempool to one peer, milliseconds.
 const MEMPOOL_INTERVAL_MS: u64 = 5_000;
 
@@ -42,6 +41,11 @@ impl Peers {
                 if hashes.len() > BLOCKS_PER_REQUEST_MAX {
                     self.misbehaved(peer, Misbehaviour::Flood("blocks in one request"), cx);
                 }
+                if repeats(&hashes) {
+                    // Nobody needs a block twice; who asks so wants our memory.
+                    self.misbehaved(peer, Misbehaviour::Flood("one block named twice in a request"), cx);
+                    return Ok(Response::Blocks(Vec::new()));
+                }
                 Response::Blocks(blocks_served(&hashes, cx)?)
             }
             Request::BlockTransactions { block, indexes } => {
@@ -61,6 +65,11 @@ impl Peers {
                     self.misbehaved(peer, Misbehaviour::Flood("transaction ids in one message"), cx);
                     return Ok(Response::Transactions(Vec::new()));
                 }
+                if repeats(&txids) {
+                    self.misbehaved(peer, Misbehaviour::Flood("one transaction named twice in a request"), cx);
+                    return Ok(Response::Transactions(Vec::new()));
+                }
+                txids.iter().for_each(|txid| self.seen_elsewhere(txid, peer));
                 Response::Transactions(transactions_served(&txids, cx))
             }
         })
@@ -121,6 +130,12 @@ fn transactions_served(txids: &[Txid], cx: &Context<'_>) -> Vec<Arc<Transaction>
         transactions.push(entry.transaction.transaction().clone());
     }
     transactions
+}
+
+/// Whether something is named twice.
+fn repeats<T: Ord>(names: &[T]) -> bool {
+    let mut seen = BTreeSet::new();
+    !names.iter().all(|name| seen.insert(name))
 }
 
 /// A block's transactions by position, ascending; `None` if a position is not there.

@@ -6,16 +6,17 @@ use crate::core::chain_view::ChainView;
 use crate::core::chainstate::Chainstate;
 use crate::core::event::{Misbehaviour, PeerKey, Time};
 use crate::core::message::{Request, TRANSACTIONS_PER_MESSAGE_MAX};
-use chain_spec::{Transaction, Txid};
+use chain_spec::{Encode, Transaction, Txid};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Transactions asked for in one request.
 const TRANSACTIONS_PER_REQUEST_MAX: usize = 1_000;
-/// Transactions of a newly met peer's mempool that are relayed to everybody: after a partition the others lack them too.
+/// Transactions of one answer from a peer's mempool that are relayed to everybody: after a partition, or when this node has
+/// just started between others, those lack them too.
 const RELAYED_MAX: usize = 1_000;
-/// Time after which a peer that comes is no longer one of the first, milliseconds.
-const REUNION_AFTER_MS: u64 = 5_000;
+/// The same, bytes.
+const RELAYED_BYTES_MAX: usize = 1_000_000;
 /// How far the active tip may be behind the best header for transactions to make sense, blocks.
 const BEHIND_MAX: u32 = 24;
 /// Time without progress after which headers without bodies no longer count as being behind, milliseconds.
@@ -26,6 +27,8 @@ const BEHIND_PATIENCE_MS: u64 = 30_000;
 pub(crate) struct TransactionsDelivery {
     /// Each with whether it is relayed to everybody if it is accepted.
     pub transactions: Vec<(Arc<Transaction>, bool)>,
+    /// Parents of orphans rather than what a peer's mempool holds.
+    pub are_parents: bool,
     /// What to ask for next: what of the peer's mempool has not come. `None` if nothing more is asked.
     rest: Option<Vec<Txid>>,
 }
@@ -73,6 +76,7 @@ impl Peers {
             self.misbehaved(peer, Misbehaviour::Flood("transaction ids in one message"), cx);
             return;
         }
+        txids.iter().for_each(|txid| self.seen_elsewhere(txid, peer));
         self.ask_transactions(peer, txids, cx);
     }
 
@@ -105,7 +109,8 @@ impl Peers {
         mut transactions: Vec<Arc<Transaction>>,
         cx: &mut Context<'_>,
     ) -> TransactionsDelivery {
-        let is_reunion = self.is_reunion(peer);
+        // With one peer, there is nobody else to tell.
+        let has_others = self.peers.len() > 1;
         let (expected, came) = (asked.iter().take(TRANSACTIONS_PER_REQUEST_MAX), transactions.len());
         let expected: BTreeSet<&Txid> = expected.collect();
         let unexpected = transactions.iter().position(|transaction| !expected.contains(&transaction.txid()));
@@ -115,13 +120,21 @@ impl Peers {
         }
         // Answers are cut at a size, so what is left is asked for again, unless nothing at all came.
         let skipped = if came == 0 { TRANSACTIONS_PER_REQUEST_MAX } else { 0 };
-        let is_relayed = |place| are_parents || (is_reunion && place < RELAYED_MAX);
+        let mut bytes = 0;
+        let mut is_relayed = |place, transaction: &Transaction| {
+            bytes += transaction.encoded_len();
+            are_parents || (has_others && place < RELAYED_MAX && bytes <= RELAYED_BYTES_MAX)
+        };
         TransactionsDelivery {
             transactions: transactions
                 .into_iter()
                 .enumerate()
-                .map(|(place, transaction)| (transaction, is_relayed(place)))
+                .map(|(place, transaction)| {
+                    let is_relayed = is_relayed(place, &transaction);
+                    (transaction, is_relayed)
+                })
                 .collect(),
+            are_parents,
             rest: (unexpected.is_none() && !are_parents).then(|| asked.into_iter().skip(skipped).collect()),
         }
     }
@@ -131,12 +144,5 @@ impl Peers {
         if let Some(rest) = delivery.rest {
             self.ask_transactions(peer, rest, cx);
         }
-    }
-
-    /// Whether a peer came when others had long been here: it may bring what a whole part of the network lacks. A node that
-    /// has just joined has nothing to relay.
-    fn is_reunion(&self, peer: PeerKey) -> bool {
-        let Some(came) = self.peers.get(&peer).map(|state| state.since.0) else { return false };
-        self.peers.values().any(|other| other.since.0 + REUNION_AFTER_MS <= came)
     }
 }

@@ -400,3 +400,29 @@ fn a_wish_is_answered_when_the_chain_has_followed_it() {
     assert_eq!(node.override_block(first, BlockOverride::Reconsider), Ok(Accepted::Overridden));
     assert_eq!((node.tip(), node.coins()), (tip, coins), "in several calls, for the cache is full after each");
 }
+
+/// Same parent, same second, same transactions: only the coinbase can tell the two blocks apart.
+#[test]
+fn a_block_made_again_after_it_was_invalidated_is_another_block() {
+    let spec = spec();
+    let mut node = Node::new(&spec, 1);
+    let mut seen = std::collections::BTreeSet::new();
+    for round in 0..6 {
+        let block = node.mine().hash();
+        assert!(seen.insert(block), "round {round}: the same block again");
+        node.override_block(block, BlockOverride::Invalidate).unwrap();
+        if round == 2 {
+            node = node.restart();
+        }
+    }
+}
+
+#[test]
+fn submitting_a_transaction_that_is_known_announces_it_again() {
+    let spec = spec();
+    let mut node = Node::new(&spec, 1);
+    let payment = spend(&[genesis_coin(&spec, 0).0], 0, &[(9 * COIN, 1)]);
+    node.pay(&payment).unwrap();
+    let outputs = node.handle(submission(CallId(7), &payment));
+    assert!(outputs.contains(&Output::Publish(Gossip::Transaction(payment))), "{outputs:?}");
+}

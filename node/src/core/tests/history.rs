@@ -28,7 +28,7 @@ fn signatures_may_be_loose_until_bip66() {
     let spec = Arc::new(spec);
     let mut node = Node::new(&spec, 1);
     let first = block_on(&spec.genesis.header, 1, &[loosely_signed(&spec, 0)], 50 * COIN, 0, &spec);
-    // In the pool it would be nobody's crime, but it does not enter: a later block may not hold it.
+    // Nobody is blamed for it, but it does not enter the pool: a later block may not hold it.
     let refused = node.pay(&loosely_signed(&spec, 0)).unwrap_err();
     assert_eq!(refused.reason, "mempool-script-verify-flag-failed");
     assert_eq!(node.submit(&first), Ok(Accepted::Active));

@@ -2,7 +2,7 @@
 
 use super::world::*;
 use crate::core::chainstate::work_of;
-use crate::core::event::{Accepted, GossipId, Input, Misbehaviour, Output, PeerKey, RequestId};
+use crate::core::event::{Accepted, GossipId, InboundId, Input, Misbehaviour, Output, PeerKey, RequestId};
 use crate::core::message::{CompactBlock, Gossip, HEADERS_PER_MESSAGE_MAX, Request, Response};
 use crate::core::peers::headers::LOW_WORK_BLOCKS;
 use crate::core::store::Status;
@@ -153,9 +153,79 @@ fn headers_of_little_work_are_not_kept_until_they_have_shown_enough() {
     assert_eq!(
         (offences(&outputs), is_known(&node)),
         (vec![], false),
-        "too little work is nobody's crime, and nothing kept"
+        "for too little work nobody is blamed, and nothing is kept"
     );
     let id = ask(&mut node, PEER);
     respond(&mut node, id, Response::Headers(branch[..needed].to_vec()));
     assert!(is_known(&node));
+}
+
+fn announced_by(node: &mut Node, peer: PeerKey, number: u64, compact: CompactBlock) -> Vec<Output> {
+    let message = Gossip::Block(Arc::new(compact));
+    let mut outputs = node.handle(Input::Gossip { peer, id: GossipId(number), message });
+    outputs.extend(node.handle(Input::Tick));
+    outputs
+}
+
+/// Three peers at most, one place kept for a peer that this node chose; each may complete the block.
+#[test]
+fn a_block_is_put_together_with_several_peers_help_and_one_place_is_kept_for_an_outbound_one() {
+    let spec = spec();
+    let mut node = Node::new(&spec, 1);
+    let payment = payment(&spec, 0);
+    let block = block_on(&spec.genesis.header, 1, std::slice::from_ref(&payment), 50 * COIN, 0, &spec);
+    for peer in 1..=5 {
+        node.handle(Input::PeerConnected { peer: PeerKey(peer), inbound: peer != 4 });
+    }
+    let mut asked = Vec::new();
+    let mut honest = None;
+    for peer in 1..=5 {
+        let mut compact = CompactBlock::new(&block, peer);
+        if peer < 4 {
+            compact.short_ids[0] ^= 1;
+        }
+        for output in announced_by(&mut node, PeerKey(peer), peer, compact) {
+            if let Output::Request { peer, id, request: Request::BlockTransactions { .. } } = output {
+                asked.push(peer.0);
+                honest = (peer == PeerKey(4)).then_some(id).or(honest);
+            }
+        }
+    }
+    assert_eq!(asked, vec![1, 2, 4], "two that dialled us, and the one we dialled");
+    let response = Response::BlockTransactions(vec![payment]);
+    let id = honest.expect("the outbound peer was asked");
+    node.handle(Input::Response { peer: PeerKey(4), id, response });
+    assert_eq!(node.tip(), block.hash());
+}
+
+/// Announcements are forwarded before anybody has the body.
+#[test]
+fn whoever_forwarded_an_announcement_with_a_made_up_short_id_is_not_blamed() {
+    let spec = spec();
+    let mut node = connected(&spec);
+    let payment = payment(&spec, 0);
+    let block = block_on(&spec.genesis.header, 1, std::slice::from_ref(&payment), 50 * COIN, 0, &spec);
+    let mut compact = CompactBlock::new(&block, 7);
+    compact.short_ids[0] ^= 1;
+    let outputs = announce(&mut node, compact);
+    let id = asked(&outputs, |request| matches!(request, Request::BlockTransactions { .. })).expect("they are asked");
+    let outputs = respond(&mut node, id, Response::BlockTransactions(vec![payment]));
+    assert_eq!(offences(&outputs), vec![]);
+    let outputs = respond(&mut node, asked_whole(&outputs, &block), Response::Blocks(vec![block.clone()]));
+    assert_eq!((offences(&outputs), node.tip()), (vec![], block.hash()));
+}
+
+#[test]
+fn a_block_or_transaction_named_twice_in_a_request_is_not_served() {
+    let spec = spec();
+    let mut node = connected(&spec);
+    let block = node.mine().hash();
+    let mut ask = |request: Request| node.handle(Input::Request { peer: PEER, id: InboundId(1), request });
+    let outputs = ask(Request::Blocks { hashes: vec![block, block] });
+    assert_eq!(offences(&outputs), vec![Misbehaviour::Flood("one block named twice in a request")]);
+    assert!(outputs.contains(&Output::Respond { id: InboundId(1), response: Response::Blocks(vec![]) }));
+    let outputs = ask(Request::Blocks { hashes: vec![block] });
+    assert!(outputs.iter().any(
+        |output| matches!(output, Output::Respond { response: Response::Blocks(blocks), .. } if blocks.len() == 1)
+    ));
 }

@@ -3,7 +3,7 @@
 
 use super::world::*;
 use crate::core::event::*;
-use crate::core::message::{Gossip, Request, Response};
+use crate::core::message::{CompactBlock, Gossip, Request, Response};
 use chain_spec::{BlockHash, ChainSpec};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -26,6 +26,7 @@ enum Event {
 struct Network {
     nodes: Vec<Node>,
     lies: BTreeMap<usize, Lie>,
+    latency_ms: u64,
     now: u64,
     queue: BTreeMap<(u64, u64), Event>,
     sequence: u64,
@@ -53,6 +54,7 @@ impl Network {
         Network {
             nodes,
             lies: BTreeMap::new(),
+            latency_ms: LATENCY_MS,
             now,
             queue: BTreeMap::new(),
             sequence: 0,
@@ -168,14 +170,14 @@ impl Network {
                 Output::Request { peer, id, request } => {
                     self.requests.push((node, request.clone()));
                     if let Some(to) = self.who(node, peer) {
-                        self.post(LATENCY_MS, Event::Ask { to, from: node, id, request });
+                        self.post(self.latency_ms, Event::Ask { to, from: node, id, request });
                     }
                 }
                 Output::Respond { id, response } => {
                     let (to, id) = self.asked.remove(&(node, id)).expect("one answer each");
                     let lie = self.lies.get(&node);
                     if let Some(response) = lie.map_or(Some(response.clone()), |lie| lie(response)) {
-                        self.post(LATENCY_MS, Event::Answer { to, from: node, id, response });
+                        self.post(self.latency_ms, Event::Answer { to, from: node, id, response });
                     }
                 }
                 Output::Misbehaviour { peer, misbehaviour } => {
@@ -190,7 +192,7 @@ impl Network {
 
     fn spread(&mut self, node: usize, except: Option<usize>, message: Gossip) {
         for to in self.neighbours(node).into_iter().filter(|to| Some(*to) != except) {
-            self.post(LATENCY_MS, Event::Gossip { to, from: node, message: message.clone() });
+            self.post(self.latency_ms, Event::Gossip { to, from: node, message: message.clone() });
         }
     }
 
@@ -418,4 +420,75 @@ fn the_same_inputs_give_the_same_history() {
         (network.nodes[0].tip(), network.requests)
     };
     assert_eq!(trace(), trace());
+}
+
+/// A hub that was down comes back between a payer and a miner: both ask it for its mempool before it has anything.
+#[test]
+fn a_payment_spreads_beyond_a_relay_that_has_just_started() {
+    let spec = spec();
+    let mut network = Network::new(3, &spec);
+    network.pay(1, 0);
+    network.run(1_000);
+    network.connect(0, 1);
+    network.connect(0, 2);
+    network.run(1_000);
+    assert_eq!(network.nodes[0].core.mempool().len(), 1);
+    assert_eq!(network.nodes[2].core.mempool().len(), 1, "the payment did not go beyond the relay");
+}
+
+#[test]
+fn a_payment_whose_gossip_nobody_heard_is_told_again() {
+    let spec = spec();
+    let mut network = Network::new(2, &spec);
+    network.connect(0, 1);
+    network.run(1_000);
+    // Both know each other's mempools by now. The gossip is lost.
+    let transaction = spend(&[genesis_coin(&spec, 0).0], 0, &[(9 * COIN, 1)]);
+    network.nodes[0].handle(submission(CallId(0), &transaction));
+    network.run(4_000);
+    assert_eq!(network.nodes[1].core.mempool().len(), 0);
+    network.run(2_000);
+    assert_eq!(network.nodes[1].core.mempool().len(), 1);
+}
+
+/// The slowest links that a network may be given take ten seconds each way.
+#[test]
+fn nodes_behind_the_slowest_links_accepted_still_find_each_other_s_chain() {
+    let spec = spec();
+    let mut network = Network::new(3, &spec);
+    network.latency_ms = 10_000;
+    network.connect(0, 1);
+    network.mine(0, 40);
+    network.mine(2, 3);
+    network.run(200_000);
+    network.connect(1, 2);
+    network.run(200_000);
+    network.assert_one_tip();
+    assert_eq!(network.nodes[2].core.tip().height, 40);
+    assert_eq!(network.offences, vec![]);
+}
+
+/// Whoever announces a block first does not own it: one that never sends what its announcement lacks costs a second, not the
+/// time a peer has for an answer.
+#[test]
+fn a_block_announced_by_a_silent_peer_comes_from_another_within_a_second() {
+    let spec = spec();
+    let mut network = Network::new(3, &spec);
+    network.connect(0, 1);
+    network.connect(2, 1);
+    network.run(1_000);
+    let payment = spend(&[genesis_coin(&spec, 0).0], 0, &[(9 * COIN, 1)]);
+    let block = block_on(&spec.genesis.header, 1, &[payment], 50 * COIN, 7, &spec);
+    network.lies.insert(0, |response| match response {
+        Response::BlockTransactions(_) | Response::Blocks(_) | Response::Headers(_) => None,
+        other => Some(other),
+    });
+    let mut bogus = CompactBlock::new(&block, 0);
+    bogus.short_ids[0] ^= 1;
+    network.post(0, Event::Gossip { to: 1, from: 0, message: Gossip::Block(Arc::new(bogus)) });
+    network.run(100);
+    network.cut(0, 2);
+    network.input(2, Input::SubmitBlock { call: CallId(0), block: block.clone() });
+    network.run(1_100);
+    assert_eq!(network.nodes[1].tip(), block.hash());
 }
