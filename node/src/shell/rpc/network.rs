@@ -168,7 +168,7 @@ async fn getnetworkinfo(context: Arc<Context>, _: Arguments) -> Reply {
         "relayfee": view::fee_rate(relay_fee),
         "incrementalfee": view::fee_rate(relay_fee),
         "localaddresses": Value::Array(Vec::new()),
-        "warnings": context.warnings(&tip),
+        "warnings": [context.warnings(&tip), info.warnings].concat(),
         // Ours: libp2p's name for this node and where to dial it.
         "peerid": info.peer_id,
         "listen": info.listen.iter().map(|address| json!(address.to_string())).collect::<Value>(),
