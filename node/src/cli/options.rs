@@ -9,7 +9,8 @@ use std::path::PathBuf;
 #[derive(Args, Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Options {
-    /// Chain: local, testnet, main, bitcoin-regtest, bitcoin-main, or the path of a chain spec (TOML) [default: local]
+    /// Chain: local, local-scrypt, testnet, main, bitcoin-regtest, bitcoin-main, litecoin-main, or the path of a chain
+    /// spec (TOML) [default: local]
     #[arg(long, env = "TESTOON_CHAIN", value_name = "NAME|PATH")]
     pub chain: Option<String>,
     /// Directory for blocks, coins, keys, cookie and log [default: ~/.testoon/node-CHAIN]

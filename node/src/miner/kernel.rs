@@ -86,7 +86,7 @@ pub enum KernelError {
     Unsupported(KernelName),
     /// The chain's work is another.
     #[error(
-        "kernel {name} does {}, but this chain's proof of work is {}; for that this processor has: {available}",
+        "kernel {name} does {}, but {} is needed; for that this processor has: {available}",
         name.proof_of_work().as_str(), needed.as_str(), available = available_text(Some(*needed))
     )]
     OtherProofOfWork {

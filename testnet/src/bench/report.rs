@@ -104,14 +104,9 @@ impl Report {
             let cores = self.cores;
             warnings.push(format!("{most} threads share {cores} cores: more threads than cores cannot add hashes"));
         }
-        for measured in &self.results {
-            let (min, max) = measured.spread();
-            if max > SPREAD_MAX * min {
-                let (label, times) = (self.label(measured), max / min.max(1.0));
-                warnings.push(format!(
-                    "{label}: the fastest round was {times:.1} times as fast as the slowest; something else was running"
-                ));
-            }
+        warnings.extend(self.spread_warning());
+        // With more threads than cores, the first warning says it already.
+        for measured in self.results.iter().filter(|measured| measured.threads <= self.cores) {
             let fewer = self.same_contender(measured).filter(|other| other.threads < measured.threads).last();
             if let Some(fewer) = fewer.filter(|fewer| measured.median() < SLOWER_TOLERANCE * fewer.median()) {
                 let (label, threads) = (self.label(measured), fewer.threads);
@@ -119,6 +114,19 @@ impl Report {
             }
         }
         warnings
+    }
+
+    /// One sentence for all rows whose rounds differ much.
+    fn spread_warning(&self) -> Option<String> {
+        let times = |measured: &Measured| measured.spread().1 / measured.spread().0.max(1.0);
+        let wide: Vec<&Measured> = self.results.iter().filter(|measured| times(measured) > SPREAD_MAX).collect();
+        let worst = wide.iter().max_by(|a, b| times(a).total_cmp(&times(b)))?;
+        let (label, times) = (self.label(worst), times(worst));
+        let (count, all) = (wide.len(), self.results.len());
+        Some(format!(
+            "rounds differ by more than {SPREAD_MAX} times in {count} of {all} rows, {times:.1} times in {label}: something \
+             else was running, so trust the ratios more than the rates"
+        ))
     }
 }
 

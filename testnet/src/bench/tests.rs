@@ -118,10 +118,12 @@ fn report_of(rows: &[(usize, &[f64])], cores: usize) -> Report {
 #[test]
 fn what_makes_a_figure_doubtful_is_said() {
     assert!(report_of(&[(1, &[5e6, 5.5e6]), (2, &[1e7, 1.1e7])], 2).warnings().is_empty());
-    let crowded = report_of(&[(1, &[5e6]), (100, &[1e7])], 2).warnings();
+    let crowded = report_of(&[(1, &[5e6]), (100, &[4e6])], 2).warnings();
     assert!(crowded.len() == 1 && crowded[0].contains("100 threads share 2 cores"), "{crowded:?}");
     let wide = report_of(&[(1, &[1e6, 6e6])], 2).warnings();
-    assert!(wide.len() == 1 && wide[0].contains("6.0 times"), "{wide:?}");
+    assert!(wide.len() == 1 && wide[0].contains("6.0 times in sha2-crate × 1"), "{wide:?}");
+    let several = report_of(&[(1, &[1e6, 2e6]), (2, &[2e6, 9e6])], 2).warnings();
+    assert!(several.len() == 1 && several[0].contains("2 of 2 rows, 4.5 times"), "{several:?}");
     let slower = report_of(&[(1, &[5e6]), (2, &[4e6])], 2).warnings();
     assert!(slower.len() == 1 && slower[0].contains("slower than with 1"), "{slower:?}");
 }

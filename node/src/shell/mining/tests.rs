@@ -8,7 +8,7 @@ use crate::core::store::StoreError;
 use crate::shell::core_handle::TipState;
 use crate::shell::network::NetworkConfig;
 use crate::shell::{Node, Settings, Wrap};
-use chain_spec::CompactTarget;
+use chain_spec::{CompactTarget, ProofOfWork, spec::Retarget};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How long a test waits for what must happen, on a machine busy with other things.
@@ -100,6 +100,24 @@ async fn a_tip_too_far_ahead_of_the_clock_stops_mining_until_it_is_not() {
     let node = start(spec(clock::now_s() + 3_600, 7_200), datadir.path(), None).await;
     height(&node, 3).await;
     assert_eq!(node.context().mining.status().unwrap().waiting, None);
+    stop(node).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_with_scrypt_is_mined_by_scrypt() {
+    let mut spec = ChainSpec::builtin("local-scrypt").unwrap();
+    // About 16 hashes a block.
+    spec.initial_target = CompactTarget::from_bits(0x200f_ffff);
+    spec.retarget = Retarget::Fixed;
+    let datadir = tempfile::tempdir().unwrap();
+    let node = start(spec, datadir.path(), None).await;
+    height(&node, 3).await;
+    let context = node.context();
+    assert_eq!(context.mining.status().unwrap().meter.kernel.proof_of_work(), ProofOfWork::Scrypt);
+    let header = context.core.read(|core| core.tip().header).await.unwrap();
+    let target = header.bits.to_target().unwrap();
+    assert!(ProofOfWork::Scrypt.meets(&header, target));
+    assert_eq!(header.hash(), context.core.read(|core| core.tip().hash).await.unwrap(), "identity stays SHA-256d");
     stop(node).await;
 }
 
