@@ -9,6 +9,7 @@
 mod attack;
 mod bad_input;
 mod bitcoin;
+mod browser;
 mod crash;
 mod descriptors;
 mod hostile;

@@ -8,15 +8,21 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 /// `testoon web`, ended when dropped.
-struct Page {
+pub struct Page {
     child: Child,
     url: String,
     agent: ureq::Agent,
 }
 
 impl Page {
-    fn start(network: &Network) -> Page {
-        let arguments = ["web", "--listen", "127.0.0.1:0", "--json", "--dir"];
+    /// Serves a network's page on a free port.
+    pub fn start(network: &Network) -> Page {
+        Page::start_at(network, "127.0.0.1:0")
+    }
+
+    /// Serves it on an address.
+    pub fn start_at(network: &Network, listen: &str) -> Page {
+        let arguments = ["web", "--listen", listen, "--json", "--dir"];
         let mut child = testoon()
             .args(arguments)
             .arg(network.path())
@@ -30,6 +36,11 @@ impl Page {
         let config =
             ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(60)));
         Page { child, url: said["url"].as_str().expect("an address").to_owned(), agent: config.build().into() }
+    }
+
+    /// Where it is, with a slash at the end.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// Status and text of an answer, asked under a host name.

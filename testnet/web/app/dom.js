@@ -36,13 +36,15 @@ export function table(columns, rows, caption) {
 }
 
 /**
- * A labelled field.
+ * A labelled field. What it is set to stands beside its label where an output is given; a label would name the output and not the input.
  * @param {string} label
  * @param {HTMLElement} input
  * @param {HTMLElement} [output]
  */
 export function field(label, input, output) {
-  return make("label", { class: "field" }, make("span", {}, label, output ? " " : "", output), input);
+  if (!output) return make("label", { class: "field" }, make("span", {}, label), input);
+  input.setAttribute("aria-label", label);
+  return make("div", { class: "field" }, make("span", {}, label, " ", output), input);
 }
 
 /**

@@ -1,0 +1,299 @@
+//! The page in a real browser: headless Chromium, driven through chromedriver.
+//!
+//! On a machine without them the test says that it was skipped, and why; with `TESTOON_REQUIRE_BROWSER=1`, as in `.ci/run`, it fails
+//! instead. `TESTOON_SCREENSHOTS=DIR` keeps a picture of each view. What the server behind the page answers is in `web`.
+
+use crate::support::Network;
+use crate::web::Page;
+use fantoccini::{Client, ClientBuilder};
+use serde_json::{Value, json};
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// Longest wait for something to appear on the page.
+const WAIT_MAX: Duration = Duration::from_secs(90);
+
+/// chromedriver, ended when dropped.
+struct Driver {
+    child: Child,
+    port: u16,
+}
+
+impl Driver {
+    /// `None` where there is none and none is required.
+    fn start() -> Option<Driver> {
+        let started = Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+        let mut child = match started {
+            Ok(child) => child,
+            Err(error) => {
+                let is_required = std::env::var_os("TESTOON_REQUIRE_BROWSER").is_some();
+                assert!(!is_required, "chromedriver cannot be started: {error}");
+                eprintln!("skipped: chromedriver cannot be started ({error}); install chromium and chromium-driver");
+                return None;
+            }
+        };
+        let lines = BufReader::new(child.stdout.take().expect("it was piped")).lines();
+        let port = lines.map_while(Result::ok).find_map(|line| {
+            let (_, rest) = line.split_once("started successfully on port ")?;
+            rest.trim_end_matches('.').parse().ok()
+        });
+        Some(Driver { child, port: port.expect("chromedriver names its port") })
+    }
+
+    async fn session(&self) -> Client {
+        let arguments = [
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--no-first-run",
+            "--force-prefers-reduced-motion",
+            "--window-size=1280,1000",
+        ];
+        let capabilities =
+            json!({ "goog:chromeOptions": { "args": arguments }, "goog:loggingPrefs": { "browser": "ALL" } });
+        let Value::Object(capabilities) = capabilities else { unreachable!("it is an object") };
+        let connector = hyper_util::client::legacy::connect::HttpConnector::new();
+        let mut builder = ClientBuilder::new(connector);
+        builder.capabilities(capabilities);
+        builder.connect(&format!("http://127.0.0.1:{}", self.port)).await.expect("a browser session")
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // It may have ended by itself; there is nothing more to clean up then.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A page in the browser.
+struct Tab {
+    client: Client,
+    url: String,
+}
+
+impl Tab {
+    async fn go(&self, view: &str) {
+        self.client.goto(&format!("{}#/{view}", self.url)).await.expect("the page opens");
+    }
+
+    async fn script(&self, text: &str) -> Value {
+        self.client.execute(text, vec![]).await.unwrap_or_else(|error| panic!("{error} in {text}"))
+    }
+
+    /// Runs a script until it returns something other than null and false. The browser draws at its own pace, and tells nobody.
+    async fn until(&self, what: &str, script: &str) -> Value {
+        let waited = tokio::time::timeout(WAIT_MAX, async {
+            loop {
+                let found = self.script(script).await;
+                if found != Value::Null && found != json!(false) {
+                    return found;
+                }
+                tokio::task::yield_now().await;
+            }
+        });
+        match waited.await {
+            Ok(found) => found,
+            Err(_) => {
+                let text = self.script("return document.body.innerText").await;
+                panic!(
+                    "waited {} s in vain until {what}; the page says:\n{}",
+                    WAIT_MAX.as_secs(),
+                    text.as_str().unwrap_or("")
+                )
+            }
+        }
+    }
+
+    async fn until_text(&self, text: &str) {
+        let script = format!("return document.body.innerText.includes({})", json!(text));
+        self.until(&format!("the page says {text:?}"), &script).await;
+    }
+
+    /// Presses a button once it is there and can be pressed. In one step, since a view may be drawn anew between two.
+    async fn click(&self, button: &str) {
+        let script = format!(
+            "const found = [...document.querySelectorAll('button')].find((one) => one.innerText.trim() === {} && !one.disabled);
+             found?.click();
+             return found !== undefined",
+            json!(button)
+        );
+        self.until(&format!("there is a button {button:?}"), &script).await;
+    }
+
+    async fn picture(&self, name: &str) {
+        if let Some(directory) = std::env::var_os("TESTOON_SCREENSHOTS") {
+            let bytes = self.client.screenshot().await.expect("a picture");
+            std::fs::write(std::path::Path::new(&directory).join(format!("{name}.png")), bytes).expect("it is kept");
+        }
+    }
+
+    /// Nothing was asked of another origin, no rule of the content security policy was broken, and everything that can be used has a name.
+    async fn is_clean(&self, view: &str) {
+        let elsewhere = self
+            .script(
+                "return performance.getEntriesByType('resource').map((entry) => entry.name).filter((name) => !name.startsWith(location.origin))",
+            )
+            .await;
+        assert_eq!(elsewhere, json!([]), "{view}: requests to elsewhere");
+        let nameless = self
+            .script(
+                "const named = (one) => one.getAttribute('aria-label') || one.innerText?.trim() || one.title || one.labels?.length || one.placeholder;
+                 return [...document.querySelectorAll('button, a, input, select, canvas, svg[role], [role=button]')]
+                   .filter((one) => !named(one)).map((one) => one.outerHTML.slice(0, 120))",
+            )
+            .await;
+        assert_eq!(nameless, json!([]), "{view}: things without a name for a screen reader");
+        // WCAG 2: 4.5 for text. The ratio of each visible text's colour to the colour behind it.
+        let faint = self.script(CONTRAST).await;
+        assert_eq!(faint, json!([]), "{view}: text that is hard to read");
+    }
+}
+
+/// Texts whose contrast to what is behind them is below 4.5 (WCAG 2.2, success criterion 1.4.3).
+const CONTRAST: &str = "
+  const parse = (colour) => (colour.match(/[\\d.]+/g) ?? []).map(Number);
+  const light = ([r, g, b]) => { const f = (c) => (c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4; return 0.2126 * f(r) + 0.7152 * f(g) + 0.0722 * f(b); };
+  const behind = (one) => { for (let at = one; at; at = at.parentElement) { const colour = getComputedStyle(at).backgroundColor; const parts = parse(colour); if (colour.startsWith('rgb') && (parts.length < 4 || parts[3] > 0.99)) return parts; } return [255, 255, 255]; };
+  return [...document.querySelectorAll('p, td, th, dt, dd, h1, h2, h3, a, button, label, li')].filter((one) => one.checkVisibility() && !one.disabled && !one.closest('.hidden, .skip, .heat, svg') && one.innerText?.trim())
+    .filter((one) => { const [a, b] = [light(parse(getComputedStyle(one).color)), light(behind(one))].sort((x, y) => y - x); return (a + 0.05) / (b + 0.05) < 4.5; })
+    .map((one) => `${one.tagName} ${getComputedStyle(one).color} on ${behind(one)}: ${one.innerText.slice(0, 40)}`);";
+
+/// Runs a story in a browser tab at a network's page.
+fn in_browser(network: &Network, story: impl AsyncFnOnce(Tab, Page)) {
+    let Some(driver) = Driver::start() else { return };
+    let page = Page::start(network);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let tab = Tab { client: driver.session().await, url: page.url().to_owned() };
+        let client = tab.client.clone();
+        story(tab, page).await;
+        client.close().await.expect("the session ends");
+    });
+}
+
+/// Chooses nodes in the graph by name, the later ones with Shift.
+fn choose(names: &[&str]) -> String {
+    format!(
+        "for (const [at, name] of {}.entries()) {{
+           const node = document.querySelector(`g.node[data-key=\"${{name}}\"]`), box = node.getBoundingClientRect();
+           const where = {{ clientX: box.x + box.width / 2, clientY: box.y + 8, bubbles: true, shiftKey: at > 0 }};
+           node.dispatchEvent(new PointerEvent('pointerdown', where));
+           window.dispatchEvent(new PointerEvent('pointerup', where));
+         }}
+         return true",
+        json!(names)
+    )
+}
+
+#[test]
+fn an_attack_is_staged_watched_and_judged_by_clicking() {
+    let network = Network::up(&["--nodes", "1"]);
+    in_browser(&network, async |tab, _page| {
+        tab.go("attack").await;
+        tab.until_text("Run it on real nodes").await;
+        // Seven in ten against one confirmation: almost certain, and soon over.
+        tab.script(
+            "const set = (key, value) => { const input = document.querySelector(`[data-key=${key}]`); input.value = value; input.dispatchEvent(new Event('input')); };
+             set('share', 70); set('confirmations', 1);",
+        )
+        .await;
+        tab.until(
+            "the odds follow the sliders",
+            "return document.body.innerText.includes('70.0 %') && document.body.innerText.includes('1 confirmation')",
+        )
+        .await;
+        tab.click("Run it on real nodes").await;
+        tab.until("both branches are there", "return document.body.innerText.includes('The attacker')").await;
+        tab.until("there is a verdict", "return document.querySelector('.verdict')?.innerText").await;
+        for words in ["hash share, asked", "shop's balance now", "testoon attack double-spend"] {
+            tab.until_text(words).await;
+        }
+        tab.picture("attack").await;
+        tab.is_clean("attack").await;
+        // The picture stays when the network has ended.
+        tab.click("The shop").await;
+        tab.until_text("The shop's order").await;
+    });
+}
+
+#[test]
+fn a_network_is_cut_and_healed_by_clicking_and_every_view_is_clean() {
+    let network = Network::up(&["--nodes", "4"]);
+    in_browser(&network, async |tab, page| {
+        tab.go("network").await;
+        tab.until("four nodes are drawn", "return document.querySelectorAll('g.node').length === 4").await;
+        tab.until("links are drawn", "return document.querySelectorAll('svg .link').length >= 3").await;
+        tab.script(&choose(&["node0"])).await;
+        tab.click("Cut them off from the rest").await;
+        tab.until_text("partitioned").await;
+        tab.until_text("testoon net partition node0").await;
+        tab.picture("network").await;
+        tab.is_clean("network").await;
+        tab.until(
+            "both sides have found blocks of their own",
+            "return fetch('/api/net/state').then((answer) => answer.json()).then(({ blocks }) =>
+               [true, false].every((side) => blocks.some(({ only }) => only.length > 0 && only.includes('node0') === side)))",
+        )
+        .await;
+        tab.go("chain").await;
+        tab.until_text("the network is partitioned: node0").await;
+        tab.picture("chain").await;
+        tab.is_clean("chain").await;
+        tab.go("network").await;
+        tab.until_text("Choose a node").await;
+        tab.script(&choose(&["node1"])).await;
+        tab.click("Heal the network").await;
+        tab.go("chain").await;
+        tab.until_text("the partition is healed").await;
+        tab.until_text("for a branch with more work").await;
+
+        // A payment, followed through the explorer, and the way back.
+        tab.go("network").await;
+        tab.click("Pay").await;
+        tab.until("the payment is shown", "return location.hash.startsWith('#/explorer/transaction/')").await;
+        tab.until_text("Its 226 bytes").await;
+        tab.until(
+            "its bytes are explained",
+            "document.querySelector('.bytes span').focus(); return document.body.innerText.includes('version: ')",
+        )
+        .await;
+        tab.picture("explorer").await;
+        tab.is_clean("explorer").await;
+        tab.client.back().await.expect("back");
+        tab.until("the network is shown again", "return location.hash === '#/network'").await;
+
+        for view in ["explorer", "mining", "break", "odds"] {
+            tab.go(view).await;
+            tab.until("the view is drawn", "return document.querySelectorAll('main section h2').length > 0").await;
+            tab.picture(view).await;
+            tab.is_clean(view).await;
+        }
+        tab.go("break/1").await;
+        tab.click("Change one bit of it").await;
+        tab.until_text("To put it right").await;
+
+        // What a stranger writes is text.
+        tab.script(
+            "document.querySelector('#search-text').value = '<img src=x onerror=alert(1)>'; document.querySelector('#search').requestSubmit();",
+        )
+        .await;
+        tab.until_text("Nothing is found for “<img src=x onerror=alert(1)>”").await;
+        assert_eq!(tab.script("return document.querySelectorAll('img').length").await, 0);
+
+        // The launcher's page is killed and started again at the same address.
+        let listen = page.url().trim_start_matches("http://").trim_end_matches('/').to_owned();
+        drop(page);
+        tab.go("chain").await;
+        tab.until_text("reconnecting").await;
+        let page = Page::start_at(&network, &listen);
+        tab.until("the page is back", "return !document.body.innerText.includes('reconnecting') && document.querySelector('#facts').innerText.includes('height')").await;
+        drop(page);
+    });
+}
