@@ -3,7 +3,7 @@
 //! On a machine without them the test says that it was skipped, and why; with `TESTOON_REQUIRE_BROWSER=1`, as in `.ci/run`, it fails
 //! instead. `TESTOON_SCREENSHOTS=DIR` keeps a picture of each view. What the server behind the page answers is in `web`.
 
-use crate::support::Network;
+use kit::Network;
 use crate::web::Page;
 use fantoccini::{Client, ClientBuilder};
 use serde_json::{Value, json};
