@@ -181,7 +181,8 @@ fn live_double_spends_are_repeated_and_held_against_the_formula() {
 
 #[test]
 fn simulated_revenue_has_the_fields_that_other_tools_rely_on() {
-    let line = ["attack", "lead-stubborn", "--sim", "--share", "0.35", "--gamma", "0.5", "--runs", "200", "--seed", "4"];
+    let line =
+        ["attack", "lead-stubborn", "--sim", "--share", "0.35", "--gamma", "0.5", "--runs", "200", "--seed", "4"];
     let report = run(&[&line[..], &["--json"]].concat()).json();
     let [low, high] = [0, 1].map(|bound| report["interval95"][bound].as_f64().expect("a bound"));
     assert!(low <= number(&report, "revenue") && number(&report, "revenue") <= high, "{report}");

@@ -3,9 +3,9 @@
 //! On a machine without them the test says that it was skipped, and why; with `TESTOON_REQUIRE_BROWSER=1`, as in `.ci/run`, it fails
 //! instead. `TESTOON_SCREENSHOTS=DIR` keeps a picture of each view. What the server behind the page answers is in `web`.
 
-use kit::Network;
 use crate::web::Page;
 use fantoccini::{Client, ClientBuilder};
+use kit::Network;
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};

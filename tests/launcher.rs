@@ -94,8 +94,7 @@ fn hash_shares_change_while_the_network_runs_and_the_others_give_way() {
 fn miners_that_stand_still_do_so_after_a_snapshot_and_after_down() {
     let network = resting(&["--nodes", "2"]);
     let paused = || -> Vec<Value> {
-        let miner =
-            |client: &kit::Client| client.call("getmininginfo", json!([]))["miner"]["paused"].clone();
+        let miner = |client: &kit::Client| client.call("getmininginfo", json!([]))["miner"]["paused"].clone();
         network.clients().iter().take(1).map(miner).collect()
     };
     network.run(&["mine", "node0", "3"]);

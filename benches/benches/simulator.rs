@@ -18,7 +18,8 @@ fn table(sizes: &[(usize, usize)]) {
         let started = cpu_seconds();
         let outcome = experiment(nodes, blocks).run().expect("a simulation runs");
         let seconds = cpu_seconds() - started;
-        let ratio = before.map_or_else(String::new, |before: f64| format!("  {:.2} times the one before", seconds / before));
+        let ratio =
+            before.map_or_else(String::new, |before: f64| format!("  {:.2} times the one before", seconds / before));
         println!("  {nodes:>5} nodes {blocks:>6} blocks {seconds:>8.2} s {:>10} events{ratio}", outcome.events);
         before = Some(seconds);
     }

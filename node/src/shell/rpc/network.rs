@@ -151,6 +151,7 @@ async fn getnettotals(context: Arc<Context>, _: Arguments) -> Reply {
 async fn getnetworkinfo(context: Arc<Context>, _: Arguments) -> Reply {
     let info = context.network.info().await.map_err(|error| refused(&error, MISC_ERROR))?;
     let (relay_fee, tip) = context.core.read(|core| (core.config().fee_rate_min, core.tip())).await?;
+    let warnings = [context.warnings(&tip), info.warnings].concat();
     let reachable = |name: &str| json!({"name": name, "limited": false, "reachable": true, "proxy": "", "proxy_randomize_credentials": false});
     Ok(json!({
         "version": CORE_VERSION,
@@ -168,7 +169,7 @@ async fn getnetworkinfo(context: Arc<Context>, _: Arguments) -> Reply {
         "relayfee": view::fee_rate(relay_fee),
         "incrementalfee": view::fee_rate(relay_fee),
         "localaddresses": Value::Array(Vec::new()),
-        "warnings": [context.warnings(&tip), info.warnings].concat(),
+        "warnings": warnings,
         // Ours: libp2p's name for this node and where to dial it.
         "peerid": info.peer_id,
         "listen": info.listen.iter().map(|address| json!(address.to_string())).collect::<Value>(),
