@@ -48,7 +48,15 @@ fn network() -> Result<()> {
 fn pay(cluster: &Cluster) -> Result<()> {
     println!("running: {}", cluster.alive().join(", "));
     let amount = payment::parse_amount("12.5").map_err(anyhow::Error::msg)?;
-    let payment = payment::pay(cluster, "alice", "shop", amount, 1)?;
+    let request = payment::PaymentRequest {
+        from: Some("alice"),
+        to: "shop",
+        amount,
+        confirmations: 1,
+        timeout_ms: None,
+        fee_rate: wallet::FeeRate::DEFAULT,
+    };
+    let payment = payment::pay(cluster, &request)?;
     println!("alice paid shop 12.5 coins in transaction {}", payment.txid);
     println!("confirmed after {} s for a fee of {} coins", payment.seconds, payment.fee);
     Ok(())
