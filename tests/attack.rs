@@ -45,22 +45,23 @@ fn a_small_minority_fails_and_says_why() {
     assert_eq!(report["shop_balance_before"], report["shop_balance_after"], "{report}");
 }
 
-/// A majority of four in five never lets a payment stay; that it fails here has odds of one in thousands.
+/// With nine tenths of the hash rate a payment never gets six confirmations in eight blocks, but for three runs in 100,000.
 #[test]
 fn a_majority_censors_an_address() {
-    let (report, place) = attack(&["censor", "--share", "0.8", "--blocks", "8", "--target", "bob"]);
+    let (report, place) = attack(&["censor", "--share", "0.9", "--blocks", "8", "--target", "bob"]);
     assert_eq!(report["succeeded"], true, "{report}");
-    assert_eq!(report["confirmations"], 0, "{report}");
+    assert!(number(&report, "confirmations") < 6.0 && number(&report, "matching") > 0.999, "{report}");
+    assert!(number(&report, "blocks_found") >= 8.0 && report["nodes_agree"].is_boolean(), "{report}");
     assert!(report["paid_txid"].is_string(), "{report}");
-    assert!(report["share_achieved"].as_f64().is_some_and(|share| (share - 0.8).abs() < 0.03), "{report}");
+    assert!(report["share_achieved"].as_f64().is_some_and(|share| (share - 0.9).abs() < 0.03), "{report}");
     assert!(nobody_works_in(place.path()), "a process is left behind");
 }
 
 #[test]
 fn a_majority_halts_all_payments() {
-    let (report, _place) = attack(&["halt", "--share", "0.8", "--blocks", "8"]);
+    let (report, _place) = attack(&["halt", "--share", "0.9", "--blocks", "8"]);
     assert_eq!(report["succeeded"], true, "{report}");
-    assert_eq!(report["confirmations"], 0, "{report}");
+    assert!(number(&report, "confirmations") < 6.0, "{report}");
 }
 
 /// Whether it pays is chance in so few blocks; what the nodes' chains say is not.
@@ -72,8 +73,10 @@ fn selfish_and_lazy_miners_are_counted_by_the_honest_chain() {
         assert!(blocks >= 14.0 && stale < blocks, "{report}");
         let own = number(&report, "revenue") * (blocks - stale);
         assert!((own - own.round()).abs() < 1e-6 && own <= number(&report, "blocks_by_attacker"), "{report}");
-        assert_eq!(report["succeeded"], number(&report, "revenue") > 0.45, "{report}");
-        assert_eq!(report["matching"].is_number(), name == "selfish", "{report}");
+        let low = report["interval95"][0].as_f64().expect("a bound");
+        assert_eq!(report["succeeded"], report["comparison"] == "above", "{report}");
+        assert!(report["comparison"] != "above" || low > 0.45, "{report}");
+        assert!(report["matching"].is_number() && number(&report, "cycles") >= 1.0, "{report}");
     }
 }
 
@@ -92,7 +95,8 @@ fn an_eclipsed_shop_ships_for_nothing() {
 fn bent_times_make_blocks_easy() {
     let (report, _place) = attack(&["timewarp", "--share", "0.8"]);
     assert_eq!(report["succeeded"], true, "{report}");
-    assert!(number(&report, "easier") >= 2.0 && report["bits_first"] != report["bits_last"], "{report}");
+    let (easier, expected) = (number(&report, "easier"), number(&report, "matching"));
+    assert!((easier / expected - 1.0).abs() < 0.01 && report["bits_first"] != report["bits_last"], "{report}");
 }
 
 /// Whether no process was started with a path in this directory.
@@ -156,7 +160,35 @@ fn attacks_that_cannot_be_are_refused() {
     run(&["attack", "double-spend", "--share", "0.1", "--premine", "4"]).refuses(2, &["--premine", "--share"]);
     run(&["attack", "double-spend", "--confirmations", "0"]).refuses(2, &["0"]);
     run(&["attack", "timewarp", "--chain", "local"]).refuses(2, &["local"]);
-    run(&["attack", "halt", "--sim"]).refuses(2, &["halt", "--sim"]);
+    run(&["attack", "eclipse", "--sim"]).refuses(2, &["eclipse", "--sim"]);
+    run(&["attack", "double-spend", "--sim", "--svg", "x.svg"]).refuses(2, &["--svg"]);
+    run(&["attack", "double-spend", "--runs", "1000"]).refuses(2, &["--runs", "--live-runs"]);
+    run(&["attack", "halt", "--chain", "bitcoin-main"]).refuses(2, &["bitcoin-main", "600 s", "--chain"]);
+    run(&["simulate", "--block-bytes", "1000"]).refuses(2, &["--block-bytes", "--bandwidth"]);
+}
+
+/// A smaller form of a campaign: the rate is in the report with all that it is held against, and is not impossible.
+#[test]
+fn live_double_spends_are_repeated_and_held_against_the_formula() {
+    let line = ["double-spend", "--share", "0.4", "--confirmations", "1", "--give-up", "2", "--live-runs", "12"];
+    let (report, place) = attack(&[&line[..], &["--networks", "2"]].concat());
+    assert_eq!((report["runs"].as_u64(), report["networks"].as_u64()), (Some(12), Some(2)), "{report}");
+    assert!((number(&report, "rate") - number(&report, "successes") / 12.0).abs() < 1e-9, "{report}");
+    assert!((number(&report, "achieved_share") - 0.4).abs() < 0.05, "{report}");
+    assert!(number(&report, "z").abs() < 4.0 && number(&report, "nakamoto") > number(&report, "matching"), "{report}");
+    assert!(nobody_works_in(place.path()), "a process is left behind");
+}
+
+#[test]
+fn simulated_revenue_has_the_fields_that_other_tools_rely_on() {
+    let line =
+        ["attack", "lead-stubborn", "--sim", "--share", "0.35", "--gamma", "0.5", "--runs", "200", "--seed", "4"];
+    let report = run(&[&line[..], &["--json"]].concat()).json();
+    let [low, high] = [0, 1].map(|bound| report["interval95"][bound].as_f64().expect("a bound"));
+    assert!(low <= number(&report, "revenue") && number(&report, "revenue") <= high, "{report}");
+    assert_eq!((number(&report, "share"), number(&report, "gamma"), number(&report, "runs")), (0.35, 0.5, 200.0));
+    assert!(report["theory"]["lead-stubborn"].is_number() && report["theory"]["optimal-selfish"].is_number());
+    assert!(number(&report, "z").abs() < 5.0, "{report}");
 }
 
 #[test]

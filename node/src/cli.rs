@@ -8,6 +8,7 @@ pub mod options;
 pub mod settings;
 
 use crate::core::Core;
+use crate::shell::core_handle::CoreHandle;
 use crate::shell::{Node, NodeError, Settings, StateMachine, Wrap, progress};
 use clap::Parser;
 use options::Options;
@@ -52,7 +53,7 @@ pub fn run(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitC
 /// Runs a node whose core is wrapped by another state machine: how a strategy of the attack lab runs as a process.
 pub fn run_wrapped(
     args: impl IntoIterator<Item = impl Into<OsString> + Clone>,
-    wrap: impl FnOnce(Core) -> Box<dyn StateMachine> + Send + 'static,
+    wrap: impl FnOnce(Core, CoreHandle) -> Box<dyn StateMachine> + Send + 'static,
 ) -> ExitCode {
     run_with(args, Some(Box::new(wrap)))
 }

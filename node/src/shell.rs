@@ -33,6 +33,7 @@ use crate::core::store::StoreError;
 use crate::core::{Config, Core};
 use crate::miner::{MinerConfig, MinerError};
 use chain_spec::{Address, ChainSpec};
+use core_handle::CoreHandle;
 use core_loop::CoreLoop;
 use counters::Counters;
 use mining::Mining;
@@ -60,8 +61,9 @@ pub const READY_FILE: &str = "ready.json";
 /// How long RPC calls may take to end after a stop before they are cut off.
 const RPC_GOODBYE: Duration = Duration::from_millis(500);
 
-/// Wraps the core in another state machine: how the attack lab runs a strategy.
-pub type Wrap = Box<dyn FnOnce(Core) -> Box<dyn StateMachine> + Send>;
+/// Wraps the core in another state machine: how the attack lab runs a strategy. With the handle, what wraps the core can ask
+/// for a tick when something outside has happened.
+pub type Wrap = Box<dyn FnOnce(Core, CoreHandle) -> Box<dyn StateMachine> + Send>;
 
 /// What a node is started with.
 pub struct Settings {
@@ -199,7 +201,9 @@ impl Node {
 
         let counters = Arc::new(Counters::default());
         let (core, inputs, core_loop) = core_loop::channels(Arc::clone(&counters), Progress::default());
-        let opened = open_core(Arc::clone(&spec), settings.core, opened, settings.wrap, core_loop).await?;
+        let opened =
+            open_core(Arc::clone(&spec), settings.core, opened, settings.wrap.zip(Some(core.clone())), core_loop)
+                .await?;
         let network = network::start(settings.network, inputs).await?;
         let ending = run_core(opened, network.clone())?;
         let mining = Mining::start(settings.payout, settings.miner, core.clone(), Arc::clone(&spec))?;
@@ -309,13 +313,13 @@ async fn open_core(
     spec: Arc<ChainSpec>,
     config: Config,
     (mut store, reads, loaded): OpenedStore,
-    wrap: Option<Wrap>,
+    wrap: Option<(Wrap, CoreHandle)>,
     mut core_loop: CoreLoop,
 ) -> Result<OpenedCore, NodeError> {
     let open = move || -> Result<OpenedCore, NodeError> {
         let (core, outputs) = Core::open(spec, config, reads, loaded, clock::now())?;
         let mut mind = match wrap {
-            Some(wrap) => wrap(core),
+            Some((wrap, handle)) => wrap(core, handle),
             None => Box::new(core),
         };
         core_loop.begin(mind.as_mut(), &mut store, outputs)?;

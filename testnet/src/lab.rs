@@ -1,9 +1,10 @@
 //! The attack lab: what an attack does, what it should do by theory, and what it did.
 //!
-//! From the ground up: [`theory`] holds the formulas, [`strategy`] what an attacker decides and the wrapper that makes a node
+//! From the ground up: [`attack`] names the attacks, [`theory`] holds the formulas, [`strategy`] what an attacker decides and the wrapper that makes a node
 //! one, [`sim`] plays networks and attacks on virtual time, [`live`] stages them on real processes. Everything that is said
 //! about a live network is read from its nodes and wallets; nothing here knows how a node works inside.
 
+pub mod attack;
 pub mod live;
 pub mod sim;
 pub mod strategy;

@@ -44,6 +44,8 @@ pub(super) enum Message {
     SubmitTransactions(Vec<(Arc<Transaction>, SubmissionLimits, oneshot::Sender<SubmissionResult>)>),
     /// Run this closure.
     Read(Read),
+    /// Feed a tick now.
+    Tick,
     /// Flush everything and end.
     Stop,
 }
@@ -138,6 +140,11 @@ impl CoreHandle {
     /// Counts the changes of what to mine that neither the tip nor the mempool shows.
     pub fn mining_goal_version(&self) -> watch::Receiver<u64> {
         self.mining_goal.clone()
+    }
+    /// Has the core look at once at what waits for it. Called from a thread outside the runtime; waits while the queue is full.
+    pub fn tick_blocking(&self) {
+        // When the thread has ended already there is nobody left to look.
+        let _ = self.messages.blocking_send(Message::Tick);
     }
     /// Asks the thread to flush and end.
     pub async fn stop(&self) {

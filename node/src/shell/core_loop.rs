@@ -128,6 +128,7 @@ impl CoreLoop {
                         });
                         Input::Submit { transactions: named.collect() }
                     }
+                    Some(Message::Tick) => Input::Tick,
                     Some(Message::Stop) | None => Input::Stop,
                 },
                 Some(input) = self.inputs.recv() => input,

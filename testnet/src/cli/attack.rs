@@ -1,60 +1,37 @@
-//! `testoon attack`: the same strategies on live processes ([`crate::lab::live`]) or in the simulator ([`crate::lab::sim::duel`]).
+//! `testoon attack`: the same strategies on live processes ([`crate::lab::live`]) or in the simulator ([`crate::lab::sim`]).
 
+mod report;
+
+use super::Common;
 use super::odds::parse_share;
-use crate::cli::Common;
-use crate::clock::Stopwatch;
 use crate::error::usage;
-use crate::lab::sim::duel::{self, Duel, Tally};
+use crate::lab::attack::Attack;
+use crate::lab::live::{self, AttackSettings, campaign};
 use crate::lab::strategy::double_spend::Plan;
-use crate::lab::theory::double_spend::{blocks_until_ahead, nakamoto, rosenfeld};
-use crate::output::line;
-use clap::builder::BoolishValueParser;
-use serde_json::json as json_of;
+use crate::lab::theory::double_spend::blocks_until_ahead;
+use clap::builder::{BoolishValueParser, PossibleValue};
 use std::path::PathBuf;
 
-/// Blocks each simulated run of a strategy that keeps blocks back lasts.
-const REVENUE_BLOCKS_PER_RUN: u32 = 2_000;
 /// How far behind an attacker gives up when nothing else is said: further, almost nobody comes back, and waiting is dear.
-pub const GIVE_UP_DEFAULT: u32 = 10;
-
+const GIVE_UP_DEFAULT: u32 = 10;
+/// Blocks until the verdict on a censor or a miner of empty blocks.
+const SUPPRESSION_BLOCKS_DEFAULT: u32 = 12;
+/// Blocks found in all until a live strategy that keeps blocks back is judged.
+const REVENUE_BLOCKS_DEFAULT: u32 = 40;
+/// Simulated runs, unless asked otherwise.
+const RUNS_DEFAULT: u32 = 10_000;
 /// Most blocks to be ahead before paying.
 const PREMINE_MAX: i64 = 100;
 /// Blocks that may be expected to pass before a simulated attacker pays.
 const BLOCKS_BEFORE_PAYING_MAX: f64 = 1_000.0;
-/// And before a live one does, seconds.
-const SECONDS_BEFORE_PAYING_MAX: f64 = 300.0;
 
-/// The attacks, by the names they are called with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum AttackName {
-    /// Pay a shop, then replace the payment by a longer secret branch
-    DoubleSpend,
-    /// Never confirm an address's payments, or anybody's
-    Censor,
-    /// Mine empty blocks only and bury all others
-    Halt,
-    /// Keep blocks secret to waste others' work (Eyal and Sirer)
-    Selfish,
-    /// Surround a node so that it sees only what the attacker shows it
-    Eclipse,
-    /// Bend header times so that the target grows (on a chain without BIP94)
-    Timewarp,
-    /// Keep back the newest block only: the worked example of docs/strategies.md
-    Lazy,
-}
+impl clap::ValueEnum for Attack {
+    fn value_variants<'a>() -> &'a [Attack] {
+        &Attack::ALL
+    }
 
-impl AttackName {
-    /// As it is called on the command line; a strategy of the same name plays it, but for the eclipse.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            AttackName::DoubleSpend => "double-spend",
-            AttackName::Censor => "censor",
-            AttackName::Halt => "halt",
-            AttackName::Selfish => "selfish",
-            AttackName::Eclipse => "eclipse",
-            AttackName::Timewarp => "timewarp",
-            AttackName::Lazy => "lazy",
-        }
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.as_str()).help(self.summary()))
     }
 }
 
@@ -63,207 +40,198 @@ impl AttackName {
 pub struct AttackArgs {
     /// Which attack
     #[arg(value_enum)]
-    pub name: AttackName,
-    /// The attacker's share of the hash rate, between 0 and 1 [default: 0.6; selfish and lazy 0.4; eclipse 0.3]
+    name: Attack,
+    /// The attacker's share of the hash rate, between 0 and 1 [default: 0.6; those that keep blocks back 0.4; eclipse 0.3]
     #[arg(long, env = "TESTOON_SHARE", value_parser = parse_share)]
     share: Option<f64>,
-    /// Confirmations the shop waits for
-    #[arg(long, env = "TESTOON_CONFIRMATIONS", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=1_000))]
-    pub confirmations: u32,
-    /// With the goods shipped, give up this many blocks behind
-    #[arg(long, env = "TESTOON_GIVE_UP", default_value_t = GIVE_UP_DEFAULT, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub give_up: u32,
-    /// Blocks to be ahead in secret before paying
-    #[arg(long, env = "TESTOON_PREMINE", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=PREMINE_MAX))]
-    pub premine: u32,
-    /// Seeds the simulator; live, the order in which work is tried
-    #[arg(long, env = "TESTOON_SEED", default_value_t = 1)]
-    pub seed: u64,
+    /// double-spend, eclipse: confirmations the shop waits for [default: 2]. censor, halt: confirmations at which the payment
+    /// has got through [default: 6]
+    #[arg(long, env = "TESTOON_CONFIRMATIONS", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    confirmations: Option<u32>,
+    /// double-spend: with the goods shipped, give up this many blocks behind [default: 10]
+    #[arg(long, env = "TESTOON_GIVE_UP", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    give_up: Option<u32>,
+    /// double-spend: blocks to be ahead in secret before paying [default: 0]
+    #[arg(long, env = "TESTOON_PREMINE", value_parser = clap::value_parser!(u32).range(0..=PREMINE_MAX))]
+    premine: Option<u32>,
+    /// With --sim, for attacks that keep blocks back: the part of the honest miners that mines on the attacker's block in a
+    /// tie, 0 to 1 [default: 0]
+    #[arg(long, env = "TESTOON_GAMMA", value_parser = parse_gamma)]
+    gamma: Option<f64>,
+    /// With --sim: seeds the simulator [default: 1]
+    #[arg(long, env = "TESTOON_SEED")]
+    seed: Option<u64>,
+    /// With --sim: draw the same random numbers whatever the parameters, to compare parameters on the same luck; results are
+    /// then not independent of each other
+    #[arg(long, env = "TESTOON_COMMON_RANDOM_NUMBERS", value_parser = BoolishValueParser::new())]
+    common_random_numbers: bool,
     /// Play it in the simulator, many times, instead of on live nodes
     #[arg(long, env = "TESTOON_SIM", value_parser = BoolishValueParser::new())]
-    pub sim: bool,
-    /// With --sim: how many times
-    #[arg(long, env = "TESTOON_RUNS", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
-    pub runs: u32,
+    sim: bool,
+    /// With --sim: how many times; for attacks that keep blocks back, how many regeneration cycles [default: 10000]
+    #[arg(long, env = "TESTOON_RUNS", value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+    runs: Option<u32>,
     /// With --sim: threads [default: one a core]. The result does not depend on it
     #[arg(long, env = "TESTOON_THREADS", value_parser = clap::value_parser!(u16).range(1..=1_024))]
-    pub threads: Option<u16>,
-    /// Live: whose payments are censored, an account or an address; everybody's if not given
+    threads: Option<u16>,
+    /// double-spend, live: stage it this many times and print the measured rate beside the formula
+    #[arg(long, env = "TESTOON_LIVE_RUNS", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    live_runs: Option<u32>,
+    /// With --live-runs: networks side by side [default: one a core]
+    #[arg(long, env = "TESTOON_NETWORKS", value_parser = clap::value_parser!(u16).range(1..=64))]
+    networks: Option<u16>,
+    /// censor and halt, live: who is paid, an account or an address [default: shop]
     #[arg(long, env = "TESTOON_TARGET", value_name = "ACCOUNT|ADDRESS")]
-    pub target: Option<String>,
-    /// Live: stage it on this chain [default: the local chain with a fixed target]
+    target: Option<String>,
+    /// Live: stage it on this chain [default: the local chain with a fixed target and a block a second]
     #[arg(long, env = "TESTOON_CHAIN", value_name = "NAME|PATH")]
-    pub chain: Option<String>,
-    /// Live: blocks until the verdict, for censor and halt above the payment [default: 12], for selfish and lazy found in all
-    /// [default: 40]
+    chain: Option<String>,
+    /// Blocks until the verdict: for censor and halt above the payment [default: 12], for attacks that keep blocks back found
+    /// in all, live [default: 40]
     #[arg(long, env = "TESTOON_BLOCKS", value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub blocks: Option<u32>,
+    blocks: Option<u32>,
     /// Live: write the picture of both branches over time to this file [default: attack.svg in the directory]
     #[arg(long, env = "TESTOON_SVG", value_name = "FILE")]
-    pub svg: Option<PathBuf>,
+    svg: Option<PathBuf>,
+}
+
+fn parse_gamma(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(gamma) if (0.0..=1.0).contains(&gamma) => Ok(gamma),
+        _ => Err("a part of the honest miners is a number from 0 to 1, such as 0.5".into()),
+    }
 }
 
 impl AttackArgs {
-    /// The attacker's share of the hash rate: as asked, or what shows the attack best.
-    pub fn share(&self) -> f64 {
-        let usual = match self.name {
-            AttackName::DoubleSpend | AttackName::Censor | AttackName::Halt | AttackName::Timewarp => 0.6,
-            AttackName::Selfish | AttackName::Lazy => 0.4,
-            AttackName::Eclipse => 0.3,
-        };
-        self.share.unwrap_or(usual)
+    fn share(&self) -> f64 {
+        self.share.unwrap_or_else(|| self.name.usual_share())
     }
 
-    /// How a double spend is played.
-    pub fn plan(&self) -> Plan {
+    fn confirmations(&self) -> u32 {
+        self.confirmations.unwrap_or_else(|| self.name.usual_confirmations())
+    }
+
+    fn blocks(&self) -> u32 {
+        let usual = if self.name.is_suppression() { SUPPRESSION_BLOCKS_DEFAULT } else { REVENUE_BLOCKS_DEFAULT };
+        self.blocks.unwrap_or(usual)
+    }
+
+    fn plan(&self) -> Plan {
         Plan {
-            confirmations: self.confirmations,
-            premine: self.premine,
-            give_up: Some(self.give_up),
+            confirmations: self.confirmations(),
+            premine: self.premine.unwrap_or(0),
+            give_up: Some(self.give_up.unwrap_or(GIVE_UP_DEFAULT)),
             waits_for_goods: false,
         }
     }
 
-    /// Refuses an advance that would take longer to mine than anybody waits. `spacing_s` is given for a live network.
-    pub fn check_premine(&self, spacing_s: Option<u32>) -> anyhow::Result<()> {
-        let blocks = blocks_until_ahead(self.share(), self.premine);
-        let seconds = spacing_s.map(|spacing_s| blocks * f64::from(spacing_s));
-        if seconds.map_or(blocks <= BLOCKS_BEFORE_PAYING_MAX, |seconds| seconds <= SECONDS_BEFORE_PAYING_MAX) {
+    fn runs(&self) -> u32 {
+        self.runs.unwrap_or(RUNS_DEFAULT)
+    }
+
+    fn seed(&self) -> u64 {
+        self.seed.unwrap_or(1)
+    }
+
+    fn threads(&self) -> usize {
+        self.threads.map_or_else(cores, usize::from)
+    }
+
+    fn settings(&self, common: &Common) -> AttackSettings {
+        AttackSettings {
+            attack: self.name,
+            share: self.share(),
+            plan: self.plan(),
+            blocks: self.blocks(),
+            target: self.target.clone(),
+            chain: self.chain.clone(),
+            svg: self.svg.clone(),
+            directory: common.dir.clone(),
+            is_quiet: common.json,
+        }
+    }
+
+    /// Refuses options that this attack in this mode would ignore.
+    fn check(&self) -> anyhow::Result<()> {
+        let name = self.name;
+        let (double_spend, revenue) = (name == Attack::DoubleSpend, name.is_for_revenue());
+        let shop = double_spend || name == Attack::Eclipse || name.is_suppression();
+        let live = !self.sim;
+        let options = [
+            ("--confirmations", self.confirmations.is_some(), shop, "nobody waits for confirmations"),
+            ("--give-up", self.give_up.is_some(), double_spend, "only a double spend has patience"),
+            ("--premine", self.premine.is_some(), double_spend, "only a double spend mines before paying"),
+            ("--gamma", self.gamma.is_some(), self.sim && revenue && name != Attack::Lazy, GAMMA_IS_SIMULATED),
+            ("--seed", self.seed.is_some(), self.sim, "only the simulator has a seed"),
+            ("--runs", self.runs.is_some(), self.sim, "without --sim it is staged once; use --live-runs or --sim"),
+            ("--threads", self.threads.is_some(), self.sim, "only the simulator has threads"),
+            ("--common-random-numbers", self.common_random_numbers, self.sim, "only the simulator draws numbers"),
+            ("--live-runs", self.live_runs.is_some(), live && double_spend, "only live double spends are repeated"),
+            ("--networks", self.networks.is_some(), self.live_runs.is_some(), "it belongs to --live-runs"),
+            ("--target", self.target.is_some(), live && name.is_suppression(), "nobody's payments are kept out live"),
+            ("--chain", self.chain.is_some(), live, "the simulator has a chain of its own"),
+            ("--blocks", self.blocks.is_some(), name.is_suppression() || (live && revenue), "blocks do not end it"),
+            ("--svg", self.svg.is_some(), live && self.live_runs.is_none(), "there is no single story to draw"),
+        ];
+        match options.into_iter().find(|(_, is_given, has_effect, _)| *is_given && !has_effect) {
+            Some((option, _, _, why)) => {
+                let mode = if self.sim { " --sim" } else { "" };
+                Err(usage(format!("{option} has no effect on `attack {}{mode}`: {why}", name.as_str())))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses an advance that would take longer to mine than anybody waits.
+    fn check_premine(&self) -> anyhow::Result<()> {
+        let premine = self.premine.unwrap_or(0);
+        let blocks = blocks_until_ahead(self.share(), premine);
+        if blocks <= BLOCKS_BEFORE_PAYING_MAX {
             return Ok(());
         }
-        let time = seconds.map_or_else(String::new, |seconds| format!(" ({seconds:.0} s)"));
         Err(usage(format!(
-            "--premine {}: with {:.1} % of the hash rate about {blocks:.0} blocks{time} would pass before he is that far ahead and pays; lower \
-             --premine or raise --share",
-            self.premine,
+            "--premine {premine}: with {:.1} % of the hash rate about {blocks:.0} blocks would pass before the attacker is that far \
+             ahead and pays; lower --premine or raise --share",
             100.0 * self.share()
         )))
     }
 
-    fn threads(&self) -> usize {
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        self.threads.map_or_else(cores, usize::from)
+    /// What distinguishes the seeds of this experiment from those of others.
+    fn experiment(&self, name: String) -> String {
+        if self.common_random_numbers { "common random numbers".into() } else { name }
     }
+}
+
+const GAMMA_IS_SIMULATED: &str = "γ is a parameter of attacks that keep blocks back, in the simulator";
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Plays the attack. Live, its network is made anew in the directory given, or in `~/.testoon/attack`.
 pub fn run(args: &AttackArgs, common: &Common) -> anyhow::Result<()> {
-    match (args.sim, args.name) {
-        (false, _) => crate::lab::live::run(args, common),
-        (true, AttackName::DoubleSpend) => double_spend(args, common.json),
-        (true, AttackName::Selfish | AttackName::Lazy) => revenue(args, common.json),
-        (true, other) => Err(usage(format!(
-            "{} cannot be played with --sim: its outcome is not a matter of chance; leave --sim out, or use double-spend, selfish or lazy",
-            other.as_str()
+    args.check()?;
+    if let Some(runs) = args.live_runs {
+        let networks = args.networks.map_or_else(cores, usize::from);
+        let outcome = campaign::double_spends(&args.settings(common), runs, networks)?;
+        return report::campaign(args, &outcome, common.json);
+    }
+    if !args.sim {
+        return live::run(&args.settings(common));
+    }
+    match args.name {
+        Attack::DoubleSpend => {
+            args.check_premine()?;
+            report::double_spend(args, common.json)
+        }
+        Attack::Censor | Attack::Halt => report::suppression(args, common.json),
+        Attack::Eclipse | Attack::Timewarp => Err(usage(format!(
+            "{} cannot be played with --sim: the simulator has no such links or retarget; leave --sim out",
+            args.name.as_str()
         ))),
+        _ => report::revenue(args, common.json),
     }
 }
 
-fn double_spend(args: &AttackArgs, json: bool) -> anyhow::Result<()> {
-    args.check_premine(None)?;
-    let duel = Duel::new(args.share(), args.plan())?;
-    let watch = Stopwatch::start();
-    let tally = duel::tally(&duel, args.runs, args.seed, args.threads())?;
-    let seconds = watch.seconds();
-    let matching = duel.race().success();
-    if json {
-        line(as_json(args, &tally, matching, seconds));
-        return Ok(());
-    }
-    let [low, high] = tally.interval95();
-    line(format_args!(
-        "{} double spends with {:.1} % of the hash rate against {} confirmation(s), {} block(s) in advance, patience {}",
-        args.runs,
-        100.0 * args.share(),
-        args.confirmations,
-        args.premine,
-        args.give_up
-    ));
-    line(format_args!(
-        "  measured            {:>8.4} %   95 % interval {:.4} to {:.4} %",
-        100.0 * tally.rate(),
-        100.0 * low,
-        100.0 * high
-    ));
-    line(format_args!("  matching formula    {:>8.4} %   a tie wins nothing, and he gives up", 100.0 * matching));
-    line(format_args!("  Rosenfeld 2014      {:>8.4} %", 100.0 * rosenfeld(args.share(), args.confirmations)));
-    line(format_args!("  Nakamoto 2008       {:>8.4} %", 100.0 * nakamoto(args.share(), args.confirmations)));
-    line(format_args!("  trace hash          {}", tally.trace_hash));
-    line(format_args!(
-        "  {:.2} s, {:.0} attempts a second on {} thread(s)",
-        seconds,
-        f64::from(args.runs) / seconds,
-        args.threads()
-    ));
-    if (low..=high).contains(&matching) {
-        line("The formula is inside the interval.");
-    } else {
-        line(format_args!(
-            "The formula is outside the interval, as it is for one seed in twenty; try another --seed or more --runs."
-        ));
-    }
-    Ok(())
-}
-
-fn as_json(args: &AttackArgs, tally: &Tally, matching: f64, seconds: f64) -> serde_json::Value {
-    json_of!({
-        "attack": "double-spend",
-        "share": args.share(),
-        "confirmations": args.confirmations,
-        "premine": args.premine,
-        "give_up": args.give_up,
-        "seed": args.seed,
-        "runs": tally.runs,
-        "successes": tally.successes,
-        "rate": tally.rate(),
-        "interval95": tally.interval95(),
-        "matching": matching,
-        "rosenfeld": rosenfeld(args.share(), args.confirmations),
-        "nakamoto": nakamoto(args.share(), args.confirmations),
-        "trace_hash": tally.trace_hash,
-        "seconds": seconds,
-    })
-}
-
-/// What keeping blocks back earns: his part of the chain that the honest node ends with.
-fn revenue(args: &AttackArgs, json: bool) -> anyhow::Result<()> {
-    let watch = Stopwatch::start();
-    let runs = args.runs.div_ceil(100).max(10);
-    let name = args.name.as_str();
-    let result = duel::revenue(name, args.share(), REVENUE_BLOCKS_PER_RUN, runs, args.seed, args.threads())?;
-    let seconds = watch.seconds();
-    let [low, high] = result.interval95;
-    if json {
-        line(format_args!(
-            "{}",
-            json_of!({
-                "attack": name,
-                "share": args.share(),
-                "runs": runs,
-                "blocks": result.blocks,
-                "rate": result.measured,
-                "interval95": result.interval95,
-                "matching": result.expected,
-                "seconds": seconds,
-            })
-        ));
-        return Ok(());
-    }
-    line(format_args!(
-        "{name} mining with {:.1} % of the hash rate, {} blocks in {runs} runs",
-        100.0 * args.share(),
-        result.blocks
-    ));
-    line(format_args!(
-        "  part of the chain    {:.2} %   95 % interval {:.2} to {:.2} %",
-        100.0 * result.measured,
-        100.0 * low,
-        100.0 * high
-    ));
-    if let Some(expected) = result.expected {
-        line(format_args!("  Eyal and Sirer 2014  {:.2} %   with every tie lost", 100.0 * expected));
-    }
-    line(format_args!("  honest mining        {:.2} %", 100.0 * args.share()));
-    line(format_args!("  {seconds:.2} s"));
-    Ok(())
-}
+#[cfg(test)]
+mod tests;

@@ -25,10 +25,10 @@ pub struct OddsArgs {
     /// Confirmations the shop waits for
     #[arg(long, env = "TESTOON_CONFIRMATIONS", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub confirmations: u32,
-    /// Blocks the attacker has mined in secret before he pays
+    /// Blocks the attacker has mined in secret before paying
     #[arg(long, env = "TESTOON_PREMINE", default_value_t = 0)]
     pub premine: u32,
-    /// The attacker gives up when, after shipping, he is this many blocks behind [default: never]
+    /// The attacker gives up when, after shipping, this many blocks behind [default: never]
     #[arg(long, env = "TESTOON_GIVE_UP", value_parser = clap::value_parser!(u32).range(1..))]
     pub give_up: Option<u32>,
     /// Write the map of shares and confirmations to an SVG file

@@ -1,23 +1,21 @@
 //! `testoon simulate`: a large honest network on virtual time, and what it says of forks and propagation.
 
 use crate::clock::Stopwatch;
-use crate::lab::sim::links::Conditions;
-use crate::lab::sim::simulation::{Churn, Setup, Simulation, simulated_chain};
+use crate::error::usage;
+use crate::lab::sim::links::LinkModel;
+use crate::lab::sim::network::{NetworkExperiment, NetworkOutcome};
+use crate::lab::theory::estimate::Estimate;
 use crate::output::line;
 use crate::plan::topology::Topology;
-use anyhow::Context as _;
-use chain_spec::ChainSpec;
 use clap::builder::BoolishValueParser;
 use serde_json::json;
-use std::sync::Arc;
-
-/// After the last block, everybody has this long to hear of it, virtual microseconds (and a hundred link delays).
-const SETTLE_US: u64 = 600_000_000;
 
 /// Delays of the sweep's rows, milliseconds.
 const SWEEP_DELAYS_MS: [f64; 4] = [50.0, 200.0, 1_000.0, 5_000.0];
 /// Block sizes of the sweep's columns, bytes.
 const SWEEP_BLOCK_BYTES: [usize; 4] = [0, 100_000, 1_000_000, 8_000_000];
+/// Bytes per second of the sweep's links unless asked otherwise: 10 Mbit/s.
+const SWEEP_BANDWIDTH: u64 = 1_250_000;
 
 /// Simulate a network of thousands of nodes on virtual time, with the consensus code of a live node.
 #[derive(Clone, Debug, clap::Args)]
@@ -43,10 +41,10 @@ pub struct SimulateArgs {
     /// Greatest extra delay of a message, milliseconds
     #[arg(long, env = "TESTOON_JITTER_MS", default_value_t = 20.0, value_parser = parse_milliseconds)]
     pub jitter_ms: f64,
-    /// Bytes per second of a link [default: without limit]
+    /// Bytes per second of a link in each direction; messages wait for those before them [default: without limit]
     #[arg(long, env = "TESTOON_BANDWIDTH", value_parser = clap::value_parser!(u64).range(1..))]
     pub bandwidth: Option<u64>,
-    /// Bytes a block takes on a link beyond its header and coinbase
+    /// Bytes a block takes on a link beyond its header and coinbase; needs --bandwidth
     #[arg(long, env = "TESTOON_BLOCK_BYTES", default_value_t = 0)]
     pub block_bytes: usize,
     /// Cut the network in two for a while: FROM..TO in blocks found, such as 50..80
@@ -90,101 +88,32 @@ fn parse_range(text: &str) -> Result<Span, String> {
     }
 }
 
-/// What a run came to.
-pub struct Outcome {
-    /// Over every input and every choice of every core.
-    pub trace_hash: String,
-    /// The part of all heights at which more than one block was found.
-    pub fork_rate: f64,
-    /// The part of all blocks that did not stay in the chain.
-    pub stale_rate: f64,
-    /// Milliseconds until half, nine tenths, and 99 of 100 (block, node) pairs were adopted.
-    pub propagation_ms: [f64; 3],
-    /// Events carried out.
-    pub events: u64,
-    /// Nodes that end on another tip than the first: a race still open at the end.
-    pub elsewhere: usize,
-    /// Nodes that end with less work than the best: they did not catch up.
-    pub behind: usize,
-    /// The deepest reorganisation of any node.
-    pub reorganisation_max: u32,
-    /// Height of the first node's tip.
-    pub height: u32,
-    /// Seconds of virtual time.
-    pub virtual_s: f64,
-}
-
-/// Runs the network once.
-pub fn simulate(args: &SimulateArgs) -> anyhow::Result<Outcome> {
-    let chain = ChainSpec::builtin("local").context("the local chain is built in")?;
-    let nodes = args.nodes as usize;
-    let topology = match args.topology {
-        Topology::RandomK { k, .. } => Topology::RandomK { k, seed: args.seed },
-        shape => shape,
-    };
-    let setup = Setup {
-        spec: Arc::new(simulated_chain(chain, args.spacing)),
-        shares: vec![1.0; nodes],
-        edges: topology.edges(nodes),
-        conditions: Conditions {
-            delay_ms: args.delay_ms,
-            jitter_ms: args.jitter_ms,
-            bandwidth: args.bandwidth,
-            block_bytes: args.block_bytes,
-        },
-        churn: args.churn.map(|away| Churn { away, mean_s: f64::from(args.spacing) }),
-        seed: args.seed,
-    };
-    let edges = setup.edges.clone();
-    let mut simulation = Simulation::new(setup)?;
-    let mut cut = false;
-    while simulation.statistics().blocks() < args.blocks as usize {
-        if simulation.step()?.is_none() {
-            break;
+impl SimulateArgs {
+    /// What is asked for, as plain values.
+    ///
+    /// # Errors
+    /// Options that would have no effect together.
+    fn experiment(&self) -> anyhow::Result<NetworkExperiment> {
+        if self.block_bytes > 0 && self.bandwidth.is_none() && !self.sweep {
+            return Err(usage(
+                "--block-bytes has no effect on links without limit; add --bandwidth BYTES_PER_SECOND, such as 1250000",
+            ));
         }
-        let blocks = simulation.statistics().blocks();
-        if let Some(span) = args.partition
-            && cut != (span.from..span.to).contains(&blocks)
-        {
-            cut = !cut;
-            for &(a, b) in edges.iter().filter(|(a, b)| (*a < nodes / 2) != (*b < nodes / 2)) {
-                simulation.set_link(a, b, !cut)?;
-            }
-        }
-    }
-    if cut {
-        for &(a, b) in &edges {
-            simulation.set_link(a, b, true)?;
-        }
-    }
-    let virtual_s = simulation.now_us() as f64 / 1e6;
-    simulation.set_mining(false);
-    if args.churn.is_some() {
-        simulation.end_churn()?;
-    }
-    // Links slower than the nodes' patience keep them asking for ever; by then everything that can arrive has.
-    let settled_us = simulation.now_us() + SETTLE_US + (100.0 * args.delay_ms * 1e3) as u64;
-    while simulation.now_us() < settled_us && simulation.step()?.is_some() {}
-    Ok(outcome(&simulation, nodes, virtual_s))
-}
-
-fn outcome(simulation: &Simulation, nodes: usize, virtual_s: f64) -> Outcome {
-    let statistics = simulation.statistics();
-    let tip = simulation.core(0).tip();
-    let works: Vec<_> = (0..nodes).map(|node| simulation.core(node).tip().work).collect();
-    let most = works.iter().max().copied().unwrap_or(tip.work);
-    let propagation = statistics.propagation_ms(&[0.5, 0.9, 0.99]);
-    Outcome {
-        trace_hash: hex::encode(simulation.trace_hash()),
-        fork_rate: statistics.fork_rate(),
-        stale_rate: statistics.stale_rate(&tip.hash),
-        propagation_ms: [propagation[0], propagation[1], propagation[2]],
-        events: statistics.events,
-        elsewhere: (0..nodes).filter(|node| simulation.core(*node).tip().hash != tip.hash).count(),
-        behind: works.into_iter().filter(|work| *work < most).count(),
-        reorganisation_max: statistics.reorganisation_max,
-        height: tip.height,
-        virtual_s,
+        Ok(NetworkExperiment {
+            nodes: self.nodes as usize,
+            blocks: self.blocks as usize,
+            seed: self.seed,
+            topology: self.topology,
+            spacing_s: self.spacing,
+            links: LinkModel {
+                delay_ms: self.delay_ms,
+                jitter_ms: self.jitter_ms,
+                bandwidth: self.bandwidth,
+                block_bytes: self.block_bytes,
+            },
+            partition: self.partition.map(|span| (span.from, span.to)),
+            churn: self.churn,
+        })
     }
 }
 
@@ -197,15 +126,16 @@ pub fn memory_peak_bytes() -> Option<u64> {
 
 /// Runs and prints, as one line of JSON if `json`.
 pub fn run(args: &SimulateArgs, json: bool) -> anyhow::Result<()> {
-    let watch = Stopwatch::start();
-    let outcome = simulate(args)?;
-    let seconds = watch.seconds();
+    let stopwatch = Stopwatch::start();
+    let experiment = args.experiment()?;
+    let outcome = experiment.run()?;
+    let seconds = stopwatch.seconds();
     let memory = memory_peak_bytes();
     let [p50, p90, p99] = outcome.propagation_ms;
     if !json {
         print_outcome(args, &outcome, seconds, memory);
     }
-    let sweep = if args.sweep { sweep(args, json)? } else { Vec::new() };
+    let sweep = if args.sweep { sweep(&experiment, json)? } else { Vec::new() };
     if json {
         let mut facts = json!({
             "nodes": args.nodes,
@@ -214,7 +144,18 @@ pub fn run(args: &SimulateArgs, json: bool) -> anyhow::Result<()> {
             "trace_hash": outcome.trace_hash,
             "fork_rate": outcome.fork_rate,
             "stale_rate": outcome.stale_rate,
-            "propagation_ms": {"p50": p50, "p90": p90, "p99": p99},
+            "propagation_ms": {
+                "mean": outcome.propagation_mean_ms.value,
+                "mean_interval95": outcome.propagation_mean_ms.interval95,
+                "p50": p50,
+                "p90": p90,
+                "p99": p99,
+            },
+            "height": outcome.height,
+            "elsewhere": outcome.elsewhere,
+            "behind": outcome.behind,
+            "reorganisation_max": outcome.reorganisation_max,
+            "virtual_seconds": outcome.virtual_s,
             "events": outcome.events,
             "seconds": seconds,
             "memory_bytes": memory,
@@ -227,7 +168,7 @@ pub fn run(args: &SimulateArgs, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn print_outcome(args: &SimulateArgs, outcome: &Outcome, seconds: f64, memory: Option<u64>) {
+fn print_outcome(args: &SimulateArgs, outcome: &NetworkOutcome, seconds: f64, memory: Option<u64>) {
     let [p50, p90, p99] = outcome.propagation_ms;
     line(format_args!("{} nodes, {} blocks, seed {}, {}", args.nodes, args.blocks, args.seed, args.topology));
     line(format_args!("  virtual time      {:.0} s, one block in {} s", outcome.virtual_s, args.spacing));
@@ -238,7 +179,11 @@ fn print_outcome(args: &SimulateArgs, outcome: &Outcome, seconds: f64, memory: O
     line(format_args!("  fork rate         {:.4} of all heights had more than one block", outcome.fork_rate));
     line(format_args!("  stale rate        {:.4} of all blocks found did not stay", outcome.stale_rate));
     line(format_args!("  deepest reorg     {} block(s)", outcome.reorganisation_max));
-    line(format_args!("  propagation       50 % {p50:.0} ms, 90 % {p90:.0} ms, 99 % {p99:.0} ms"));
+    let Estimate { value: mean, interval95: [low, high], .. } = outcome.propagation_mean_ms;
+    line(format_args!(
+        "  receipt           mean {mean:.0} ms (95 % interval {low:.0} to {high:.0}), 50 % {p50:.0} ms, 90 % {p90:.0} ms, 99 % \
+         {p99:.0} ms"
+    ));
     line(format_args!("  trace hash        {}", outcome.trace_hash));
     let speed = outcome.events as f64 / seconds;
     let memory = memory.map_or_else(String::new, |bytes| {
@@ -248,8 +193,8 @@ fn print_outcome(args: &SimulateArgs, outcome: &Outcome, seconds: f64, memory: O
 }
 
 /// Stale rates over delays and block sizes, printed as they come; the rows for JSON.
-fn sweep(args: &SimulateArgs, json: bool) -> anyhow::Result<Vec<serde_json::Value>> {
-    let bandwidth = args.bandwidth.unwrap_or(1_250_000);
+fn sweep(experiment: &NetworkExperiment, json: bool) -> anyhow::Result<Vec<serde_json::Value>> {
+    let bandwidth = experiment.links.bandwidth.unwrap_or(SWEEP_BANDWIDTH);
     let mut rows = Vec::new();
     if !json {
         line(format_args!("\nstale rate by mean link delay and block size ({bandwidth} bytes a second):\n"));
@@ -259,8 +204,8 @@ fn sweep(args: &SimulateArgs, json: bool) -> anyhow::Result<Vec<serde_json::Valu
     for delay_ms in SWEEP_DELAYS_MS {
         let mut row = format!("  {:>6} ms", delay_ms);
         for block_bytes in SWEEP_BLOCK_BYTES {
-            let outcome =
-                simulate(&SimulateArgs { delay_ms, block_bytes, bandwidth: Some(bandwidth), ..args.clone() })?;
+            let links = LinkModel { delay_ms, block_bytes, bandwidth: Some(bandwidth), ..experiment.links };
+            let outcome = NetworkExperiment { links, ..experiment.clone() }.run()?;
             row.push_str(&format!("{:>12.4}", outcome.stale_rate));
             rows.push(json!({"delay_ms": delay_ms, "block_bytes": block_bytes, "stale_rate": outcome.stale_rate}));
         }
@@ -272,4 +217,29 @@ fn sweep(args: &SimulateArgs, json: bool) -> anyhow::Result<Vec<serde_json::Valu
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+    use clap::Parser as _;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: SimulateArgs,
+    }
+
+    fn parsed(line: &str) -> Result<SimulateArgs, clap::Error> {
+        Line::try_parse_from(std::iter::once("simulate").chain(line.split_whitespace())).map(|line| line.args)
+    }
+
+    #[test]
+    fn odd_values_are_refused() {
+        for line in
+            ["--nodes 0", "--blocks 0", "--delay-ms -1", "--partition 5..5", "--partition x", "--churn 1", "--churn 0"]
+        {
+            assert!(parsed(line).is_err(), "{line} was taken");
+        }
+        let sizes = parsed("--block-bytes 1000000").unwrap();
+        assert!(sizes.experiment().is_err_and(|error| error.to_string().contains("--bandwidth")));
+        assert!(parsed("--block-bytes 1000000 --bandwidth 1000000").unwrap().experiment().is_ok());
+    }
+}

@@ -3,27 +3,28 @@
 //! The launcher starts it in place of `testoon node` for an attacker. Everything after `--` is the ordinary node's command
 //! line, so the attacker's node has the same RPC, store and network as everybody's.
 
-use crate::lab::live::control::Desk;
-use crate::lab::strategy::attacker::{Attacker, Report};
+use crate::lab::live::control::ControlChannel;
+use crate::lab::strategy::attacker::{Attacker, StatusReport};
 use crate::lab::strategy::double_spend::Plan;
-use crate::lab::strategy::{self, Order, Strategy};
+use crate::lab::strategy::{self, Command, Strategy};
 use chain_spec::ChainSpec;
 use node::core::Core;
 use node::core::state_machine::StateMachine;
+use node::shell::core_handle::CoreHandle;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::mpsc;
 use std::time::Duration;
 
-/// How often the process looks for orders and tells its standing, milliseconds.
-const LOOK_MS: u64 = 20;
+/// How often the process looks for commands and writes its status, milliseconds.
+const LOOK_MS: u64 = 5;
 
 /// A node that mines by a strategy.
 #[derive(Clone, Debug, clap::Parser)]
 #[command(name = "testoon strategy-node", about)]
 struct StrategyArgs {
-    /// Its name: double-spend, censor, halt, selfish, timewarp or lazy
+    /// Its name, as `testoon attack` has it
     strategy: String,
     /// double-spend: confirmations the shop waits for
     #[arg(long, default_value_t = 2)]
@@ -37,9 +38,12 @@ struct StrategyArgs {
     /// censor: whose payments
     #[arg(long)]
     target: Option<String>,
-    /// Where orders are read and the standing is told
+    /// optimal-selfish: the attacker's share of the hash rate
+    #[arg(long, default_value_t = 0.4)]
+    share: f64,
+    /// Where commands are read and the status is written
     #[arg(long)]
-    desk: PathBuf,
+    control: PathBuf,
     /// The node's own command line
     #[arg(last = true)]
     node: Vec<OsString>,
@@ -57,14 +61,15 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let node_arguments = std::iter::once(OsString::from("testoon node")).chain(args.node.clone());
-    let (sender, orders) = mpsc::channel();
-    let report = Report::default();
-    let told = report.clone();
-    let desk = Desk::new(&args.desk);
-    std::thread::spawn(move || serve(&desk, &sender, &told));
-    let wrap = move |core: Core| -> Box<dyn StateMachine> {
+    let wrap = move |core: Core, handle: CoreHandle| -> Box<dyn StateMachine> {
         match make(&args, core.spec()) {
-            Ok(strategy) => Box::new(Attacker::new(core, strategy, orders, report)),
+            Ok(strategy) => {
+                let (sender, commands) = mpsc::channel();
+                let report = StatusReport::default();
+                let (control, status) = (ControlChannel::new(&args.control), report.clone());
+                std::thread::spawn(move || serve(&control, &sender, &status, &handle));
+                Box::new(Attacker::new(core, strategy, commands, report))
+            }
             Err(why) => {
                 eprintln!("error: {why}");
                 std::process::exit(2)
@@ -78,23 +83,25 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn make(args: &StrategyArgs, spec: &ChainSpec) -> Result<Box<dyn Strategy>, String> {
     let plan =
         Plan { confirmations: args.confirmations, premine: args.premine, give_up: args.give_up, waits_for_goods: true };
-    strategy::make(&args.strategy, &strategy::Options { plan, target: args.target.as_deref(), spec })
+    let target = args.target.as_deref();
+    strategy::make(&args.strategy, &strategy::Options { plan, target, spec, share: args.share, gamma: 0.0 })
 }
 
-/// Carries orders in and standings out until the node ends.
-fn serve(desk: &Desk, orders: &mpsc::Sender<Order>, report: &Report) {
-    let (mut taken, mut told) = (0, None);
+/// Carries commands in and the status out until the node ends.
+fn serve(control: &ControlChannel, commands: &mpsc::Sender<Command>, report: &StatusReport, core: &CoreHandle) {
+    let (mut taken, mut written) = (0, None);
     loop {
-        // A damaged line is skipped by nobody: it stays where it is, and the lab's wait for its effect ends in an error.
-        for order in desk.orders(taken).unwrap_or_default() {
+        // A damaged line is not skipped: it stays where it is, and the lab's wait for its effect ends in an error.
+        for command in control.commands(taken).unwrap_or_default() {
             taken += 1;
-            if orders.send(order).is_err() {
+            if commands.send(command).is_err() {
                 return;
             }
+            core.tick_blocking();
         }
-        let standing = report.standing();
-        if told.as_ref() != Some(&standing) && desk.tell(&standing).is_ok() {
-            told = Some(standing);
+        let status = report.status();
+        if written.as_ref() != Some(&status) && control.write_status(&status).is_ok() {
+            written = Some(status);
         }
         std::thread::sleep(Duration::from_millis(LOOK_MS));
     }

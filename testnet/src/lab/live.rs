@@ -1,24 +1,81 @@
 //! Attacks on real nodes: every node a process, every fact read back over RPC.
 //!
-//! [`scene`] starts the network and its attacker, [`node`] is the attacker's process, [`orders`] how the lab talks to it,
-//! [`watch`] reads all nodes and knows who had which block when, [`picture`] draws it. One file an attack tells its story.
+//! [`testbed`] starts the network and its attacker, [`control`] is how the lab talks to the attacker's process, [`observer`]
+//! reads all nodes and knows who had which block when, [`picture`] draws it. One file an attack tells its story; [`campaign`]
+//! repeats one many times. The highest floor of the lab: it uses all others.
 
+pub mod campaign;
+pub mod control;
 pub mod double_spend;
 pub mod eclipse;
-
-pub mod control;
 pub mod observer;
 pub mod picture;
 pub mod revenue;
-pub mod suppress;
+pub mod suppression;
 pub mod testbed;
 pub mod timewarp;
 
-use crate::cli::Common;
-use crate::cli::attack::{AttackArgs, AttackName};
+use crate::error::usage;
+use crate::lab::attack::Attack;
+use crate::lab::strategy::double_spend::Plan;
+use crate::lab::theory::double_spend::{Race, blocks_until_ahead};
 use crate::output::line;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// A live double spend may be expected to take this long before it pays, seconds.
+const SECONDS_BEFORE_PAYING_MAX: f64 = 300.0;
+
+/// What is to be staged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AttackSettings {
+    /// Which attack.
+    pub attack: Attack,
+    /// The attacker's share of the hash rate, in (0, 1).
+    pub share: f64,
+    /// How a double spend is played; its confirmations are also those of other attacks.
+    pub plan: Plan,
+    /// Blocks until the verdict, where blocks end the attack.
+    pub blocks: u32,
+    /// Who is paid when payments are kept out: an account or an address.
+    pub target: Option<String>,
+    /// The chain's name or path; the lab's own if not given.
+    pub chain: Option<String>,
+    /// Where the picture goes.
+    pub svg: Option<PathBuf>,
+    /// The network's directory; `~/.testoon/attack` if not given.
+    pub directory: Option<PathBuf>,
+    /// Print facts as JSON only.
+    pub is_quiet: bool,
+}
+
+impl AttackSettings {
+    /// The race of a double spend with these settings.
+    pub fn race(&self) -> Race {
+        Race {
+            share: self.share,
+            confirmations: self.plan.confirmations,
+            premine: self.plan.premine,
+            give_up: self.plan.give_up,
+        }
+    }
+
+    /// Refuses an advance that takes longer to mine on a chain with this spacing than anybody waits.
+    pub fn check_premine(&self, spacing_s: u32) -> anyhow::Result<()> {
+        let blocks = blocks_until_ahead(self.share, self.plan.premine);
+        let seconds = blocks * f64::from(spacing_s);
+        if seconds <= SECONDS_BEFORE_PAYING_MAX {
+            return Ok(());
+        }
+        Err(usage(format!(
+            "--premine {}: with {:.1} % of the hash rate about {blocks:.0} blocks ({seconds:.0} s) would pass before the attacker is \
+             that far ahead and pays; lower --premine or raise --share",
+            self.plan.premine,
+            100.0 * self.share
+        )))
+    }
+}
 
 /// What an attack came to. Fields that mean nothing for an attack are `null` in its JSON.
 #[derive(Debug, Default, serde::Serialize)]
@@ -27,7 +84,7 @@ pub struct Outcome {
     pub attack: String,
     /// The attacker's share of the hash rate, as asked for.
     pub share_asked: f64,
-    /// The part of all hashes that he did while it lasted.
+    /// The part of all hashes that the attacker did while it lasted.
     pub share_achieved: Option<f64>,
     /// Confirmations the shop waits for.
     pub confirmations: Option<u32>,
@@ -43,7 +100,7 @@ pub struct Outcome {
     pub shop_balance_before: Option<Value>,
     /// And after.
     pub shop_balance_after: Option<Value>,
-    /// Whether the attack reached its aim, by the honest nodes' word.
+    /// Whether the attack reached its goal, by the honest nodes' word.
     pub succeeded: bool,
     /// From command to verdict.
     pub seconds: f64,
@@ -55,34 +112,31 @@ pub struct Outcome {
 }
 
 /// Stages an attack and prints what happened.
-pub fn run(args: &AttackArgs, common: &Common) -> anyhow::Result<()> {
-    let mut outcome = match args.name {
-        AttackName::DoubleSpend => double_spend::stage(args, common),
-        AttackName::Censor | AttackName::Halt => suppress::stage(args, common),
-        AttackName::Selfish | AttackName::Lazy => revenue::stage(args, common),
-        AttackName::Eclipse => eclipse::stage(args, common),
-        AttackName::Timewarp => timewarp::stage(args, common),
+pub fn run(settings: &AttackSettings) -> anyhow::Result<()> {
+    let mut outcome = match settings.attack {
+        Attack::DoubleSpend => double_spend::stage(settings),
+        Attack::Censor | Attack::Halt => suppression::stage(settings),
+        Attack::Eclipse => eclipse::stage(settings),
+        Attack::Timewarp => timewarp::stage(settings),
+        _ => revenue::stage(settings),
     }?;
     outcome.seconds = (outcome.seconds * 1e3).round() / 1e3;
-    if common.json {
+    if settings.is_quiet {
         line(serde_json::to_string(&outcome)?);
-    } else {
-        line(format_args!(
-            "\n{}: {}",
-            if outcome.succeeded { "The attack succeeded" } else { "The attack failed" },
-            outcome.verdict
-        ));
-        for (node, depth) in &outcome.reorg_depth {
-            line(format_args!("  deepest reorganisation of {node}: {depth} block(s)"));
-        }
-        if let Some(share) = outcome.share_achieved {
-            line(format_args!(
-                "  hash share: {:.1} % achieved, {:.1} % asked",
-                100.0 * share,
-                100.0 * outcome.share_asked
-            ));
-        }
-        line(format_args!("  {:.1} s", outcome.seconds));
+        return Ok(());
     }
+    let result = match (settings.attack.is_for_revenue(), outcome.succeeded) {
+        (true, _) => "Revenue",
+        (false, true) => "The attack succeeded",
+        (false, false) => "The attack failed",
+    };
+    line(format_args!("\n{result}: {}", outcome.verdict));
+    for (node, depth) in &outcome.reorg_depth {
+        line(format_args!("  deepest reorganisation of {node}: {depth} block(s)"));
+    }
+    if let Some(share) = outcome.share_achieved {
+        line(format_args!("  hash share: {:.1} % achieved, {:.1} % asked", 100.0 * share, 100.0 * outcome.share_asked));
+    }
+    line(format_args!("  {:.1} s", outcome.seconds));
     Ok(())
 }

@@ -1,9 +1,22 @@
 //! The simulator and the attacks that are played in it. It stands on [`super::strategy`] and [`super::theory`].
+//!
+//! From the ground up: [`random`], [`queue`], [`arena`], [`links`], [`trace`] and [`statistics`] are what [`simulation`] is made of;
+//! [`honest`] and [`two_nodes`] set up one attacker against all others; [`double_spend`], [`revenue`] and [`suppression`] play
+//! an attack many times; [`network`] plays a large honest network.
 
 pub mod arena;
-pub mod duel;
+pub mod double_spend;
+pub mod honest;
 pub mod links;
+pub mod network;
 pub mod queue;
 pub mod random;
+pub mod revenue;
 pub mod simulation;
 pub mod statistics;
+pub mod suppression;
+pub mod trace;
+pub mod two_nodes;
+
+#[cfg(test)]
+mod tests;

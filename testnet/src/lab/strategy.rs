@@ -1,6 +1,6 @@
 //! What an attacker decides: one trait, one small file a strategy.
 //!
-//! A [`Strategy`] is asked two things: what to mine ([`Strategy::aim`]) and what to do after something was seen or found
+//! A [`Strategy`] is asked two things: what to mine ([`Strategy::goal`]) and what to do after something was seen or found
 //! ([`Strategy::after`]). It never touches a message: [`attacker::Attacker`] wraps a node's core, hides the blocks the
 //! strategy keeps to itself, and publishes what it is told to. The same file therefore runs in the simulator and in a live
 //! process. `docs/strategies.md` walks through adding one.
@@ -12,7 +12,10 @@ pub mod halt;
 pub mod lazy;
 pub mod selfish;
 pub mod timewarp;
+pub mod withholding;
 
+use crate::lab::theory::revenue::{LENGTH_MAX, Process};
+use crate::lab::theory::withholding::{Named, Policy};
 use chain_spec::{Address, Block, BlockHash, ChainSpec, CheckedBlock, CheckedTransaction, Script, Transaction};
 use node::core::Core;
 use node::core::view::Summary;
@@ -20,10 +23,10 @@ use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
 /// What a strategy may look at.
-pub struct View<'a> {
-    /// The attacker's own node, his secret blocks included.
+pub struct AttackerView<'a> {
+    /// The attacker's own node, secret blocks included.
     pub core: &'a Core,
-    fresh: &'a Fresh,
+    fresh: &'a FreshBlocks,
     /// The tip that everybody else mines on, as far as this node has heard; never a branch the strategy refuses.
     pub public: Summary,
     /// The tip of the attacker's own branch, published or not, while the public one does not include it.
@@ -31,19 +34,46 @@ pub struct View<'a> {
 }
 
 /// Blocks that the node has just taken in and its store does not have yet.
-pub type Fresh = FxHashMap<BlockHash, Arc<CheckedBlock>>;
+pub type FreshBlocks = FxHashMap<BlockHash, Arc<CheckedBlock>>;
 
-impl<'a> View<'a> {
-    /// What an attacker with this core sees, who takes `public` for everybody's tip and `own` for his own. A tip that the
-    /// core does not know is its active one.
-    pub fn new(core: &'a Core, fresh: &'a Fresh, public: BlockHash, own: Option<BlockHash>) -> View<'a> {
+impl<'a> AttackerView<'a> {
+    /// What an attacker with this core sees, with `public` as everybody's tip and `own` as the tip of the attacker's branch. A
+    /// tip that the core does not know is its active one.
+    pub fn new(core: &'a Core, fresh: &'a FreshBlocks, public: BlockHash, own: Option<BlockHash>) -> AttackerView<'a> {
         let public = core.summary(&public).unwrap_or_else(|| core.tip());
-        View { core, fresh, public, own: own.and_then(|own| core.summary(&own)) }
+        AttackerView { core, fresh, public, own: own.and_then(|own| core.summary(&own)) }
     }
 
     /// Blocks the attacker's own branch is ahead of the public one; negative when behind, 0 when there is none.
     pub fn lead(&self) -> i64 {
         self.own.as_ref().map_or(0, |own| i64::from(own.height) - i64::from(self.public.height))
+    }
+
+    /// The height of the last block that the branch ending with `tip` shares with the public one.
+    pub fn fork_height(&self, tip: &Summary) -> u32 {
+        let (mut a, mut b) = (Some(tip.clone()), Some(self.public.clone()));
+        while let (Some(one), Some(other)) = (&a, &b) {
+            if one.hash == other.hash {
+                return one.height;
+            }
+            let (one_height, other_height) = (one.height, other.height);
+            if one_height >= other_height {
+                a = self.core.summary(&one.header.previous);
+            }
+            if other_height >= one_height {
+                b = self.core.summary(&other.header.previous);
+            }
+        }
+        0
+    }
+
+    /// What ends an attack with the most gain: publish the own branch if it is ahead, give it up if not.
+    pub fn cash_in(&self) -> Vec<Action> {
+        match &self.own {
+            Some(own) if self.lead() > 0 => vec![Action::Publish(own.hash)],
+            Some(_) => vec![Action::Abandon],
+            None => Vec::new(),
+        }
     }
 
     /// Whether `block` is on the branch that ends with `tip`.
@@ -76,7 +106,7 @@ impl<'a> View<'a> {
 
 /// What to mine next.
 #[derive(Clone, Debug)]
-pub struct Aim {
+pub struct MiningGoal {
     /// On which block.
     pub parent: BlockHash,
     /// With which transactions.
@@ -87,10 +117,10 @@ pub struct Aim {
     pub time_s: Option<u32>,
 }
 
-impl Aim {
+impl MiningGoal {
     /// As an honest miner would: on the public tip, with the best-paying transactions, at once published.
-    pub fn honest(view: &View<'_>) -> Aim {
-        Aim { parent: view.public.hash, content: Content::Mempool, secret: false, time_s: None }
+    pub fn honest(view: &AttackerView<'_>) -> MiningGoal {
+        MiningGoal { parent: view.public.hash, content: Content::Mempool, secret: false, time_s: None }
     }
 }
 
@@ -112,15 +142,15 @@ pub enum Event {
     Found(BlockHash),
     /// The public tip changed.
     Public(BlockHash),
-    /// An order from the lab.
-    Order(Order),
+    /// A command from the lab.
+    Command(Command),
     /// Time passed.
     Tick,
 }
 
 /// What the lab tells a strategy while it runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Order {
+pub enum Command {
     /// This payment goes out now; that transaction spends the same coins.
     Pay {
         /// What the shop is to see.
@@ -130,7 +160,8 @@ pub enum Order {
     },
     /// The shop has shipped: the goods are here.
     Shipped,
-    /// Stop attacking: drop what is secret and mine as everybody does.
+    /// Stop attacking: publish what is secret if that wins, give it up if not, and mine as everybody does. The wrapper does
+    /// this for every strategy.
     Stop,
 }
 
@@ -150,22 +181,24 @@ pub trait Strategy: Send {
     /// Its name on the command line.
     fn name(&self) -> &'static str;
     /// What to mine at this moment.
-    fn aim(&self, view: &View<'_>) -> Aim;
+    fn goal(&self, view: &AttackerView<'_>) -> MiningGoal;
     /// What to do after something happened.
-    fn after(&mut self, event: &Event, view: &View<'_>) -> Vec<Action>;
+    fn after(&mut self, _event: &Event, _view: &AttackerView<'_>) -> Vec<Action> {
+        Vec::new()
+    }
     /// How it stands, in one line for people.
-    fn state(&self, view: &View<'_>) -> String;
-    /// Whether it has ended, and how: `Some(true)` if it reached its aim.
+    fn state(&self, view: &AttackerView<'_>) -> String;
+    /// Whether it has ended, and how: `Some(true)` if it reached its goal.
     fn ended(&self) -> Option<bool> {
         None
     }
     /// Whether a block others published is to be built on. A majority that refuses a block buries it.
-    fn accepts(&self, _block: &BlockHash, _view: &View<'_>) -> bool {
+    fn accepts(&self, _block: &BlockHash, _view: &AttackerView<'_>) -> bool {
         true
     }
 }
 
-/// What strategies may be told when they are made; each takes what concerns it.
+/// What strategies may need when they are made; each takes what concerns it.
 #[derive(Clone, Copy, Debug)]
 pub struct Options<'a> {
     /// How a double spend is played.
@@ -174,18 +207,52 @@ pub struct Options<'a> {
     pub target: Option<&'a str>,
     /// The chain.
     pub spec: &'a ChainSpec,
+    /// The attacker's share of the hash rate, for the best policy.
+    pub share: f64,
+    /// The part of the others that mines on the attacker's block in a tie, for the best policy.
+    pub gamma: f64,
 }
 
 /// The names [`make`] knows.
-pub const NAMES: [&str; 6] = ["double-spend", "censor", "halt", "selfish", "timewarp", "lazy"];
+pub const NAMES: [&str; 10] = [
+    "double-spend",
+    "censor",
+    "halt",
+    "selfish",
+    "optimal-selfish",
+    "lead-stubborn",
+    "equal-fork-stubborn",
+    "trail-stubborn",
+    "timewarp",
+    "lazy",
+];
+
+/// The policy of a strategy that withholds blocks for revenue by name, as theory knows it; `None` for other strategies.
+pub fn policy(name: &str, share: f64, gamma: f64) -> Option<Box<dyn Policy + Send>> {
+    let stubborn = |lead, equal_fork, trail| Box::new(Named::Stubborn { lead, equal_fork, trail });
+    Some(match name {
+        "selfish" => Box::new(Named::Selfish),
+        "lead-stubborn" => stubborn(true, false, 0),
+        "equal-fork-stubborn" => stubborn(false, true, 0),
+        "trail-stubborn" => stubborn(false, false, 1),
+        // A majority wins every race, so never to give up is best: what selfish mining then does.
+        "optimal-selfish" if share >= 0.5 => Box::new(Named::Selfish),
+        "optimal-selfish" => Box::new(Process { share, gamma, length_max: LENGTH_MAX }.optimum().table),
+        _ => return None,
+    })
+}
 
 /// The strategy called `name`, or a sentence that says why not.
 pub fn make(name: &str, options: &Options<'_>) -> Result<Box<dyn Strategy>, String> {
+    let withholding = |name| {
+        let policy = policy(name, options.share, options.gamma);
+        policy.map(|policy| Box::new(withholding::Withholding::new(name, policy)))
+    };
     Ok(match name {
         "double-spend" => Box::new(double_spend::DoubleSpend::new(options.plan)),
         "selfish" => Box::<selfish::Selfish>::default(),
-        "lazy" => Box::<lazy::Lazy>::default(),
-        "halt" => Box::<halt::Halt>::default(),
+        "lazy" => Box::new(lazy::Lazy),
+        "halt" => Box::new(halt::Halt),
         "censor" => {
             let target = options.target.ok_or("censor needs --target ADDRESS")?;
             let address =
@@ -193,7 +260,10 @@ pub fn make(name: &str, options: &Options<'_>) -> Result<Box<dyn Strategy>, Stri
             Box::new(censor::Censor::new(address.script()))
         }
         "timewarp" => Box::new(timewarp::Timewarp::new(options.spec)?),
-        _ => return Err(format!("no strategy is called {name:?}; there are {}", NAMES.join(", "))),
+        other => {
+            let known = NAMES.into_iter().find(|known| *known == other).and_then(withholding);
+            known.ok_or_else(|| format!("no strategy is called {name:?}; there are {}", NAMES.join(", ")))?
+        }
     })
 }
 

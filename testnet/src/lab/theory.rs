@@ -1,3 +1,8 @@
-//! What theory says of each attack: formulas with their sources, and nothing else. The lowest floor of the lab.
+//! What theory says of each attack: formulas and processes with their sources, and nothing else. The lowest floor of the lab.
 
 pub mod double_spend;
+pub mod estimate;
+pub mod revenue;
+pub mod suppression;
+pub mod timewarp;
+pub mod withholding;

@@ -138,7 +138,7 @@ impl StateMachine for Undecided {
 async fn a_new_goal_is_a_new_job() {
     let decided = Arc::new(AtomicBool::new(false));
     let switch = Arc::clone(&decided);
-    let wrap: Wrap = Box::new(|core| Box::new(Undecided { core, decided: switch, announced: false }));
+    let wrap: Wrap = Box::new(|core, _| Box::new(Undecided { core, decided: switch, announced: false }));
     let datadir = tempfile::tempdir().unwrap();
     let node = start(spec(1_700_000_000, 7_200), datadir.path(), Some(wrap)).await;
     let mining = node.context().mining.clone();

@@ -1,11 +1,11 @@
 //! How the lab and an attacker's process talk: two files in the node's data directory.
 //!
-//! `orders.jsonl` grows by one line an order; `standing.json` is replaced whenever the strategy's standing changes. Files
+//! `commands.jsonl` grows by one line a command; `status.json` is replaced whenever the strategy's status changes. Files
 //! survive either side, need no port, and a person can read along.
 
 use crate::cluster::directory::{read_optional, write_atomic};
-use crate::lab::strategy::Order;
-use crate::lab::strategy::attacker::Standing;
+use crate::lab::strategy::Command;
+use crate::lab::strategy::attacker::StrategyStatus;
 use anyhow::{Context as _, Result};
 use chain_spec::rules::transaction::check_transaction;
 use chain_spec::{Decode as _, Encode as _, Transaction};
@@ -14,7 +14,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// One line of `orders.jsonl`.
+/// One line of `commands.jsonl`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Line {
@@ -23,88 +23,78 @@ enum Line {
     Stop,
 }
 
-/// `standing.json`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told {
-    /// How the strategy ended, if it has.
-    pub ended: Option<bool>,
-    /// One line for people.
-    pub state: String,
-}
-
 /// The two files of one attacker.
 #[derive(Clone, Debug)]
-pub struct Desk {
-    orders: PathBuf,
-    standing: PathBuf,
+pub struct ControlChannel {
+    commands: PathBuf,
+    status: PathBuf,
 }
 
-impl Desk {
+impl ControlChannel {
     /// In a node's data directory.
-    pub fn new(datadir: &Path) -> Desk {
-        Desk { orders: datadir.join("orders.jsonl"), standing: datadir.join("standing.json") }
+    pub fn new(datadir: &Path) -> ControlChannel {
+        ControlChannel { commands: datadir.join("commands.jsonl"), status: datadir.join("status.json") }
     }
 
-    /// Gives an order.
-    pub fn give(&self, order: &Order) -> Result<()> {
+    /// Sends a command.
+    pub fn send(&self, order: &Command) -> Result<()> {
         let line = match order {
-            Order::Pay { paid, conflicting } => Line::Pay {
+            Command::Pay { paid, conflicting } => Line::Pay {
                 paid: hex::encode(paid.to_bytes()),
                 conflicting: hex::encode(conflicting.transaction().to_bytes()),
             },
-            Order::Shipped => Line::Shipped,
-            Order::Stop => Line::Stop,
+            Command::Shipped => Line::Shipped,
+            Command::Stop => Line::Stop,
         };
         let text = format!("{}\n", serde_json::to_string(&line)?);
         let written = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
-            .open(&self.orders)
+            .open(&self.commands)
             .and_then(|mut file| file.write_all(text.as_bytes()));
-        written.with_context(|| format!("cannot write {}", self.orders.display()))
+        written.with_context(|| format!("cannot write {}", self.commands.display()))
     }
 
-    /// The orders from number `from` on. A last line that is still being written is left for the next look.
-    pub fn orders(&self, from: usize) -> Result<Vec<Order>> {
-        let text = read_optional(&self.orders)?.unwrap_or_default();
+    /// The commands from number `from` on. A last line that is still being written is left for the next look.
+    pub fn commands(&self, from: usize) -> Result<Vec<Command>> {
+        let text = read_optional(&self.commands)?.unwrap_or_default();
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
         whole
             .lines()
             .skip(from)
-            .map(|line| parse(line).with_context(|| format!("{}: {line}", self.orders.display())))
+            .map(|line| parse(line).with_context(|| format!("{}: {line}", self.commands.display())))
             .collect()
     }
 
-    /// What the strategy last told.
-    pub fn told(&self) -> Result<Told> {
-        Ok(read_optional(&self.standing)?.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
+    /// The status that was written last.
+    pub fn status(&self) -> Result<StrategyStatus> {
+        Ok(read_optional(&self.status)?.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
     }
 
-    /// Tells how it stands.
-    pub fn tell(&self, standing: &Standing) -> Result<()> {
-        let told = Told { ended: standing.ended, state: standing.state.clone() };
-        write_atomic(&self.standing, &serde_json::to_string(&told)?)
+    /// Writes the status.
+    pub fn write_status(&self, status: &StrategyStatus) -> Result<()> {
+        write_atomic(&self.status, &serde_json::to_string(status)?)
     }
 
     /// Removes what an earlier run left.
     pub fn clear(&self) {
-        for path in [&self.orders, &self.standing] {
+        for path in [&self.commands, &self.status] {
             // Usually there is nothing; a file that cannot be removed shows up when it is next written.
             let _ = std::fs::remove_file(path);
         }
     }
 }
 
-fn parse(line: &str) -> Result<Order> {
+fn parse(line: &str) -> Result<Command> {
     let transaction =
         |text: &str| -> Result<Arc<Transaction>> { Ok(Arc::new(Transaction::from_bytes(&hex::decode(text)?)?)) };
     Ok(match serde_json::from_str(line)? {
         Line::Pay { paid, conflicting } => {
             let conflicting = Arc::new(check_transaction(transaction(&conflicting)?)?);
-            Order::Pay { paid: transaction(&paid)?, conflicting }
+            Command::Pay { paid: transaction(&paid)?, conflicting }
         }
-        Line::Shipped => Order::Shipped,
-        Line::Stop => Order::Stop,
+        Line::Shipped => Command::Shipped,
+        Line::Stop => Command::Stop,
     })
 }
 
@@ -116,8 +106,8 @@ mod tests {
     #[test]
     fn orders_arrive_whole_and_in_order() {
         let place = tempfile::tempdir().unwrap();
-        let desk = Desk::new(place.path());
-        assert_eq!(desk.orders(0).unwrap(), []);
+        let control = ControlChannel::new(place.path());
+        assert_eq!(control.commands(0).unwrap(), []);
         let payment = Arc::new(Transaction {
             version: 1,
             inputs: vec![TxIn {
@@ -129,23 +119,24 @@ mod tests {
             lock_time: 0,
         });
         let conflicting = Arc::new(check_transaction(Arc::clone(&payment)).unwrap());
-        let pay = Order::Pay { paid: payment, conflicting };
-        desk.give(&pay).unwrap();
-        desk.give(&Order::Stop).unwrap();
-        assert_eq!(desk.orders(0).unwrap(), [pay, Order::Stop]);
-        assert_eq!(desk.orders(1).unwrap(), [Order::Stop]);
-        std::fs::OpenOptions::new().append(true).open(&desk.orders).unwrap().write_all(b"\"st").unwrap();
-        assert_eq!(desk.orders(1).unwrap(), [Order::Stop], "half a line is not an order yet");
+        let pay = Command::Pay { paid: payment, conflicting };
+        control.send(&pay).unwrap();
+        control.send(&Command::Stop).unwrap();
+        assert_eq!(control.commands(0).unwrap(), [pay, Command::Stop]);
+        assert_eq!(control.commands(1).unwrap(), [Command::Stop]);
+        std::fs::OpenOptions::new().append(true).open(&control.commands).unwrap().write_all(b"\"st").unwrap();
+        assert_eq!(control.commands(1).unwrap(), [Command::Stop], "half a line is not a command yet");
     }
 
     #[test]
     fn a_standing_is_what_was_told_last() {
         let place = tempfile::tempdir().unwrap();
-        let desk = Desk::new(place.path());
-        assert_eq!(desk.told().unwrap(), Told::default());
-        desk.tell(&Standing { ended: Some(true), state: "won".into(), ..Standing::default() }).unwrap();
-        assert_eq!(desk.told().unwrap(), Told { ended: Some(true), state: "won".into() });
-        desk.clear();
-        assert_eq!(desk.told().unwrap(), Told::default());
+        let control = ControlChannel::new(place.path());
+        assert_eq!(control.status().unwrap(), StrategyStatus::default());
+        let status = StrategyStatus { ended: Some(true), runs: 3, state: "won".into() };
+        control.write_status(&status).unwrap();
+        assert_eq!(control.status().unwrap(), status);
+        control.clear();
+        assert_eq!(control.status().unwrap(), StrategyStatus::default());
     }
 }

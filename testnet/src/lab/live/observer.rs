@@ -1,4 +1,4 @@
-//! What all nodes of a scene have, as they say it themselves: who had which block when, and how deep anybody was
+//! What all nodes of a testbed have, as they say it themselves: who had which block when, and how deep anybody was
 //! reorganised. The only source is their RPC.
 
 use crate::clock::Stopwatch;
@@ -9,7 +9,7 @@ use wallet::Client;
 
 /// A block as the nodes told of it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Seen {
+pub struct ObservedBlock {
     /// Its height.
     pub height: u64,
     /// Its parent.
@@ -22,7 +22,7 @@ pub struct Seen {
     pub bits: String,
     /// Header time, Unix seconds.
     pub time: u64,
-    /// When the lab first saw it, seconds after the scene began.
+    /// When the lab first saw it, seconds after the testbed began.
     pub seen_s: f64,
     /// When an honest node first had it; `None` while it is secret.
     pub public_s: Option<f64>,
@@ -30,7 +30,7 @@ pub struct Seen {
 
 /// Something that a look found new.
 #[derive(Clone, Debug, PartialEq)]
-pub enum News {
+pub enum ChainEvent {
     /// A block that nobody had seen, and whether only the attacker has it.
     Block {
         /// Its hash.
@@ -60,29 +60,29 @@ struct Observed {
     left: BTreeSet<String>,
 }
 
-/// All nodes of a scene.
-pub struct Watch {
+/// All nodes of a testbed.
+pub struct Observer {
     clock: Stopwatch,
     look_s: f64,
     nodes: BTreeMap<String, Observed>,
     miners: BTreeMap<String, String>,
-    /// What was there before anybody asked for news.
-    before: Vec<News>,
+    /// What was there before anybody asked.
+    before: Vec<ChainEvent>,
     /// Every block seen so far, by hash.
-    pub blocks: BTreeMap<String, Seen>,
+    pub blocks: BTreeMap<String, ObservedBlock>,
     /// The deepest reorganisation of each honest node.
     pub reorg_depth: BTreeMap<String, u64>,
     /// Marks for the picture: seconds and words.
     pub marks: Vec<(f64, String)>,
 }
 
-impl Watch {
+impl Observer {
     /// Watches `nodes` (name, client, honest); `miners` names the owners of coinbase addresses.
     pub fn new(
         clock: Stopwatch,
         nodes: Vec<(String, Client, bool)>,
         miners: BTreeMap<String, String>,
-    ) -> Result<Watch> {
+    ) -> Result<Observer> {
         let honest = nodes.iter().filter(|(_, _, honest)| *honest);
         let reorg_depth = honest.map(|(name, _, _)| (name.clone(), 0)).collect();
         let mut observed = BTreeMap::new();
@@ -90,7 +90,7 @@ impl Watch {
             let tip = text(&client.call("getbestblockhash", json!([]))?)?;
             observed.insert(name, Observed { client, honest, tip, left: BTreeSet::new() });
         }
-        let mut watch = Watch {
+        let mut observer = Observer {
             clock,
             look_s: 0.0,
             nodes: observed,
@@ -100,12 +100,14 @@ impl Watch {
             reorg_depth,
             marks: Vec::new(),
         };
-        watch.before = watch.look()?;
-        watch.before.retain(|news| !matches!(news, News::Block { hash, .. } if watch.blocks[hash].height == 0));
-        Ok(watch)
+        observer.before = observer.look()?;
+        observer
+            .before
+            .retain(|event| !matches!(event, ChainEvent::Block { hash, .. } if observer.blocks[hash].height == 0));
+        Ok(observer)
     }
 
-    /// Seconds since the scene began.
+    /// Seconds since the testbed began.
     pub fn seconds(&self) -> f64 {
         self.clock.seconds()
     }
@@ -132,9 +134,15 @@ impl Watch {
         tips.len() == 1
     }
 
+    /// Whether all nodes, the attacker's included, had the same tip at the last look.
+    pub fn all_agree(&self) -> bool {
+        let tips: BTreeSet<&String> = self.nodes.values().map(|node| &node.tip).collect();
+        tips.len() == 1
+    }
+
     /// Looks at every node once.
-    pub fn look(&mut self) -> Result<Vec<News>> {
-        let (mut news, mut found, mut published) = (Vec::new(), Vec::new(), 0);
+    pub fn look(&mut self) -> Result<Vec<ChainEvent>> {
+        let (mut events, mut found, mut published) = (Vec::new(), Vec::new(), 0);
         self.look_s = self.seconds();
         // The attacker first: what the honest nodes have by the end of the look is not secret.
         let mut names: Vec<(bool, String)> =
@@ -159,14 +167,14 @@ impl Watch {
                 if node.left.insert(hash.to_owned()) {
                     let deepest = self.reorg_depth.entry(name.clone()).or_default();
                     *deepest = depth.max(*deepest);
-                    news.push(News::Reorganisation { node: name.clone(), depth });
+                    events.push(ChainEvent::Reorganisation { node: name.clone(), depth });
                 }
             }
         }
         let secret = |hash: &String| self.blocks.get(hash).is_some_and(|block| block.public_s.is_none());
-        let blocks = found.into_iter().map(|hash| News::Block { secret: secret(&hash), hash });
-        let published = (published > 0).then_some(News::Published { blocks: published });
-        let now = blocks.chain(published).chain(news).collect::<Vec<_>>();
+        let blocks = found.into_iter().map(|hash| ChainEvent::Block { secret: secret(&hash), hash });
+        let published = (published > 0).then_some(ChainEvent::Published { blocks: published });
+        let now = blocks.chain(published).chain(events).collect::<Vec<_>>();
         Ok(std::mem::take(&mut self.before).into_iter().chain(now).collect())
     }
 
@@ -201,11 +209,11 @@ impl Watch {
         Ok(published)
     }
 
-    fn seen(&self, block: &Value, now: f64, honest: bool) -> Result<Seen> {
+    fn seen(&self, block: &Value, now: f64, honest: bool) -> Result<ObservedBlock> {
         let transactions = block["tx"].as_array().ok_or_else(|| anyhow!("getblock gave no transactions"))?;
         let address = &transactions.first().ok_or_else(|| anyhow!("a block without a coinbase"))?["vout"][0];
         let address = address["scriptPubKey"]["address"].as_str().unwrap_or("nobody");
-        Ok(Seen {
+        Ok(ObservedBlock {
             height: block["height"].as_u64().ok_or_else(|| anyhow!("getblock gave no height"))?,
             previous: block["previousblockhash"].as_str().unwrap_or_default().to_owned(),
             miner: self.miners.get(address).cloned().unwrap_or_else(|| address.to_owned()),
@@ -221,7 +229,7 @@ impl Watch {
     }
 
     /// The blocks from genesis to `tip`.
-    pub fn branch(&self, tip: &str) -> Vec<(&str, &Seen)> {
+    pub fn branch(&self, tip: &str) -> Vec<(&str, &ObservedBlock)> {
         let mut branch = Vec::new();
         let mut at = tip;
         while let Some((hash, block)) = self.blocks.get_key_value(at) {

@@ -1,18 +1,18 @@
 //! Both branches over time: a line in the terminal as it happens, and an SVG at the end.
 
-use super::observer::{News, Watch};
+use super::observer::{ChainEvent, Observer};
 use std::fmt::Write as _;
 use std::path::Path;
 
 /// Columns of the terminal's left side.
 const PUBLIC_COLUMNS: usize = 40;
 
-/// One line for a piece of news: public blocks on the left, secret ones on the right.
-pub fn line(watch: &Watch, news: &News, paid: Option<&str>, conflicting: Option<&str>) -> String {
-    let time = format!("{:>7.1} s", watch.seconds());
-    match news {
-        News::Block { hash, secret } => {
-            let Some(block) = watch.blocks.get(hash) else { return String::new() };
+/// One line for an event: public blocks on the left, secret ones on the right.
+pub fn line(observer: &Observer, event: &ChainEvent, paid: Option<&str>, conflicting: Option<&str>) -> String {
+    let time = format!("{:>7.1} s", observer.seconds());
+    match event {
+        ChainEvent::Block { hash, secret } => {
+            let Some(block) = observer.blocks.get(hash) else { return String::new() };
             let holds = |txid: Option<&str>| txid.is_some_and(|txid| block.txids.iter().any(|own| own == txid));
             let note = match (holds(paid), holds(conflicting)) {
                 (true, _) => "  <- the payment",
@@ -26,8 +26,8 @@ pub fn line(watch: &Watch, news: &News, paid: Option<&str>, conflicting: Option<
                 format!("{time} {text:PUBLIC_COLUMNS$} |")
             }
         }
-        News::Published { blocks } => format!("{time} {blocks} secret block(s) come out"),
-        News::Reorganisation { node, depth } => {
+        ChainEvent::Published { blocks } => format!("{time} {blocks} secret block(s) come out"),
+        ChainEvent::Reorganisation { node, depth } => {
             format!("{time} {node} leaves {depth} block(s) for a branch with more work")
         }
     }
@@ -40,13 +40,13 @@ pub fn heading() -> String {
 
 /// Writes the picture: time to the right, height upwards; public blocks filled, blocks that were secret at first ringed, and
 /// a line from each block to its parent.
-pub fn write(watch: &Watch, title: &str, path: &Path) -> std::io::Result<()> {
+pub fn write(observer: &Observer, title: &str, path: &Path) -> std::io::Result<()> {
     const SIZE: (f64, f64) = (1_000.0, 480.0);
     const MARGIN: f64 = 60.0;
-    let blocks = || watch.blocks.values().filter(|block| block.height > 0);
+    let blocks = || observer.blocks.values().filter(|block| block.height > 0);
     let lowest = blocks().map(|block| block.height).min().unwrap_or(0);
     let highest = blocks().map(|block| block.height).max().unwrap_or(1).max(lowest + 1);
-    let end = watch.seconds().max(1.0);
+    let end = observer.seconds().max(1.0);
     let x = |seconds: f64| MARGIN + (SIZE.0 - 2.0 * MARGIN) * seconds / end;
     let y =
         |height: u64| SIZE.1 - MARGIN - (SIZE.1 - 2.0 * MARGIN) * (height - lowest) as f64 / (highest - lowest) as f64;
@@ -61,7 +61,7 @@ pub fn write(watch: &Watch, title: &str, path: &Path) -> std::io::Result<()> {
         SIZE.1,
         escaped(title)
     );
-    for (index, (seconds, words)) in watch.marks.iter().enumerate() {
+    for (index, (seconds, words)) in observer.marks.iter().enumerate() {
         let (x, text_y) = (x(*seconds), 44.0 + 14.0 * (index % 3) as f64);
         let _ = writeln!(
             svg,
@@ -73,7 +73,7 @@ pub fn write(watch: &Watch, title: &str, path: &Path) -> std::io::Result<()> {
     }
     for block in blocks() {
         let (bx, by) = (x(block.seen_s), y(block.height));
-        if let Some(parent) = watch.blocks.get(&block.previous).filter(|parent| parent.height > 0) {
+        if let Some(parent) = observer.blocks.get(&block.previous).filter(|parent| parent.height > 0) {
             let _ = writeln!(
                 svg,
                 r##"<line x1="{:.1}" y1="{:.1}" x2="{bx:.1}" y2="{by:.1}" stroke="#bbb"/>"##,
@@ -82,7 +82,7 @@ pub fn write(watch: &Watch, title: &str, path: &Path) -> std::io::Result<()> {
             );
         }
     }
-    for (hash, block) in watch.blocks.iter().filter(|(_, block)| block.height > 0) {
+    for (hash, block) in observer.blocks.iter().filter(|(_, block)| block.height > 0) {
         let (bx, by) = (x(block.seen_s), y(block.height));
         let was_secret = block.public_s.is_none_or(|public| public > block.seen_s);
         let (fill, stroke) = if was_secret { ("white", "#c00") } else { ("#2563eb", "#2563eb") };

@@ -1,57 +1,99 @@
-//! Keeping blocks back on live nodes, as selfish and lazy miners do: whose blocks are in the chain that everybody ends with,
-//! beside the paper's formula where there is one.
+//! Keeping blocks back on live nodes, as selfish, stubborn and lazy miners do: whose blocks are in the chain that everybody
+//! ends with, over regeneration cycles, beside theory.
+//!
+//! When enough blocks have been found the attacker publishes what is secret if that wins, and nothing is read before all nodes
+//! agree. The last cycle is therefore cut short; in a run of `n` blocks its bias is of the order of one cycle in `n` blocks.
 
-use super::Outcome;
+use super::observer::Observer;
 use super::picture;
-use super::testbed::{self, ATTACKER, SHOP, Scene};
-use crate::cli::Common;
-use crate::cli::attack::{AttackArgs, AttackName};
-use crate::lab::strategy::Order;
-use crate::lab::theory::double_spend::selfish_revenue;
+use super::testbed::{self, ATTACKER, SHOP, Testbed};
+use super::{AttackSettings, Outcome};
+use crate::lab::attack::Attack;
+use crate::lab::strategy::{self, Command};
+use crate::lab::theory::estimate::{Comparison, ratio};
+use crate::lab::theory::revenue::{self, LENGTH_MAX, Process};
 use anyhow::Result;
 use serde_json::json;
 
-/// Blocks found in all until the verdict, unless asked otherwise. Few, because people wait: the simulator has thousands (`--sim`).
-const BLOCKS: u32 = 40;
-
 /// Plays it and reports.
-pub fn stage(args: &AttackArgs, common: &Common) -> Result<Outcome> {
-    let spec = testbed::chain_for(args)?;
-    let name = args.name.as_str();
-    let mut scene = Scene::start(args, common, testbed::cast(args, &spec), spec, &[name.to_owned()])?;
-    scene.say(&picture::heading());
-    let blocks = args.blocks.unwrap_or(BLOCKS) as usize;
-    scene.wait(|scene| Ok((scene.watch.blocks.len() > blocks).then_some(())))?;
-    let tip = scene.watch.tip(SHOP)?.0;
-    let chain: Vec<_> = scene.watch.branch(&tip).into_iter().filter(|(_, block)| block.height > 0).collect();
-    let own = chain.iter().filter(|(_, block)| block.miner == ATTACKER).count();
-    let (all, found) = (chain.len(), scene.watch.blocks.len() - 1);
-    let by_attacker = scene.watch.blocks.values().filter(|block| block.miner == ATTACKER).count();
-    let part = own as f64 / all.max(1) as f64;
-    let expected = expected(args);
-    scene.desk().give(&Order::Stop)?;
-    let theory = match expected {
-        Some(expected) => format!(" ({:.0} % by the paper with every tie lost)", 100.0 * expected),
-        None => String::new(),
-    };
+pub fn stage(settings: &AttackSettings) -> Result<Outcome> {
+    let spec = testbed::chain_for(settings)?;
+    testbed::check_duration(settings, &spec, f64::from(settings.blocks))?;
+    let name = settings.attack.as_str();
+    let strategy = [name.to_owned(), "--share".to_owned(), settings.share.to_string()];
+    let mut testbed = Testbed::start(settings, testbed::network_plan(settings, &spec), spec, &strategy)?;
+    testbed.say(&picture::heading());
+    let blocks = settings.blocks as usize;
+    testbed.wait(|testbed| Ok((testbed.observer.blocks.len() > blocks).then_some(())))?;
+    testbed.control().send(&Command::Stop)?;
+    let agreed = testbed.settle()?;
+    let tip = testbed.observer.tip(SHOP)?.0;
+    let cycles = cycles(&testbed.observer, &tip);
+    let (own, all) = cycles.iter().fold((0.0, 0.0), |(own, all), cycle| (own + cycle.0, all + cycle.1));
+    let found = testbed.observer.blocks.len() - 1;
+    let by_attacker = testbed.observer.blocks.values().filter(|block| block.miner == ATTACKER).count();
+    let mut estimate = ratio(&cycles);
+    estimate.interval95 = estimate.interval95.map(|bound| bound.clamp(0.0, 1.0));
+    let comparison = if cycles.len() < 2 { Comparison::CannotTell } else { estimate.compared_with(settings.share) };
+    let expected = expected(settings);
+    let [low, high] = estimate.interval95.map(|bound| 100.0 * bound);
     let verdict = format!(
-        "{own} of the {all} blocks in the chain are the attacker's, {:.0} % for {:.0} % of the hash rate{theory}; of {found} blocks found, \
-         {by_attacker} by him, {} are not in it",
-        100.0 * part,
-        100.0 * args.share(),
-        found.saturating_sub(all)
-    );
-    let mut outcome = scene.finish(name, part > args.share(), verdict)?;
+        "{own} of the {all} blocks in the chain are the attacker's: {:.0} % (95 % interval {low:.0} to {high:.0} %) for {:.0} % of the \
+         hash rate, {comparison} what honest mining earns; theory says {:.0} %; of {found} blocks found, {by_attacker} by the \
+         attacker, {} are not in the chain{}",
+        100.0 * estimate.value,
+        100.0 * settings.share,
+        100.0 * expected,
+        found as f64 - all,
+        if agreed { "" } else { "; the nodes do not agree yet" }
+    )
+    .replace("cannot tell what", "too few blocks to tell from what");
+    let mut outcome = testbed.finish(name, comparison == Comparison::Above, verdict)?;
     outcome.more.insert("blocks".into(), json!(found));
     outcome.more.insert("blocks_by_attacker".into(), json!(by_attacker));
-    outcome.more.insert("stale_blocks".into(), json!(found.saturating_sub(all)));
-    outcome.more.insert("revenue".into(), json!(part));
+    outcome.more.insert("stale_blocks".into(), json!(found as f64 - all));
+    outcome.more.insert("revenue".into(), json!(estimate.value));
+    outcome.more.insert("interval95".into(), json!(estimate.interval95));
+    outcome.more.insert("cycles".into(), json!(cycles.len()));
+    outcome.more.insert("comparison".into(), json!(comparison.to_string()));
     outcome.more.insert("matching".into(), json!(expected));
+    outcome.more.insert("nodes_agree".into(), json!(agreed));
     Ok(outcome)
 }
 
-/// What theory says of it, if it does: a selfish majority ends with the whole chain.
-fn expected(args: &AttackArgs) -> Option<f64> {
-    let is_selfish = args.name == AttackName::Selfish;
-    is_selfish.then(|| if args.share() < 0.5 { selfish_revenue(args.share(), 0.0) } else { 1.0 })
+/// What theory says, with every tie lost: the honest nodes have seen their own block first.
+fn expected(settings: &AttackSettings) -> f64 {
+    let share = settings.share;
+    match settings.attack {
+        Attack::Lazy => revenue::lazy(share),
+        _ if share >= 0.5 => 1.0,
+        Attack::Selfish => revenue::selfish(share, 0.0),
+        attack => strategy::policy(attack.as_str(), share, 0.0)
+            .map_or(share, |policy| Process { share, gamma: 0.0, length_max: LENGTH_MAX }.revenue(policy.as_ref())),
+    }
+}
+
+/// The chain ending with `tip` in regeneration cycles, each with the attacker's blocks and all blocks. A cycle ends with a
+/// block at whose publication nothing was secret and nothing raced with it.
+fn cycles(observer: &Observer, tip: &str) -> Vec<(f64, f64)> {
+    let mut cycles = Vec::new();
+    let (mut own, mut all) = (0.0, 0.0);
+    for (hash, block) in observer.branch(tip).into_iter().filter(|(_, block)| block.height > 0) {
+        own += f64::from(u8::from(block.miner == ATTACKER));
+        all += 1.0;
+        let public_s = block.public_s.unwrap_or(f64::INFINITY);
+        let is_open = observer.blocks.iter().any(|(other_hash, other)| {
+            let is_known = other_hash != hash && other.seen_s <= public_s;
+            let is_secret = other.public_s.is_none_or(|other_s| other_s > public_s);
+            is_known && (is_secret || other.height >= block.height)
+        });
+        if !is_open {
+            cycles.push((own, all));
+            (own, all) = (0.0, 0.0);
+        }
+    }
+    if all > 0.0 {
+        cycles.push((own, all));
+    }
+    cycles
 }

@@ -1,12 +1,10 @@
-//! A scene: honest miners, a shop and an attacker as processes, on a chain made for the experiment, watched over RPC.
+//! A testbed: honest miners, a shop and an attacker as processes, on a chain made for the experiment, watched over RPC.
 
-use super::Outcome;
-use super::control::Desk;
-use super::observer::{News, Watch};
+use super::control::ControlChannel;
+use super::observer::{ChainEvent, Observer};
 use super::picture;
+use super::{AttackSettings, Outcome};
 use crate::chain;
-use crate::cli::Common;
-use crate::cli::attack::AttackArgs;
 use crate::clock::Stopwatch;
 use crate::cluster::Cluster;
 use crate::cluster::accounts;
@@ -29,10 +27,12 @@ pub const ATTACKER: &str = "attacker";
 /// The shop's node.
 pub const SHOP: &str = "shop";
 /// Between two looks at all nodes, milliseconds.
-const LOOK_MS: u64 = 50;
-/// A scene that has not come to an end by then never will, seconds.
-const SCENE_S_MAX: f64 = 1_800.0;
-/// A machine must do this part of the hashes asked of it, over the whole scene so far.
+const LOOK_MS: u64 = 25;
+/// A testbed that has not come to an end by then never will, seconds.
+const TESTBED_S_MAX: f64 = 1_800.0;
+/// After an attack all nodes agree within this many seconds, or the report says that they do not.
+const SETTLE_S: f64 = 20.0;
+/// A machine must do this part of the hashes asked of it, over the whole testbed so far.
 const HASHRATE_PART_MIN: f64 = 0.75;
 /// After this long every miner's rate has settled, seconds.
 const HASHRATE_SETTLED_S: f64 = 5.0;
@@ -41,8 +41,8 @@ const HASHRATE_PATIENCE_S: f64 = 30.0;
 
 /// The chain an attack is staged on: the one asked for, or the local chain with a fixed target, because retargeting on a
 /// private branch is no part of the formulas, and a block every second, because people wait.
-pub fn chain_for(args: &AttackArgs) -> Result<ChainSpec> {
-    match &args.chain {
+pub fn chain_for(settings: &AttackSettings) -> Result<ChainSpec> {
+    match &settings.chain {
         Some(name) => chain::load(name, std::path::Path::new(".")),
         None => {
             let mut spec = ChainSpec::builtin("local").ok_or_else(|| anyhow!("the local chain is not built in"))?;
@@ -54,14 +54,14 @@ pub fn chain_for(args: &AttackArgs) -> Result<ChainSpec> {
     }
 }
 
-/// Two honest miners, the shop's relay, and the attacker with his strategy, all connected.
-pub fn cast(args: &AttackArgs, spec: &ChainSpec) -> Plan {
-    let honest = (1.0 - args.share()) / 2.0;
+/// Two honest miners, the shop's relay, and the attacker with the strategy, all connected.
+pub fn network_plan(settings: &AttackSettings, spec: &ChainSpec) -> Plan {
+    let honest = (1.0 - settings.share) / 2.0;
     let nodes = vec![
         NodePlan::miner("honest1", honest),
         NodePlan::miner("honest2", honest),
         NodePlan { role: Role::Shop, ..NodePlan::relay(SHOP) },
-        NodePlan { role: Role::Attacker, ..NodePlan::miner(ATTACKER, args.share()) },
+        NodePlan { role: Role::Attacker, ..NodePlan::miner(ATTACKER, settings.share) },
     ];
     let mut plan =
         Plan { hashrate: chain::hashrate(spec), nodes, edges: Vec::new(), links: Vec::new(), partition: Vec::new() };
@@ -69,36 +69,58 @@ pub fn cast(args: &AttackArgs, spec: &ChainSpec) -> Plan {
     plan
 }
 
-/// A running scene. Everything it started ends with it.
-pub struct Scene {
+/// Refuses a chain on which `blocks` blocks, which the attack needs at least, take longer than a testbed lives.
+pub fn check_duration(settings: &AttackSettings, spec: &ChainSpec, blocks: f64) -> Result<()> {
+    let seconds = blocks * f64::from(spec.spacing_s);
+    if seconds <= TESTBED_S_MAX {
+        return Ok(());
+    }
+    Err(crate::error::usage(format!(
+        "chain {:?} has a block every {} s: {} would need about {blocks:.0} blocks ({:.1} h), and an attack is ended after {:.1} h; leave \
+         --chain out, or use a chain spec with a shorter spacing",
+        spec.name,
+        spec.spacing_s,
+        settings.attack.as_str(),
+        seconds / 3_600.0,
+        TESTBED_S_MAX / 3_600.0
+    )))
+}
+
+/// A running testbed. Everything it started ends with it.
+pub struct Testbed {
     /// The processes.
     pub cluster: Cluster,
     /// What they say.
-    pub watch: Watch,
+    pub observer: Observer,
     /// The payment the shop is to see, once there is one.
     pub paid: Option<String>,
     /// What replaces it.
     pub conflicting: Option<String>,
     clock: Stopwatch,
     interrupt: Interrupt,
-    quiet: bool,
+    is_quiet: bool,
     svg: PathBuf,
     share_asked: f64,
     hashes_before: BTreeMap<String, u64>,
     rate_is_checked: bool,
 }
 
-impl Scene {
-    /// Starts the cast; the attacker's node runs `strategy` (its name and options).
-    pub fn start(
-        args: &AttackArgs,
-        common: &Common,
+impl Testbed {
+    /// Starts the network of a plan; the attacker's node runs `strategy` (its name and options).
+    pub fn start(settings: &AttackSettings, plan: Plan, spec: ChainSpec, strategy: &[String]) -> Result<Testbed> {
+        Testbed::start_with(settings, plan, spec, strategy, Interrupt::install()?)
+    }
+
+    /// The same, ended by an interrupt that is watched already: several networks share one.
+    pub fn start_with(
+        settings: &AttackSettings,
         plan: Plan,
         spec: ChainSpec,
         strategy: &[String],
-    ) -> Result<Scene> {
+        interrupt: Interrupt,
+    ) -> Result<Testbed> {
         let clock = Stopwatch::start();
-        let path = match &common.dir {
+        let path = match &settings.directory {
             Some(path) => path.clone(),
             None => crate::cluster::directory::default_path()?.with_file_name("attack"),
         };
@@ -120,56 +142,55 @@ impl Scene {
         directory.wipe(&lock)?;
         let mut plan = plan;
         for attacker in plan.nodes.iter_mut().filter(|node| node.name == ATTACKER && !strategy.is_empty()) {
-            let desk = directory.node(ATTACKER);
-            std::fs::create_dir_all(&desk).with_context(|| format!("cannot create {}", desk.display()))?;
+            let control = directory.node(ATTACKER);
+            std::fs::create_dir_all(&control).with_context(|| format!("cannot create {}", control.display()))?;
             attacker.strategy = strategy.to_vec();
-            attacker.strategy.extend(["--desk".to_owned(), desk.display().to_string()]);
+            attacker.strategy.extend(["--control".to_owned(), control.display().to_string()]);
         }
         plan.check().map_err(crate::error::usage)?;
-        let svg = args.svg.clone().unwrap_or_else(|| path.join("attack.svg"));
+        let svg = settings.svg.clone().unwrap_or_else(|| path.join("attack.svg"));
         // By what was asked for: a copied spec file may still carry a built-in chain's name.
-        let chain = args.chain.clone().unwrap_or_else(|| spec.name.clone());
+        let chain = settings.chain.clone().unwrap_or_else(|| spec.name.clone());
         let mut cluster = Cluster::create(directory, &chain, spec, plan)?;
-        let interrupt = Interrupt::install()?;
         cluster.attend()?;
         cluster.start(false, Some(&interrupt))?;
         drop(lock);
         let (nodes, miners) = observed(&cluster)?;
-        let watch = Watch::new(clock, nodes, miners)?;
-        let mut scene = Scene {
+        let observer = Observer::new(clock, nodes, miners)?;
+        let mut testbed = Testbed {
             cluster,
-            watch,
+            observer,
             paid: None,
             conflicting: None,
             clock,
             interrupt,
-            quiet: common.json,
+            is_quiet: settings.is_quiet,
             svg,
-            share_asked: args.share(),
+            share_asked: settings.share,
             hashes_before: BTreeMap::new(),
             rate_is_checked: false,
         };
-        scene.hashes_before = scene.hashes()?;
-        scene.say(&format!("{} nodes run in {}", scene.cluster.alive().len(), path.display()));
-        Ok(scene)
+        testbed.hashes_before = testbed.hashes()?;
+        testbed.say(&format!("{} nodes run in {}", testbed.cluster.alive().len(), path.display()));
+        Ok(testbed)
     }
 
     /// Prints a line for people.
     pub fn say(&self, text: &str) {
-        if !self.quiet {
+        if !self.is_quiet {
             line(text);
         }
     }
 
     /// A moment in the story: printed, and marked in the picture.
-    pub fn tell(&mut self, short: &str, text: &str) {
-        self.watch.mark(short);
-        self.say(&format!("{:>7.1} s {text}", self.watch.seconds()));
+    pub fn narrate(&mut self, short: &str, text: &str) {
+        self.observer.mark(short);
+        self.say(&format!("{:>7.1} s {text}", self.observer.seconds()));
     }
 
-    /// Where the attacker's orders go.
-    pub fn desk(&self) -> Desk {
-        Desk::new(&self.cluster.directory().node(ATTACKER))
+    /// Where the attacker's commands go and its status is read.
+    pub fn control(&self) -> ControlChannel {
+        ControlChannel::new(&self.cluster.directory().node(ATTACKER))
     }
 
     /// JSON-RPC of a node.
@@ -195,28 +216,31 @@ impl Scene {
         Ok(!coin.is_null())
     }
 
-    /// Looks once, tells what is new, and rests until the next look.
+    /// Looks once, prints what is new, and rests until the next look.
     pub fn look(&mut self) -> Result<()> {
         if self.interrupt.wait(Duration::from_millis(LOOK_MS)) {
             bail!("interrupted; everything that was started has been ended");
         }
         self.cluster.reap();
-        if self.watch.seconds() > SCENE_S_MAX {
-            bail!("no end after {SCENE_S_MAX} s; see the nodes' logs in {}", self.cluster.directory().path().display());
+        if self.observer.seconds() > TESTBED_S_MAX {
+            bail!(
+                "no end after {TESTBED_S_MAX} s; see the nodes' logs in {}",
+                self.cluster.directory().path().display()
+            );
         }
         self.check_rate()?;
-        for news in self.watch.look()? {
-            let line = picture::line(&self.watch, &news, self.paid.as_deref(), self.conflicting.as_deref());
+        for event in self.observer.look()? {
+            let line = picture::line(&self.observer, &event, self.paid.as_deref(), self.conflicting.as_deref());
             self.say(&line);
-            if let News::Reorganisation { node, depth } = &news {
-                self.watch.mark(format!("{node} -{depth}"));
+            if let ChainEvent::Reorganisation { node, depth } = &event {
+                self.observer.mark(format!("{node} -{depth}"));
             }
         }
         Ok(())
     }
 
     /// Looks until `until` gives something.
-    pub fn wait<T>(&mut self, mut until: impl FnMut(&mut Scene) -> Result<Option<T>>) -> Result<T> {
+    pub fn wait<T>(&mut self, mut until: impl FnMut(&mut Testbed) -> Result<Option<T>>) -> Result<T> {
         loop {
             if let Some(found) = until(self)? {
                 return Ok(found);
@@ -225,9 +249,22 @@ impl Scene {
         }
     }
 
+    /// Waits until all nodes have had one tip at two looks; whether they do within [`SETTLE_S`].
+    pub fn settle(&mut self) -> Result<bool> {
+        let until = self.observer.seconds() + SETTLE_S;
+        let mut agreed_on: Option<String> = None;
+        self.wait(|testbed| {
+            let tip = testbed.observer.tip(SHOP)?.0;
+            let agree = testbed.observer.all_agree();
+            let is_settled = agree && agreed_on.as_ref() == Some(&tip);
+            agreed_on = agree.then_some(tip);
+            Ok((is_settled || testbed.observer.seconds() > until).then_some(is_settled))
+        })
+    }
+
     /// Once the miners have settled: a machine too slow for the rates asked of it would make the shares a fiction.
     fn check_rate(&mut self) -> Result<()> {
-        let seconds = self.watch.seconds();
+        let seconds = self.observer.seconds();
         if self.rate_is_checked || seconds < HASHRATE_SETTLED_S {
             return Ok(());
         }
@@ -253,8 +290,8 @@ impl Scene {
             .collect()
     }
 
-    /// Each miner's hashes since the scene began.
-    fn hashes_done(&self) -> Result<BTreeMap<String, u64>> {
+    /// Each miner's hashes since the testbed began.
+    pub fn hashes_done(&self) -> Result<BTreeMap<String, u64>> {
         let mut done = self.hashes()?;
         for (name, hashes) in &mut done {
             *hashes = hashes.saturating_sub(self.hashes_before.get(name).copied().unwrap_or(0));
@@ -262,18 +299,23 @@ impl Scene {
         Ok(done)
     }
 
-    /// The attacker's part of all hashes since the scene began.
-    fn share_achieved(&self) -> Result<Option<f64>> {
+    /// The attacker's part of all hashes since the testbed began.
+    pub fn share_achieved(&self) -> Result<Option<f64>> {
         let done = self.hashes_done()?;
         let total: u64 = done.values().sum();
         Ok((total > 0).then(|| done.get(ATTACKER).copied().unwrap_or(0) as f64 / total as f64))
+    }
+
+    /// Whether the testbed was told to end.
+    pub fn is_interrupted(&self) -> bool {
+        self.interrupt.is_set()
     }
 
     /// Draws the picture, ends all processes, and gives the facts that every attack reports.
     pub fn finish(mut self, attack: &str, succeeded: bool, verdict: String) -> Result<Outcome> {
         let share_achieved = self.share_achieved()?;
         let title = format!("{attack}: {verdict}");
-        picture::write(&self.watch, &title, &self.svg)
+        picture::write(&self.observer, &title, &self.svg)
             .with_context(|| format!("cannot write {}", self.svg.display()))?;
         self.say(&format!("The picture is in {}.", self.svg.display()));
         let outcome = Outcome {
@@ -282,7 +324,7 @@ impl Scene {
             share_achieved,
             paid_txid: self.paid.clone(),
             conflicting_txid: self.conflicting.clone(),
-            reorg_depth: std::mem::take(&mut self.watch.reorg_depth),
+            reorg_depth: std::mem::take(&mut self.observer.reorg_depth),
             succeeded,
             seconds: self.clock.seconds(),
             verdict,
@@ -292,14 +334,14 @@ impl Scene {
     }
 }
 
-impl Drop for Scene {
+impl Drop for Testbed {
     fn drop(&mut self) {
         // The verdict or the error is what the user must hear; nodes that do not end are killed by `stop` itself.
         let _ = self.cluster.stop();
     }
 }
 
-/// Whom to watch, and whose coinbase addresses are whose.
+/// Whom to observer, and whose coinbase addresses are whose.
 type Observed = (Vec<(String, Client, bool)>, BTreeMap<String, String>);
 
 fn observed(cluster: &Cluster) -> Result<Observed> {

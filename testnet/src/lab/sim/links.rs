@@ -1,9 +1,9 @@
 //! The modelled network: who is connected, and how long a message takes.
 //!
-//! A message of `b` bytes takes the link's own delay, a jitter drawn for it, and `b` divided by the bandwidth. Links do not
-//! queue: two messages on one link do not wait for each other. Links are symmetric and lose nothing.
+//! A message of `b` bytes waits for those sent before it in the same direction, takes `b` divided by the bandwidth to be sent,
+//! and then the link's own delay and a jitter drawn for it. Links are symmetric and lose nothing.
 
-use super::random::uniform;
+use super::random::{exponential, uniform};
 use node::core::message::{Gossip, Response};
 use rand_chacha::ChaCha8Rng;
 use rustc_hash::FxHashMap;
@@ -15,20 +15,20 @@ const FRAME_BYTES: usize = 64;
 
 /// What links are like.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Conditions {
+pub struct LinkModel {
     /// Mean delay of a link, milliseconds. Each link draws its own, exponential around half the mean, plus the other half.
     pub delay_ms: f64,
     /// Greatest extra delay of a message, milliseconds, drawn evenly.
     pub jitter_ms: f64,
-    /// Bytes per second; `None`: without limit.
+    /// Bytes per second and direction; `None`: without limit.
     pub bandwidth: Option<u64>,
     /// Bytes a block is taken to have beyond what travels in the simulation.
     pub block_bytes: usize,
 }
 
-impl Conditions {
+impl LinkModel {
     /// Everything arrives at once.
-    pub const NONE: Conditions = Conditions { delay_ms: 0.0, jitter_ms: 0.0, bandwidth: None, block_bytes: 0 };
+    pub const INSTANT: LinkModel = LinkModel { delay_ms: 0.0, jitter_ms: 0.0, bandwidth: None, block_bytes: 0 };
 }
 
 struct Link {
@@ -37,28 +37,30 @@ struct Link {
     up: bool,
     /// Cut on purpose: it stays down while both ends are there.
     cut: bool,
+    /// When the last message in each direction has been sent, virtual microseconds: from the lower number, from the higher.
+    sent_us: [u64; 2],
 }
 
 /// All links of a network.
 pub struct Links {
-    conditions: Conditions,
+    model: LinkModel,
     links: FxHashMap<(usize, usize), Link>,
     peers: Vec<Vec<usize>>,
 }
 
 impl Links {
     /// Links for `edges` between `nodes` nodes, down until both ends were told.
-    pub fn new(edges: &[(usize, usize)], nodes: usize, conditions: Conditions, random: &mut ChaCha8Rng) -> Links {
+    pub fn new(edges: &[(usize, usize)], nodes: usize, model: LinkModel, random: &mut ChaCha8Rng) -> Links {
         let mut peers = vec![Vec::new(); nodes];
         let mut links = FxHashMap::default();
         for &(a, b) in edges {
             peers[a].push(b);
             peers[b].push(a);
-            let half_ms = conditions.delay_ms / 2.0;
-            let delay_ms = half_ms - half_ms * uniform(random).ln();
-            links.insert(ordered(a, b), Link { delay_us: (delay_ms * 1e3) as u64, up: false, cut: false });
+            let half_ms = model.delay_ms / 2.0;
+            let delay_us = ((half_ms + half_ms * exponential(random)) * 1e3) as u64;
+            links.insert(ordered(a, b), Link { delay_us, up: false, cut: false, sent_us: [0; 2] });
         }
-        Links { conditions, links, peers }
+        Links { model, links, peers }
     }
 
     /// The nodes that `node` has a link to, up or down, in the order of the edges.
@@ -75,6 +77,8 @@ impl Links {
     pub fn set_up(&mut self, a: usize, b: usize, up: bool) {
         if let Some(link) = self.links.get_mut(&ordered(a, b)) {
             link.up = up;
+            // What was on its way is lost with the connection.
+            link.sent_us = [0; 2];
         }
     }
 
@@ -90,16 +94,23 @@ impl Links {
         }
     }
 
-    /// How long a message of `bytes` takes, microseconds.
-    pub fn delay_us(&self, from: usize, to: usize, bytes: usize, random: &mut ChaCha8Rng) -> u64 {
-        let link = self.links.get(&ordered(from, to)).map_or(0, |link| link.delay_us);
-        let jitter = match self.conditions.jitter_ms {
+    /// Sends a message of `bytes` at `now_us`; how long it takes to arrive, microseconds.
+    pub fn send(&mut self, from: usize, to: usize, bytes: usize, now_us: u64, random: &mut ChaCha8Rng) -> u64 {
+        let jitter_us = match self.model.jitter_ms {
             jitter_ms if jitter_ms > 0.0 => (jitter_ms * 1e3 * uniform(random)) as u64,
             _ => 0,
         };
-        let bytes = (bytes + FRAME_BYTES) as u64;
-        let transmission = self.conditions.bandwidth.map_or(0, |bandwidth| bytes * 1_000_000 / bandwidth.max(1));
-        link + jitter + transmission
+        let Some(link) = self.links.get_mut(&ordered(from, to)) else { return jitter_us };
+        let queued_us = match self.model.bandwidth {
+            None => 0,
+            Some(bandwidth) => {
+                let sending_us = (bytes + FRAME_BYTES) as u64 * 1_000_000 / bandwidth.max(1);
+                let sent_us = &mut link.sent_us[usize::from(from > to)];
+                *sent_us = now_us.max(*sent_us) + sending_us;
+                *sent_us - now_us
+            }
+        };
+        queued_us + link.delay_us + jitter_us
     }
 }
 
@@ -129,5 +140,24 @@ pub fn response_bytes(response: &Response, block_bytes: usize) -> usize {
             transactions.iter().map(|transaction| transaction.encoded_len()).sum()
         }
         Response::Mempool(txids) => 32 * txids.len(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand_chacha::rand_core::SeedableRng as _;
+
+    #[test]
+    fn messages_in_one_direction_wait_for_each_other() {
+        let mut random = ChaCha8Rng::seed_from_u64(1);
+        let model = LinkModel { bandwidth: Some(1_000), ..LinkModel::INSTANT };
+        let mut links = Links::new(&[(0, 1)], 2, model, &mut random);
+        links.set_up(0, 1, true);
+        let second = 1_000 - FRAME_BYTES;
+        assert_eq!(links.send(0, 1, second, 0, &mut random), 1_000_000);
+        assert_eq!(links.send(0, 1, second, 500_000, &mut random), 1_500_000, "half a second behind the first");
+        assert_eq!(links.send(1, 0, second, 500_000, &mut random), 1_000_000, "the other direction is free");
+        assert_eq!(links.send(0, 1, second, 9_000_000, &mut random), 1_000_000, "the queue is empty again");
     }
 }

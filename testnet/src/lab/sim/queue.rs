@@ -41,6 +41,11 @@ impl<E> Queue<E> {
         Some(scheduled.event)
     }
 
+    /// When the next event is, microseconds since the start.
+    pub fn next_us(&self) -> Option<u64> {
+        self.heap.peek().map(|Reverse(scheduled)| scheduled.at_us)
+    }
+
     /// Events to come.
     pub fn len(&self) -> usize {
         self.heap.len()

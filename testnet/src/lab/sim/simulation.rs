@@ -1,18 +1,19 @@
 //! The simulator: many cores in one process, on virtual time.
 //!
 //! Every node is the [`StateMachine`] of a live node, so what is simulated is the consensus code itself. Only what surrounds it is
-//! modelled: time ([`queue`]), the network ([`links`]), the finding of blocks (exponential draws by hash share, then a real
-//! proof of work at the easiest target), and the disk ([`arena`], one for all). Bodies are not carried on links, only their
+//! modelled: time ([`super::queue`]), the network ([`links`]), the finding of blocks (exponential draws by hash share, then a real
+//! proof of work at the easiest target), and the disk ([`super::arena`], one for all). Bodies are not carried on links, only their
 //! bytes are counted; processing a message takes no virtual time.
 //!
 //! One thread runs one simulation, and every draw comes from its seed: the same [`Setup`] gives the same
-//! [`Simulation::trace_hash`] on every machine. The command line has `testoon simulate`; the attack lab plays its strategies here.
+//! [`Simulation::trace_hash`] on every machine.
 
-use super::arena::{self, Arena};
-use super::links::{self, Conditions, Links};
+use super::arena::{Arena, CoinSet};
+use super::links::{self, LinkModel, Links};
 use super::queue::Queue;
-use super::random::uniform;
+use super::random::{exponential, uniform};
 use super::statistics::Statistics;
+use super::trace::Trace;
 use chain_spec::{Block, ChainSpec, Script, Transaction};
 use node::core::event::{
     Acceptance, Accepted, CallId, GossipId, InboundId, Input, Output, PeerKey, RequestId, Submission, SubmissionLimits,
@@ -26,7 +27,6 @@ use node::core::{Config, Core};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use rustc_hash::FxHashMap;
-use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 
 /// How often a node that waits for something is told that time passed, microseconds.
@@ -46,7 +46,7 @@ pub struct Setup {
     /// Who is connected to whom.
     pub edges: Vec<(usize, usize)>,
     /// What the links are like.
-    pub conditions: Conditions,
+    pub links: LinkModel,
     /// Whether nodes leave and come back.
     pub churn: Option<Churn>,
     /// Draws everything.
@@ -74,8 +74,8 @@ pub fn simulated_chain(mut chain: ChainSpec, spacing_s: u32) -> ChainSpec {
 
 /// One simulated node.
 struct Node {
-    mind: Box<dyn StateMachine>,
-    coins: arena::Coins,
+    machine: Box<dyn StateMachine>,
+    coins: CoinSet,
     tick_is_due: bool,
     /// Away, it has no links and finds no blocks; what it knew it still knows when it comes back.
     is_away: bool,
@@ -144,7 +144,7 @@ pub struct Simulation {
     next_id: u64,
     answer: Option<Answer<Accepted>>,
     statistics: Statistics,
-    trace: Sha256,
+    trace: Trace,
     mining: bool,
     churning: bool,
     total_share: f64,
@@ -153,17 +153,17 @@ pub struct Simulation {
 impl Simulation {
     /// A network of honest nodes.
     pub fn new(setup: Setup) -> Result<Simulation, StoreError> {
-        Simulation::with_minds(setup, |_, core| Box::new(core))
+        Simulation::with_machines(setup, |_, core| Box::new(core))
     }
 
-    /// A network whose nodes think what `mind` makes of a number and a core: a strategy wraps an attacker's.
-    pub fn with_minds(
+    /// A network whose nodes are what `machine` makes of a number and a core: a strategy wraps an attacker's.
+    pub fn with_machines(
         setup: Setup,
-        mut mind: impl FnMut(usize, Core) -> Box<dyn StateMachine>,
+        mut machine: impl FnMut(usize, Core) -> Box<dyn StateMachine>,
     ) -> Result<Simulation, StoreError> {
         let arena = Arena::default();
         let mut random = ChaCha8Rng::seed_from_u64(setup.seed);
-        let links = Links::new(&setup.edges, setup.shares.len(), setup.conditions, &mut random);
+        let links = Links::new(&setup.edges, setup.shares.len(), setup.links, &mut random);
         let mut simulation = Simulation {
             links,
             queue: Queue::default(),
@@ -176,7 +176,7 @@ impl Simulation {
             next_id: 0,
             answer: None,
             statistics: Statistics::new(setup.shares.len(), setup.spec.genesis_hash()),
-            trace: Sha256::new(),
+            trace: Trace::default(),
             mining: true,
             churning: setup.churn.is_some(),
             total_share: setup.shares.iter().sum(),
@@ -184,10 +184,11 @@ impl Simulation {
             setup,
         };
         for number in 0..simulation.setup.shares.len() {
-            let coins = arena::Coins::default();
+            let coins = CoinSet::default();
             let store = Box::new(simulation.arena.store(coins.clone()));
             let config = Config {
-                coin_cache_bytes_max: usize::MAX,
+                // Every block's coins go to the arena, where they cost a bit a node; a cache would be scanned at each flush.
+                coin_cache_bytes_max: 0,
                 mempool_bytes_max: MEMPOOL_BYTES_MAX,
                 fee_rate_min: 0,
                 headers_aside_max: Config::default().headers_aside_max,
@@ -195,7 +196,7 @@ impl Simulation {
             };
             let spec = Arc::clone(&simulation.setup.spec);
             let (core, outputs) = Core::open(spec, config, store, Loaded::default(), simulation.time())?;
-            simulation.nodes.push(Node { mind: mind(number, core), coins, tick_is_due: false, is_away: false });
+            simulation.nodes.push(Node { machine: machine(number, core), coins, tick_is_due: false, is_away: false });
             simulation.perform(number, outputs)?;
         }
         for (a, b) in simulation.setup.edges.clone() {
@@ -218,9 +219,14 @@ impl Simulation {
         Time(u64::from(self.setup.spec.genesis.header.time) * 1_000 + self.now_us() / 1_000)
     }
 
-    /// What a node believes.
+    /// Whether nothing more happens at this moment of virtual time.
+    pub fn is_quiet(&self) -> bool {
+        self.queue.next_us().is_none_or(|next_us| next_us > self.now_us())
+    }
+
+    /// A node's core, to be read.
     pub fn core(&self, node: usize) -> &Core {
-        self.nodes[node].mind.core()
+        self.nodes[node].machine.core()
     }
 
     /// What has been counted so far.
@@ -230,7 +236,7 @@ impl Simulation {
 
     /// SHA-256 over every input a core was given and every tip it chose, in order.
     pub fn trace_hash(&self) -> [u8; 32] {
-        self.trace.clone().finalize().into()
+        self.trace.hash()
     }
 
     /// Whether blocks are found; off, a network settles.
@@ -276,7 +282,7 @@ impl Simulation {
         let Some(event) = self.queue.advance() else { return Ok(None) };
         self.statistics.events += 1;
         match event {
-            Event::Mine => return self.mine(),
+            Event::Mine => return self.mine().map(Some),
             Event::Churn { node } if self.churning => {
                 let is_away = self.nodes[node].is_away;
                 self.set_away(node, !is_away)?;
@@ -354,13 +360,13 @@ impl Simulation {
     fn handle(&mut self, node: usize, input: Input) -> Result<(), StoreError> {
         let mut next = Some(input);
         while let Some(input) = next.take() {
-            trace_input(&mut self.trace, self.queue.now_us(), node, &input);
+            self.trace.input(self.queue.now_us(), node, &input);
             let now = self.time();
-            let outputs = self.nodes[node].mind.handle(now, input)?;
+            let outputs = self.nodes[node].machine.handle(now, input)?;
             self.perform(node, outputs)?;
-            next = self.nodes[node].mind.has_pending().then_some(Input::Tick);
+            next = self.nodes[node].machine.has_pending().then_some(Input::Tick);
         }
-        if !self.nodes[node].tick_is_due && self.nodes[node].mind.wants_tick() {
+        if !self.nodes[node].tick_is_due && self.nodes[node].machine.wants_tick() {
             self.nodes[node].tick_is_due = true;
             self.queue.push(TICK_US, Event::Tick { node });
         }
@@ -370,9 +376,12 @@ impl Simulation {
     fn perform(&mut self, node: usize, outputs: Vec<Output>) -> Result<(), StoreError> {
         for output in outputs {
             match output {
-                Output::StoreBlock(block) => self.arena.keep_block(block.block()),
+                Output::StoreBlock(block) => {
+                    self.statistics.received(node, &block.hash(), self.queue.now_us());
+                    self.arena.keep_block(block.block());
+                }
                 Output::StoreUndo(hash, undo) => self.arena.keep_undo(hash, undo),
-                Output::Commit(commit) => self.nodes[node].coins.commit(commit),
+                Output::Commit(commit) => self.arena.commit(&self.nodes[node].coins, commit),
                 Output::Publish(gossip) => self.publish(node, gossip),
                 Output::GossipAcceptance { id, acceptance } => self.judge(id, acceptance),
                 Output::Request { peer, id, request } => {
@@ -382,15 +391,15 @@ impl Simulation {
                 }
                 Output::Respond { id, response } => {
                     if let Some((from, to, id)) = self.requests.remove(&id) {
-                        let bytes = links::response_bytes(&response, self.setup.conditions.block_bytes);
+                        let bytes = links::response_bytes(&response, self.setup.links.block_bytes);
                         self.send(from, to, bytes, Event::Response { from, to, id, response });
                     }
                 }
-                Output::Misbehaviour { .. } => self.statistics.offences += 1,
+                Output::Misbehaviour { .. } => self.statistics.misbehaviours += 1,
                 Output::Answer { result, .. } => self.answer = Some(result),
                 Output::TipChanged { tip, reorganised, .. } => {
-                    self.trace.update(tip.as_bytes());
-                    self.statistics.tip_changed(node, tip, reorganised, self.queue.now_us());
+                    self.trace.tip(&tip);
+                    self.statistics.reorganised(reorganised);
                 }
                 Output::StoreTransaction(_)
                 | Output::ForgetTransactions(_)
@@ -402,7 +411,7 @@ impl Simulation {
     }
 
     fn publish(&mut self, node: usize, gossip: Gossip) {
-        let (id, bytes) = links::gossip_id_and_bytes(&gossip, self.setup.conditions.block_bytes);
+        let (id, bytes) = links::gossip_id_and_bytes(&gossip, self.setup.links.block_bytes);
         let words = self.nodes.len().div_ceil(64).max(node / 64 + 1);
         let messages = &mut self.messages;
         let message = *self.message_of.entry(id).or_insert_with(|| {
@@ -433,28 +442,29 @@ impl Simulation {
 
     fn send(&mut self, from: usize, to: usize, bytes: usize, event: Event) {
         if self.links.is_up(from, to) {
-            let delay_us = self.links.delay_us(from, to, bytes, &mut self.random);
+            let now_us = self.queue.now_us();
+            let delay_us = self.links.send(from, to, bytes, now_us, &mut self.random);
             self.queue.push(delay_us, event);
         }
     }
 
     /// The next block of the whole network: exponential with the chain's spacing as its mean.
     fn schedule_mining(&mut self) {
-        let wait_s = -f64::from(self.setup.spec.spacing_s) * uniform(&mut self.random).ln();
+        let wait_s = f64::from(self.setup.spec.spacing_s) * exponential(&mut self.random);
         self.queue.push((wait_s * 1e6) as u64, Event::Mine);
     }
 
     fn schedule_churn(&mut self, node: usize) {
         if let Some(Churn { away, mean_s }) = self.setup.churn {
             let mean_s = if self.nodes[node].is_away { mean_s } else { mean_s * (1.0 - away) / away };
-            let wait_s = -mean_s * uniform(&mut self.random).ln();
+            let wait_s = mean_s * exponential(&mut self.random);
             self.queue.push((wait_s * 1e6) as u64, Event::Churn { node });
         }
     }
 
-    fn mine(&mut self) -> Result<Option<Step>, StoreError> {
+    fn mine(&mut self) -> Result<Step, StoreError> {
         if !self.mining {
-            return Ok(Some(Step::Other));
+            return Ok(Step::Other);
         }
         let mut draw = uniform(&mut self.random) * self.total_share;
         let shares = &self.setup.shares;
@@ -465,15 +475,15 @@ impl Simulation {
         let node = lucky.unwrap_or(shares.len() - 1);
         self.schedule_mining();
         if self.nodes[node].is_away {
-            return Ok(Some(Step::Other));
+            return Ok(Step::Other);
         }
         let payout = payout(node);
-        let template = self.nodes[node].mind.template(&payout, self.time());
+        let template = self.nodes[node].machine.template(&payout, self.time());
         let block = Arc::new(work(template.block));
         self.statistics.found(node, block.hash(), block.header.previous, self.queue.now_us());
         let call = CallId(self.fresh_id());
         self.handle(node, Input::SubmitBlock { call, block })?;
-        Ok(Some(Step::Found { node }))
+        Ok(Step::Found { node })
     }
 
     fn fresh_id(&mut self) -> u64 {
@@ -524,31 +534,4 @@ fn key(node: usize) -> PeerKey {
 
 fn number(peer: PeerKey) -> usize {
     peer.0 as usize
-}
-
-fn trace_input(trace: &mut Sha256, now_us: u64, node: usize, input: &Input) {
-    let mut record = [0; 57];
-    record[..8].copy_from_slice(&now_us.to_le_bytes());
-    record[8..16].copy_from_slice(&(node as u64).to_le_bytes());
-    let (kind, number, hash): (u8, u64, [u8; 32]) = match input {
-        Input::Tick => (0, 0, [0; 32]),
-        Input::PeerConnected { peer, .. } => (1, peer.0, [0; 32]),
-        Input::PeerDisconnected { peer } => (2, peer.0, [0; 32]),
-        Input::Gossip { peer, message, .. } => (3, peer.0, links::gossip_id_and_bytes(message, 0).0),
-        Input::Request { peer, .. } => (4, peer.0, [0; 32]),
-        Input::Response { peer, .. } => (5, peer.0, [0; 32]),
-        Input::RequestFailed { peer, .. } => (6, peer.0, [0; 32]),
-        Input::Submit { transactions } => match &transactions[..] {
-            [only] => (7, 0, *only.transaction.txid().as_bytes()),
-            several => (12, several.len() as u64, [0; 32]),
-        },
-        Input::SubmitBlock { block, .. } => (8, 0, *block.hash().as_bytes()),
-        Input::SubmitHeader { header, .. } => (9, 0, *header.hash().as_bytes()),
-        Input::OverrideBlock { block, .. } => (10, 0, *block.as_bytes()),
-        Input::Stop => (11, 0, [0; 32]),
-    };
-    record[16] = kind;
-    record[17..25].copy_from_slice(&number.to_le_bytes());
-    record[25..].copy_from_slice(&hash);
-    trace.update(record);
 }

@@ -1,5 +1,6 @@
-//! What a run counts: who found what when, who adopted it when, and what that says of forks and propagation.
+//! What a run counts: who found what when, how long blocks took to be received, and what that says of forks.
 
+use super::super::theory::estimate::{Estimate, ratio};
 use chain_spec::BlockHash;
 use rustc_hash::FxHashMap;
 
@@ -8,20 +9,20 @@ pub struct Statistics {
     /// Events carried out.
     pub events: u64,
     /// Times a node said that a peer broke a rule or a promise.
-    pub offences: u64,
+    pub misbehaviours: u64,
     /// Blocks undone by reorganisations, over all nodes.
     pub blocks_undone: u64,
     /// The deepest reorganisation of any node, in blocks.
     pub reorganisation_max: u32,
     nodes: usize,
-    blocks: Vec<Found>,
+    blocks: Vec<FoundBlock>,
     number_of: FxHashMap<BlockHash, usize>,
-    delays_us: Vec<u64>,
+    delays: Delays,
 }
 
 /// One block's story.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct FoundBlock {
     /// Its hash.
     pub hash: BlockHash,
     /// Its parent's number, `None` for genesis.
@@ -32,30 +33,24 @@ pub struct Found {
     pub miner: usize,
     /// When, microseconds of virtual time.
     pub at_us: u64,
-    adopted: Vec<u64>,
+    /// Nodes that have received it, the finder left out, and the sum of what that took, microseconds.
+    received: (u32, u64),
 }
 
 impl Statistics {
     /// Nothing but genesis.
     pub fn new(nodes: usize, genesis: BlockHash) -> Statistics {
-        let words = nodes.div_ceil(64);
-        let found = Found {
-            hash: genesis,
-            parent: None,
-            height: 0,
-            miner: usize::MAX,
-            at_us: 0,
-            adopted: vec![u64::MAX; words],
-        };
+        let genesis_block =
+            FoundBlock { hash: genesis, parent: None, height: 0, miner: usize::MAX, at_us: 0, received: (0, 0) };
         Statistics {
             events: 0,
-            offences: 0,
+            misbehaviours: 0,
             blocks_undone: 0,
             reorganisation_max: 0,
             nodes,
-            blocks: vec![found],
+            blocks: vec![genesis_block],
             number_of: FxHashMap::from_iter([(genesis, 0)]),
-            delays_us: Vec::new(),
+            delays: Delays::default(),
         }
     }
 
@@ -64,27 +59,23 @@ impl Statistics {
         let parent = self.number_of.get(&previous).copied();
         let height = parent.map_or(0, |parent| self.blocks[parent].height + 1);
         self.number_of.insert(hash, self.blocks.len());
-        let adopted = vec![0; self.nodes.div_ceil(64)];
-        self.blocks.push(Found { hash, parent, height, miner, at_us, adopted });
+        self.blocks.push(FoundBlock { hash, parent, height, miner, at_us, received: (0, 0) });
     }
 
-    /// A node's active chain now ends with `tip`: it and what it stands on have been adopted.
-    pub fn tip_changed(&mut self, node: usize, tip: BlockHash, reorganised: u32, now_us: u64) {
-        self.blocks_undone += u64::from(reorganised);
-        self.reorganisation_max = self.reorganisation_max.max(reorganised);
-        let mut next = self.number_of.get(&tip).copied();
-        while let Some(number) = next {
-            let block = &mut self.blocks[number];
-            let (word, bit) = (node / 64, 1 << (node % 64));
-            if block.adopted[word] & bit != 0 {
-                break;
-            }
-            block.adopted[word] |= bit;
-            if block.miner != node {
-                self.delays_us.push(now_us - block.at_us);
-            }
-            next = block.parent;
+    /// A node has a whole block, and had not had it before.
+    pub fn received(&mut self, node: usize, hash: &BlockHash, now_us: u64) {
+        let Some(block) = self.number_of.get(hash).map(|number| &mut self.blocks[*number]) else { return };
+        if block.miner != node {
+            let delay_us = now_us - block.at_us;
+            block.received = (block.received.0 + 1, block.received.1 + delay_us);
+            self.delays.add(delay_us);
         }
+    }
+
+    /// A node changed over to another branch, and undid this many blocks.
+    pub fn reorganised(&mut self, blocks: u32) {
+        self.blocks_undone += u64::from(blocks);
+        self.reorganisation_max = self.reorganisation_max.max(blocks);
     }
 
     /// Blocks found so far.
@@ -93,7 +84,7 @@ impl Statistics {
     }
 
     /// All blocks, genesis first, in the order they were found.
-    pub fn all(&self) -> &[Found] {
+    pub fn all(&self) -> &[FoundBlock] {
         &self.blocks
     }
 
@@ -118,30 +109,107 @@ impl Statistics {
         }
     }
 
-    /// The part of the blocks in the chain ending with `tip` that each node found.
-    pub fn revenue(&self, tip: &BlockHash) -> Vec<f64> {
-        let mut blocks = vec![0u32; self.nodes];
+    /// Who found the blocks above `base` up to `tip`, highest first.
+    pub fn miners_between(&self, base: &BlockHash, tip: &BlockHash) -> Vec<usize> {
+        let mut miners = Vec::new();
         let mut next = self.number_of.get(tip).copied();
-        while let Some(number) = next {
-            let block = &self.blocks[number];
+        while let Some(block) = next.map(|number| &self.blocks[number]).filter(|block| block.hash != *base) {
             if block.miner < self.nodes {
-                blocks[block.miner] += 1;
+                miners.push(block.miner);
             }
             next = block.parent;
         }
-        let all: u32 = blocks.iter().sum();
-        blocks.into_iter().map(|own| f64::from(own) / f64::from(all.max(1))).collect()
+        miners
     }
 
-    /// The times, in milliseconds, by which the given parts of all (block, node) pairs had been adopted. Pairs that never
-    /// were, such as blocks that lost a race everywhere but at home, do not count.
+    /// Mean time from a block's finding to its whole receipt by another node, milliseconds, with its interval. Receipts of one
+    /// block depend on each other, so blocks are what is drawn.
+    pub fn propagation_mean_ms(&self) -> Estimate {
+        let blocks = self.blocks.iter().map(|block| (block.received.1 as f64 / 1e3, f64::from(block.received.0)));
+        ratio(&blocks.filter(|(_, receipts)| *receipts > 0.0).collect::<Vec<_>>())
+    }
+
+    /// The times, in milliseconds, by which the given parts of all receipts had happened. Receipts that never happened, as of
+    /// blocks that lost a race before they were asked for, do not count.
     pub fn propagation_ms(&self, parts: &[f64]) -> Vec<f64> {
-        let mut delays = self.delays_us.clone();
-        delays.sort_unstable();
-        let at = |part: &f64| match delays.len() {
-            0 => 0.0,
-            pairs => delays[((pairs as f64 * part) as usize).min(pairs - 1)] as f64 / 1e3,
-        };
-        parts.iter().map(at).collect()
+        parts.iter().map(|part| self.delays.quantile_us(*part) / 1e3).collect()
+    }
+}
+
+/// Bits of a delay that are kept: quantiles are exact to one part in 256.
+const DELAY_BITS: u32 = 8;
+
+/// A histogram of delays, in logarithmic steps: its size does not grow with the run.
+#[derive(Default)]
+struct Delays {
+    counts: Vec<u64>,
+    all: u64,
+}
+
+impl Delays {
+    fn add(&mut self, delay_us: u64) {
+        let place = Delays::place(delay_us);
+        if self.counts.len() <= place {
+            self.counts.resize(place + 1, 0);
+        }
+        self.counts[place] += 1;
+        self.all += 1;
+    }
+
+    /// Small delays have a place each; beyond, each doubling has as many places.
+    fn place(delay_us: u64) -> usize {
+        let shift = (u64::BITS - delay_us.leading_zeros()).saturating_sub(DELAY_BITS + 1);
+        (shift as usize * (1 << DELAY_BITS)) + (delay_us >> shift) as usize
+    }
+
+    /// The middle of a place.
+    fn middle_us(place: usize) -> f64 {
+        let shift = (place >> DELAY_BITS).saturating_sub(1);
+        let low = (place - (shift << DELAY_BITS)) as f64 * (1u64 << shift) as f64;
+        low + ((1u64 << shift) - 1) as f64 / 2.0
+    }
+
+    fn quantile_us(&self, part: f64) -> f64 {
+        let mut left = ((self.all as f64 * part) as u64).min(self.all.saturating_sub(1));
+        for (place, count) in self.counts.iter().enumerate() {
+            if left < *count {
+                return Delays::middle_us(place);
+            }
+            left -= count;
+        }
+        0.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_exact_to_one_part_in_256() {
+        for delay in [0, 1, 255, 256, 511, 512, 1_000, 123_456, 9_876_543_210] {
+            let middle = Delays::middle_us(Delays::place(delay));
+            assert!((middle - delay as f64).abs() <= delay as f64 / 256.0, "{delay}: {middle}");
+        }
+        let mut delays = Delays::default();
+        (1..=1_000).for_each(|ms| delays.add(ms * 1_000));
+        for (part, expected) in [(0.5, 501_000.0), (0.9, 901_000.0), (0.99, 991_000.0)] {
+            let found = delays.quantile_us(part);
+            assert!((found - expected).abs() < expected / 200.0, "{part}: {found}");
+        }
+    }
+
+    /// Receipt is counted once, whatever the node later builds on.
+    #[test]
+    fn receipt_is_measured_and_not_adoption() {
+        let hash = |byte| BlockHash::from_bytes([byte; 32]);
+        let mut statistics = Statistics::new(3, hash(0));
+        statistics.found(0, hash(1), hash(0), 1_000);
+        statistics.received(0, &hash(1), 1_000);
+        statistics.received(1, &hash(1), 3_000);
+        statistics.received(2, &hash(1), 5_000);
+        let mean = statistics.propagation_mean_ms();
+        assert!((mean.value - 3.0).abs() < 1e-9, "{mean:?}");
+        assert_eq!(statistics.miners_between(&hash(0), &hash(1)), [0]);
     }
 }

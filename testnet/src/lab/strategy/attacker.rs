@@ -1,10 +1,10 @@
-//! An attacker: a node's core, wrapped by a [`Strategy`] that decides what its miner aims at and what the world may see.
+//! An attacker: a node's core, wrapped by a [`Strategy`] that decides what its miner works on and what others may see.
 //!
 //! Honest code holds no attack code. The wrapper speaks to the core as the shell does and filters what comes out: secret
 //! blocks are neither announced nor served, and peers who mine what the strategy refuses are not punished for it. A refused
 //! block is made invalid in the attacker's own core, as an operator would with `invalidateblock`.
 
-use super::{Action, Aim, Content, Event, Fresh, Order, Strategy, View, censor};
+use super::{Action, AttackerView, Command, Content, Event, FreshBlocks, MiningGoal, Strategy, censor};
 use chain_spec::{Block, BlockHash, CheckedTransaction, Script, Transaction, Txid};
 use node::core::Core;
 use node::core::event::{Acceptance, BlockOverride, CallId, Input, Output, Time};
@@ -21,40 +21,38 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Calls the wrapper makes itself are numbered from here, so that no answer to them is taken for a caller's.
 const OWN_CALLS: u64 = 1 << 63;
 
-/// What the lab may know of a running strategy.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
+/// What the lab may know of a running strategy; live it is also what the attacker's process writes for the lab to read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct StrategyStatus {
     /// How it ended, if it has.
     pub ended: Option<bool>,
+    /// How many attempts it has begun: a strategy may be told to attack again after its end.
+    pub runs: u32,
     /// One line for people.
     pub state: String,
-    /// The public tip as the attacker sees it, and its height.
-    pub public: Option<(BlockHash, u32)>,
-    /// The tip of his own branch and its height.
-    pub own: Option<(BlockHash, u32)>,
 }
 
-/// Where the lab reads a strategy's standing.
+/// Where the lab reads a strategy's status.
 #[derive(Clone, Debug, Default)]
-pub struct Report {
-    standing: Arc<Mutex<Standing>>,
-    /// Nobody reads its words: in thousands of simulated attempts they would be a good part of the work.
-    is_wordless: bool,
+pub struct StatusReport {
+    status: Arc<Mutex<StrategyStatus>>,
+    /// Nobody reads its text, which in thousands of simulated runs would be a good part of the work.
+    is_without_text: bool,
 }
 
-impl Report {
-    /// One that says whether and how the strategy ended, without words for people.
-    pub fn wordless() -> Report {
-        Report { is_wordless: true, ..Report::default() }
+impl StatusReport {
+    /// One that says whether and how the strategy ended, without text for people.
+    pub fn without_text() -> StatusReport {
+        StatusReport { is_without_text: true, ..StatusReport::default() }
     }
 
-    /// As it stands now.
-    pub fn standing(&self) -> Standing {
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The newest status.
+    pub fn status(&self) -> StrategyStatus {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn set(&self, standing: Standing) {
-        *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = standing;
+    fn set(&self, status: StrategyStatus) {
+        *self.status.lock().unwrap_or_else(PoisonError::into_inner) = status;
     }
 }
 
@@ -62,8 +60,8 @@ impl Report {
 pub struct Attacker {
     core: Core,
     strategy: Box<dyn Strategy>,
-    orders: Receiver<Order>,
-    report: Report,
+    commands: Receiver<Command>,
+    report: StatusReport,
     hidden: FxHashSet<BlockHash>,
     /// Transactions of hidden blocks. An abandoned block gives them back to the mempool, from where a node tells everybody.
     withheld: FxHashSet<Txid>,
@@ -71,41 +69,63 @@ pub struct Attacker {
     own: Option<BlockHash>,
     calls: u64,
     /// Blocks that the core wants stored by what it said last: the store has them only when that has been performed.
-    fresh: Fresh,
-    /// What the core is still to be told. One a call, because what it says must be performed in between.
+    fresh: FreshBlocks,
+    /// Inputs the core is still to be given: one a call, because its outputs must be performed in between.
     queued: VecDeque<Input>,
+    /// The lab has ended the attack: what was secret is published or given up, and the node mines as everybody does.
+    is_stopped: bool,
+    /// Payments the lab has commanded.
+    runs: u32,
 }
 
 impl Attacker {
     /// Wraps a core. Orders are looked for at every input.
-    pub fn new(core: Core, strategy: Box<dyn Strategy>, orders: Receiver<Order>, report: Report) -> Attacker {
+    pub fn new(core: Core, strategy: Box<dyn Strategy>, commands: Receiver<Command>, report: StatusReport) -> Attacker {
         let public = core.tip().hash;
         Attacker {
             core,
             strategy,
-            orders,
+            commands,
             report,
             hidden: FxHashSet::default(),
             withheld: FxHashSet::default(),
             public,
             own: None,
             calls: 0,
-            fresh: Fresh::default(),
+            fresh: FreshBlocks::default(),
             queued: VecDeque::new(),
+            is_stopped: false,
+            runs: 0,
         }
     }
 
-    fn view(&self) -> View<'_> {
-        View::new(&self.core, &self.fresh, self.public, self.own)
+    fn view(&self) -> AttackerView<'_> {
+        AttackerView::new(&self.core, &self.fresh, self.public, self.own)
     }
 
-    /// Gives the strategy an event and begins what it wants; what can be said at once is returned.
-    fn tell(&mut self, event: &Event) -> Result<Vec<Output>, StoreError> {
-        let actions = self.strategy.after(event, &View::new(&self.core, &self.fresh, self.public, self.own));
-        // The miner renews its job by itself at a new tip and after a block of its own. An order or an action can change the
-        // aim without either, and this is what else it listens to.
-        let renews = !actions.is_empty() || matches!(event, Event::Order(_));
+    /// Gives the strategy an event and begins what it wants; what can be done at once is returned.
+    fn notify(&mut self, event: &Event) -> Result<Vec<Output>, StoreError> {
+        if self.is_stopped {
+            return Ok(Vec::new());
+        }
+        self.runs += u32::from(matches!(event, Event::Command(Command::Pay { .. })));
+        let view = AttackerView::new(&self.core, &self.fresh, self.public, self.own);
+        let actions = self.strategy.after(event, &view);
+        // The miner renews its job by itself at a new tip and after a block of its own. A command or an action can change the
+        // goal without either, and this is what else it listens to.
+        let renews = !actions.is_empty() || matches!(event, Event::Command(_));
         let mut outputs = if renews { vec![Output::MiningGoalChanged] } else { Vec::new() };
+        outputs.extend(self.perform(actions)?);
+        if *event == Event::Command(Command::Stop) {
+            self.is_stopped = true;
+            let actions = self.view().cash_in();
+            outputs.extend(self.perform(actions)?);
+        }
+        Ok(outputs)
+    }
+
+    fn perform(&mut self, actions: Vec<Action>) -> Result<Vec<Output>, StoreError> {
+        let mut outputs = Vec::new();
         for action in actions {
             match action {
                 Action::Publish(tip) => outputs.extend(self.publish(tip)?),
@@ -172,7 +192,7 @@ impl Attacker {
         true
     }
 
-    /// Takes in what the core has stored and what the lab has ordered, and what the strategy wants done about it.
+    /// Takes in what the core has stored and what the lab has commanded, and does what the strategy decides.
     fn think(
         &mut self,
         stored: &[BlockHash],
@@ -188,48 +208,52 @@ impl Attacker {
             if found == Some(hash) && self.hidden.contains(&hash) {
                 self.own = Some(hash);
                 events.push(Event::Found(hash));
-            } else if found != Some(hash) && !self.strategy.accepts(&hash, &self.view()) {
+            } else if found != Some(hash) && !self.is_stopped && !self.strategy.accepts(&hash, &self.view()) {
                 self.refuse(hash);
             } else if self.consider_public(hash) {
                 events.push(Event::Public(hash));
             }
         }
-        events.extend(self.orders.try_iter().map(Event::Order));
+        events.extend(self.commands.try_iter().map(Event::Command));
         if events.is_empty() && ticked {
             events.push(Event::Tick);
         }
         let mut outputs = Vec::new();
         for event in &events {
-            outputs.extend(self.tell(event)?);
+            outputs.extend(self.notify(event)?);
         }
         if !events.is_empty() {
             let view = self.view();
-            let standing = Standing {
+            let status = StrategyStatus {
                 ended: self.strategy.ended(),
-                state: if self.report.is_wordless { String::new() } else { self.strategy.state(&view) },
-                public: Some((view.public.hash, view.public.height)),
-                own: view.own.as_ref().map(|own| (own.hash, own.height)),
+                runs: self.runs,
+                state: if self.report.is_without_text { String::new() } else { self.strategy.state(&view) },
             };
-            self.report.set(standing);
+            self.report.set(status);
         }
         Ok(outputs)
     }
 
-    /// Whether a found block was meant to be kept: it stands on a secret one, or is what the strategy aims at. One that the
-    /// miner found under an aim of a moment ago is published like anybody's.
+    fn goal(&self) -> MiningGoal {
+        let view = self.view();
+        if self.is_stopped { MiningGoal::honest(&view) } else { self.strategy.goal(&view) }
+    }
+
+    /// Whether a found block was meant to be kept: it stands on a secret one, or is what the strategy's goal is. One
+    /// that the miner found for the goal of a moment ago is published like anybody's.
     fn is_secret(&self, block: &Block) -> bool {
         if self.hidden.contains(&block.header.previous) {
             return true;
         }
-        let aim = self.strategy.aim(&self.view());
-        let is_aimed_at = match &aim.content {
+        let goal = self.goal();
+        let is_wanted = match &goal.content {
             Content::Exactly(content) => {
                 let found = block.transactions.iter().skip(1);
                 found.eq(content.iter().map(|transaction| transaction.transaction().as_ref()))
             }
             Content::Mempool | Content::MempoolWithout(_) => true,
         };
-        aim.secret && aim.parent == block.header.previous && is_aimed_at
+        goal.secret && goal.parent == block.header.previous && is_wanted
     }
 
     /// What may leave the node.
@@ -269,13 +293,13 @@ impl Attacker {
         !self.withheld.is_empty() && self.withheld.contains(&transaction.txid())
     }
 
-    fn content(&self, aim: &Aim, payout: &Script, now: Time) -> Vec<Arc<CheckedTransaction>> {
-        let without = match &aim.content {
+    fn content(&self, goal: &MiningGoal, payout: &Script, now: Time) -> Vec<Arc<CheckedTransaction>> {
+        let without = match &goal.content {
             Content::Exactly(transactions) => return transactions.clone(),
             Content::Mempool => None,
             Content::MempoolWithout(script) => Some(script),
         };
-        if aim.parent != self.core.tip().hash {
+        if goal.parent != self.core.tip().hash {
             return Vec::new();
         }
         let mut left_out: FxHashSet<Txid> = FxHashSet::default();
@@ -332,12 +356,12 @@ impl StateMachine for Attacker {
     }
 
     fn template(&self, payout: &Script, now: Time) -> Template {
-        let aim = self.strategy.aim(&self.view());
-        let content = self.content(&aim, payout, now);
-        let template = self.core.template_on(&aim.parent, payout, &content, now);
-        // A parent that is not known cannot be aimed at; the honest template always can.
+        let goal = self.goal();
+        let content = self.content(&goal, payout, now);
+        let template = self.core.template_on(&goal.parent, payout, &content, now);
+        // A parent that is not known cannot be built on; the honest template always is possible.
         let mut template = template.unwrap_or_else(|| self.core.template(payout, now));
-        if let Some(time_s) = aim.time_s {
+        if let Some(time_s) = goal.time_s {
             template.block.header.time = time_s.max(template.min_time_s);
         }
         template

@@ -1,19 +1,18 @@
 //! Censor: a majority that never confirms a script's payments, in either direction, and buries every block that does.
 
-use super::{Action, Aim, Content, Event, Order, Strategy, View};
+use super::{AttackerView, Content, MiningGoal, Strategy};
 use chain_spec::{Block, BlockHash, Script, Transaction};
 use std::sync::Arc;
 
 /// The strategy.
 pub struct Censor {
     script: Script,
-    stopped: bool,
 }
 
 impl Censor {
     /// Censors what pays to a script or spends what was paid to it.
     pub fn new(script: Script) -> Censor {
-        Censor { script, stopped: false }
+        Censor { script }
     }
 }
 
@@ -35,11 +34,8 @@ impl Strategy for Censor {
         "censor"
     }
 
-    fn aim(&self, view: &View<'_>) -> Aim {
-        if self.stopped {
-            return Aim::honest(view);
-        }
-        Aim {
+    fn goal(&self, view: &AttackerView<'_>) -> MiningGoal {
+        MiningGoal {
             parent: view.public.hash,
             content: Content::MempoolWithout(self.script.clone()),
             secret: false,
@@ -47,20 +43,13 @@ impl Strategy for Censor {
         }
     }
 
-    fn after(&mut self, event: &Event, _view: &View<'_>) -> Vec<Action> {
-        if *event == Event::Order(Order::Stop) {
-            self.stopped = true;
-        }
-        Vec::new()
-    }
-
-    fn accepts(&self, block: &BlockHash, view: &View<'_>) -> bool {
-        let block = if self.stopped { None } else { view.block(block) };
+    fn accepts(&self, block: &BlockHash, view: &AttackerView<'_>) -> bool {
+        let block = view.block(block);
         let pays_or_spends = |block: Arc<Block>| block.transactions.iter().skip(1).any(|t| concerns(t, &self.script));
         !block.is_some_and(pays_or_spends)
     }
 
-    fn state(&self, view: &View<'_>) -> String {
+    fn state(&self, view: &AttackerView<'_>) -> String {
         format!("building on height {} of the branch without the censored payments", view.public.height)
     }
 }

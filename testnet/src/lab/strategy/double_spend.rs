@@ -1,10 +1,10 @@
 //! Double spend: pay the shop in public, spend the same coins to oneself in secret, publish the secret branch once the
 //! shop has shipped and the branch is longer.
 //!
-//! With `premine` the attacker first mines in secret until he is that many blocks ahead, starting over whenever the public
+//! With `premine` the attacker first mines in secret until it is that many blocks ahead, starting over whenever the public
 //! chain catches up, and pays then. The branch holds the conflicting payment from its first block on.
 
-use super::{Action, Aim, Content, Event, Order, Strategy, View};
+use super::{Action, AttackerView, Command, Content, Event, MiningGoal, Strategy};
 use chain_spec::{Block, BlockHash, CheckedTransaction, Transaction};
 use std::sync::Arc;
 
@@ -17,14 +17,14 @@ pub struct Plan {
     pub premine: u32,
     /// With the goods shipped, give up this many blocks behind; never if `None`.
     pub give_up: Option<u32>,
-    /// Publish only when told that the goods are here ([`Order::Shipped`]), as live, where a shop needs a moment to see its
+    /// Publish only when told that the goods are here ([`Command::Shipped`]), as live, where a shop needs a moment to see its
     /// confirmations. Otherwise the shop is taken to ship at the very confirmation.
     pub waits_for_goods: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Stage {
-    /// Mining as everybody does until the payment is ordered.
+    /// Mining as everybody does until the payment is commanded.
     Waiting,
     /// Mining secret blocks before the payment goes out.
     Premining,
@@ -54,7 +54,7 @@ impl DoubleSpend {
     }
 
     /// Confirmations of the payment on the public branch, 0 while it is not mined.
-    fn confirmations(&self, view: &View<'_>, fork_height: u32) -> u32 {
+    fn confirmations(&self, view: &AttackerView<'_>, fork_height: u32) -> u32 {
         let Some(payment) = &self.payment else { return 0 };
         let mut at = view.public.clone();
         while at.height > fork_height {
@@ -76,8 +76,18 @@ impl DoubleSpend {
         self.payment.iter().map(|payment| Action::Submit(Arc::clone(&payment.paid))).collect()
     }
 
+    /// The race starts below the block that confirms the payment: while neither side has a block of its own branch, a public
+    /// block without the payment is one that both share.
+    fn moved_fork(&mut self, view: &AttackerView<'_>, fork_height: u32) -> u32 {
+        if view.own.is_some() || self.confirmations(view, fork_height) > 0 {
+            return fork_height;
+        }
+        self.stage = Stage::Racing { fork_height: view.public.height };
+        view.public.height
+    }
+
     /// Publishes, gives up, or goes on, as the race stands.
-    fn race(&mut self, view: &View<'_>, fork_height: u32) -> Vec<Action> {
+    fn race(&mut self, view: &AttackerView<'_>, fork_height: u32) -> Vec<Action> {
         if !self.plan.waits_for_goods && self.confirmations(view, fork_height) >= self.plan.confirmations {
             self.shipped = true;
         }
@@ -97,20 +107,20 @@ impl DoubleSpend {
         Vec::new()
     }
 
-    fn parent(&self, view: &View<'_>, fork_height: u32) -> BlockHash {
+    fn parent(&self, view: &AttackerView<'_>, fork_height: u32) -> BlockHash {
         match &view.own {
             Some(secret) => secret.hash,
             None => view.ancestor(&view.public, fork_height).map_or(view.public.hash, |fork| fork.hash),
         }
     }
 
-    fn secret_aim(&self, view: &View<'_>, parent: BlockHash) -> Aim {
+    fn secret_aim(&self, view: &AttackerView<'_>, parent: BlockHash) -> MiningGoal {
         // The first secret block holds the conflicting payment; those on it need nothing.
         let content = match (&self.payment, &view.own) {
             (Some(payment), None) => vec![Arc::clone(&payment.conflicting)],
             _ => Vec::new(),
         };
-        Aim { parent, content: Content::Exactly(content), secret: true, time_s: None }
+        MiningGoal { parent, content: Content::Exactly(content), secret: true, time_s: None }
     }
 }
 
@@ -119,9 +129,9 @@ impl Strategy for DoubleSpend {
         "double-spend"
     }
 
-    fn aim(&self, view: &View<'_>) -> Aim {
+    fn goal(&self, view: &AttackerView<'_>) -> MiningGoal {
         match self.stage {
-            Stage::Waiting | Stage::Ended { .. } => Aim::honest(view),
+            Stage::Waiting | Stage::Ended { .. } => MiningGoal::honest(view),
             Stage::Premining => {
                 let parent = view.own.as_ref().map_or(view.public.hash, |secret| secret.hash);
                 self.secret_aim(view, parent)
@@ -130,10 +140,11 @@ impl Strategy for DoubleSpend {
         }
     }
 
-    fn after(&mut self, event: &Event, view: &View<'_>) -> Vec<Action> {
-        self.shipped |= *event == Event::Order(Order::Shipped);
+    fn after(&mut self, event: &Event, view: &AttackerView<'_>) -> Vec<Action> {
+        self.shipped |= *event == Event::Command(Command::Shipped);
         match (event, &self.stage) {
-            (Event::Order(Order::Pay { paid, conflicting }), Stage::Waiting) => {
+            (Event::Command(Command::Pay { paid, conflicting }), Stage::Waiting | Stage::Ended { .. }) => {
+                self.shipped = false;
                 self.payment = Some(Payment { paid: Arc::clone(paid), conflicting: Arc::clone(conflicting) });
                 if self.plan.premine == 0 {
                     return self.pay(view.public.height);
@@ -141,7 +152,7 @@ impl Strategy for DoubleSpend {
                 self.stage = Stage::Premining;
                 Vec::new()
             }
-            (Event::Order(Order::Stop), Stage::Premining | Stage::Racing { .. }) => {
+            (Event::Command(Command::Stop), Stage::Premining | Stage::Racing { .. }) => {
                 self.stage = Stage::Ended { won: false };
                 vec![Action::Abandon]
             }
@@ -150,12 +161,15 @@ impl Strategy for DoubleSpend {
             }
             // The public chain has caught up: a branch that is no longer ahead is worth nothing, so start over.
             (Event::Public(_), Stage::Premining) if view.own.is_some() && view.lead() <= 0 => vec![Action::Abandon],
-            (_, Stage::Racing { fork_height }) => self.race(view, *fork_height),
+            (_, Stage::Racing { fork_height }) => {
+                let fork_height = self.moved_fork(view, *fork_height);
+                self.race(view, fork_height)
+            }
             _ => Vec::new(),
         }
     }
 
-    fn state(&self, view: &View<'_>) -> String {
+    fn state(&self, view: &AttackerView<'_>) -> String {
         match &self.stage {
             Stage::Waiting => "mining as everybody does".into(),
             Stage::Premining => format!("{} of {} blocks mined in advance", view.lead().max(0), self.plan.premine),

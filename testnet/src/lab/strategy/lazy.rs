@@ -1,6 +1,6 @@
 //! Lazy: keep the newest block secret until the next one is found.
 
-use super::{Action, Aim, Content, Event, Strategy, View};
+use super::{Action, AttackerView, Content, Event, MiningGoal, Strategy};
 
 /// The strategy. It has nothing to remember: all it asks is whether the others were faster.
 #[derive(Default)]
@@ -11,12 +11,12 @@ impl Strategy for Lazy {
         "lazy"
     }
 
-    fn aim(&self, view: &View<'_>) -> Aim {
+    fn goal(&self, view: &AttackerView<'_>) -> MiningGoal {
         let parent = view.own.as_ref().map_or(view.public.hash, |own| own.hash);
-        Aim { parent, content: Content::Mempool, secret: true, time_s: None }
+        MiningGoal { parent, content: Content::Mempool, secret: true, time_s: None }
     }
 
-    fn after(&mut self, event: &Event, view: &View<'_>) -> Vec<Action> {
+    fn after(&mut self, event: &Event, view: &AttackerView<'_>) -> Vec<Action> {
         match (event, &view.own) {
             // The block below the new one is no longer the newest.
             (Event::Found(_), Some(own)) => vec![Action::Publish(own.header.previous)],
@@ -26,7 +26,7 @@ impl Strategy for Lazy {
         }
     }
 
-    fn state(&self, view: &View<'_>) -> String {
+    fn state(&self, view: &AttackerView<'_>) -> String {
         format!("{} block(s) kept back", view.lead().max(0))
     }
 }

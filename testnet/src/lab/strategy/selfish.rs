@@ -1,40 +1,27 @@
 //! Selfish mining (Eyal and Sirer, *Majority is not enough*, 2014, algorithm 1): keep found blocks secret, and publish just
 //! enough of them, just in time, that others' work is wasted more often than one's own.
 
-use super::{Action, Aim, Content, Event, Order, Strategy, View};
+use super::{Action, AttackerView, Content, Event, MiningGoal, Strategy};
 
 /// The strategy. The secret branch is always the longest one the attacker knows.
 #[derive(Default)]
 pub struct Selfish {
-    /// Two published branches of equal length race, and the last of them is ours.
+    /// Two published branches of equal length race, and one of them is the attacker's.
     racing: bool,
-    stopped: bool,
-}
-
-impl Selfish {
-    /// Its name.
-    pub const NAME: &'static str = "selfish";
 }
 
 impl Strategy for Selfish {
     fn name(&self) -> &'static str {
-        Selfish::NAME
+        "selfish"
     }
 
-    fn aim(&self, view: &View<'_>) -> Aim {
-        if self.stopped {
-            return Aim::honest(view);
-        }
+    fn goal(&self, view: &AttackerView<'_>) -> MiningGoal {
         let parent = view.own.as_ref().map_or(view.public.hash, |secret| secret.hash);
-        Aim { parent, content: Content::Mempool, secret: true, time_s: None }
+        MiningGoal { parent, content: Content::Mempool, secret: true, time_s: None }
     }
 
-    fn after(&mut self, event: &Event, view: &View<'_>) -> Vec<Action> {
+    fn after(&mut self, event: &Event, view: &AttackerView<'_>) -> Vec<Action> {
         match event {
-            Event::Order(Order::Stop) => {
-                self.stopped = true;
-                vec![Action::Abandon]
-            }
             Event::Found(hash) => {
                 // A block found while two equal branches race decides the race: publish it at once.
                 let decides = std::mem::take(&mut self.racing);
@@ -64,7 +51,7 @@ impl Strategy for Selfish {
         }
     }
 
-    fn state(&self, view: &View<'_>) -> String {
+    fn state(&self, view: &AttackerView<'_>) -> String {
         match (self.racing, view.lead()) {
             (true, _) => "two branches of equal length race".into(),
             (false, lead) => format!("{} secret block(s) ahead", lead.max(0)),

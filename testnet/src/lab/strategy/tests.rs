@@ -17,7 +17,7 @@ fn every_name_makes_its_strategy_and_others_are_told_the_names() {
     spec.retarget = chain_spec::spec::Retarget::Epoch { interval: 12 };
     let plan = double_spend::Plan { confirmations: 1, premine: 0, give_up: None, waits_for_goods: false };
     let target = spec.demo_accounts[0].address.clone();
-    let options = Options { plan, target: Some(&target), spec: &spec };
+    let options = Options { plan, target: Some(&target), spec: &spec, share: 0.3, gamma: 0.0 };
     for name in NAMES {
         assert_eq!(make(name, &options).map(|strategy| strategy.name()), Ok(name));
     }

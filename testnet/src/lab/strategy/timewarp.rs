@@ -2,7 +2,7 @@
 //! period to the present. Bitcoin's retarget looks at the first and last header of a period only, and the periods do not
 //! overlap, so each period seems to have taken far longer than it did, and the target grows. BIP94 forbids it.
 
-use super::{Action, Aim, Event, Order, Strategy, View};
+use super::{AttackerView, MiningGoal, Strategy};
 use chain_spec::spec::Retarget;
 use chain_spec::{BlockHash, ChainSpec};
 
@@ -10,7 +10,6 @@ use chain_spec::{BlockHash, ChainSpec};
 #[derive(Debug)]
 pub struct Timewarp {
     interval: u32,
-    stopped: bool,
 }
 
 impl Timewarp {
@@ -22,7 +21,7 @@ impl Timewarp {
                  try a chain spec with bip94 = false",
                 spec.name
             )),
-            Retarget::Epoch { interval } => Ok(Timewarp { interval, stopped: false }),
+            Retarget::Epoch { interval } => Ok(Timewarp { interval }),
             _ => Err(format!(
                 "chain {:?} does not retarget by periods, so there is no period to stretch; use a chain spec with the epoch rule",
                 spec.name
@@ -41,29 +40,22 @@ impl Strategy for Timewarp {
         "timewarp"
     }
 
-    fn aim(&self, view: &View<'_>) -> Aim {
-        let mut aim = Aim::honest(view);
-        if !self.stopped && !self.ends_period(view.public.height + 1) {
-            aim.time_s = Some(view.public.median_time_past_s + 1);
+    fn goal(&self, view: &AttackerView<'_>) -> MiningGoal {
+        let mut goal = MiningGoal::honest(view);
+        if !self.ends_period(view.public.height + 1) {
+            goal.time_s = Some(view.public.median_time_past_s + 1);
         }
-        aim
-    }
-
-    fn after(&mut self, event: &Event, _view: &View<'_>) -> Vec<Action> {
-        if *event == Event::Order(Order::Stop) {
-            self.stopped = true;
-        }
-        Vec::new()
+        goal
     }
 
     /// One honest header in two would carry the median into the present, so a majority buries them.
-    fn accepts(&self, block: &BlockHash, view: &View<'_>) -> bool {
+    fn accepts(&self, block: &BlockHash, view: &AttackerView<'_>) -> bool {
         let Some(block) = view.core.summary(block) else { return true };
         let median_s = view.core.summary(&block.header.previous).map_or(0, |parent| parent.median_time_past_s);
-        self.stopped || self.ends_period(block.height) || block.header.time <= median_s + 1
+        self.ends_period(block.height) || block.header.time <= median_s + 1
     }
 
-    fn state(&self, view: &View<'_>) -> String {
+    fn state(&self, view: &AttackerView<'_>) -> String {
         let next = view.public.height + 1;
         format!("{} block(s) to the next retarget", self.interval - next % self.interval)
     }

@@ -1,12 +1,11 @@
 //! The odds of a double spend: three formulas side by side, and which of them is this chain's.
 //!
-//! A shop waits for `z` confirmations; the attacker holds the share `q` of the hash rate and mines a branch of his own
+//! A shop waits for `z` confirmations; the attacker holds the share `q` of the hash rate and mines a branch of their own
 //! from the block before the payment. Nakamoto's and Rosenfeld's formulas both count a *tie* as the attacker's success
-//! (or, which is the same, give him one block before the race). Our nodes keep the branch they saw first, so a tie wins
+//! (or, which is the same, give the attacker one block before the race). Our nodes keep the branch they saw first, so a tie wins
 //! nothing: [`Race`] is the formula for that, with the blocks mined in advance and the attacker's patience as parameters.
 //!
 //! All of it assumes a fixed target: retargeting on the private branch changes the rate it grows at.
-//! The command line and the pictures are in [`report`]; the simulator that measures the same race is elsewhere.
 
 /// Confirmations searched for in [`confirmations_needed`] before "no number of confirmations helps" is said.
 pub const CONFIRMATIONS_SEARCHED_MAX: u32 = 1 << 20;
@@ -27,42 +26,63 @@ pub struct Race {
 impl Race {
     /// The probability that the attacker's branch becomes the longer one.
     ///
-    /// While the shop waits, the attacker finds `m` blocks with probability C(m+z−1, m)·pᶻ·qᵐ. Then he is
-    /// `z − m − n` blocks behind and must come out one ahead: the gambler's ruin, bounded by his patience.
+    /// While the shop waits, the attacker finds `m` blocks with probability C(m+z−1, m)·pᶻ·qᵐ. Then the attacker is
+    /// `z − m − n` blocks behind and must come out one ahead: the gambler's ruin, bounded by the attacker's patience.
     pub fn success(&self) -> f64 {
         let (z, n) = (self.confirmations, self.premine);
-        // From this many blocks on he is ahead the moment the shop ships.
+        // From this many blocks on the attacker is ahead the moment the shop ships.
         let ahead = (z + 1).saturating_sub(n);
-        let mut success = 1.0;
-        for (blocks, probability) in found_while_waiting(self.share, z).take(ahead as usize) {
-            let behind = z - n - blocks;
-            success -= probability * (1.0 - self.catches_up(behind));
+        let terms = || found_while_waiting(self.share, z);
+        if self.share >= 0.5 {
+            let failed = terms().take(ahead as usize).map(|(blocks, log_probability)| {
+                log_probability.exp() * (1.0 - self.log_catches_up(z - n - blocks).exp())
+            });
+            return (1.0 - failed.sum::<f64>()).clamp(0.0, 1.0);
         }
-        success.clamp(0.0, 1.0)
+        // A small probability is the sum of its own small terms: what is left of 1 would be rounding noise.
+        let behind = terms()
+            .take(ahead as usize)
+            .map(|(blocks, log_probability)| (log_probability + self.log_catches_up(z - n - blocks)).exp());
+        (behind.sum::<f64>() + falling_tail(terms().skip(ahead as usize))).clamp(0.0, 1.0)
     }
 
-    /// The probability of coming out one block ahead from `behind` blocks behind.
-    fn catches_up(&self, behind: u32) -> f64 {
+    /// The logarithm of the probability of coming out one block ahead from `behind` blocks behind.
+    fn log_catches_up(&self, behind: u32) -> f64 {
         let (q, p) = (self.share, 1.0 - self.share);
         let to_win = f64::from(behind) + 1.0;
+        let log_ratio = (p / q).ln();
         match self.give_up {
-            None if q >= p => 1.0,
-            None => (q / p).powf(to_win),
-            Some(limit) if behind >= limit => 0.0,
+            None if q >= p => 0.0,
+            None => -to_win * log_ratio,
+            Some(limit) if behind >= limit => f64::NEG_INFINITY,
             Some(limit) => {
                 let to_ruin = f64::from(limit - behind);
-                let ratio = p / q;
-                if (ratio - 1.0).abs() < 1e-12 {
-                    to_ruin / (to_win + to_ruin)
-                } else if ratio > 1.0 {
+                if log_ratio.abs() < 1e-12 {
+                    (to_ruin / (to_win + to_ruin)).ln()
+                } else if log_ratio > 0.0 {
                     // (1 − rᵇ)/(1 − rᵃ⁺ᵇ) with both sides divided by rᵃ⁺ᵇ, which would overflow.
-                    (ratio.powf(-to_win) - ratio.powf(-to_win - to_ruin)) / (1.0 - ratio.powf(-to_win - to_ruin))
+                    let lost = (-to_ruin * log_ratio).exp_m1() / (-(to_win + to_ruin) * log_ratio).exp_m1();
+                    -to_win * log_ratio + lost.ln()
                 } else {
-                    (1.0 - ratio.powf(to_ruin)) / (1.0 - ratio.powf(to_win + to_ruin))
+                    ((to_ruin * log_ratio).exp_m1() / ((to_win + to_ruin) * log_ratio).exp_m1()).ln()
                 }
             }
         }
     }
+}
+
+/// The sum of terms, given by their logarithms, that rise to one peak and then fall at least geometrically.
+fn falling_tail(terms: impl Iterator<Item = (u32, f64)>) -> f64 {
+    let (mut sum, mut last) = (0.0, f64::NEG_INFINITY);
+    for (_, log_term) in terms {
+        let term = log_term.exp();
+        sum += term;
+        if log_term < last && term <= sum * f64::EPSILON {
+            break;
+        }
+        last = log_term;
+    }
+    sum
 }
 
 /// How many blocks the network finds on average until an attacker who mines in secret, and starts over whenever the others
@@ -92,16 +112,26 @@ pub fn nakamoto(share: f64, confirmations: u32) -> f64 {
     }
     let z = confirmations;
     let lambda = f64::from(z) * q / p;
-    let mut success = 1.0;
-    // In logarithms: e^−λ underflows for the waits that shares near one half need.
-    let mut log_poisson = -lambda;
-    for blocks in 0..=z {
-        if blocks > 0 {
-            log_poisson += (lambda / f64::from(blocks)).ln();
-        }
-        success -= log_poisson.exp() * (1.0 - (q / p).powf(f64::from(z - blocks)));
+    if z == 0 {
+        return 1.0;
     }
-    success.clamp(0.0, 1.0)
+    // The small terms are summed, not what is left of 1, which would be rounding noise.
+    let log_ratio = (q / p).ln();
+    let behind = poisson(lambda).take(z as usize + 1);
+    let behind: f64 = behind.map(|(blocks, log_p)| (log_p + f64::from(z - blocks) * log_ratio).exp()).sum();
+    (behind + falling_tail(poisson(lambda).skip(z as usize + 1))).clamp(0.0, 1.0)
+}
+
+/// The logarithms of the Poisson probabilities of 0, 1, … events; e^−λ itself underflows for the waits that shares near one
+/// half need.
+fn poisson(lambda: f64) -> impl Iterator<Item = (u32, f64)> {
+    let mut log_probability = -lambda;
+    (0..).map(move |events| {
+        if events > 0 {
+            log_probability += (lambda / f64::from(events)).ln();
+        }
+        (events, log_probability)
+    })
 }
 
 /// The fewest confirmations for which `formula` (falling in its argument) is below `risk`; `None` when
@@ -126,20 +156,7 @@ pub fn confirmations_needed(risk: f64, formula: impl Fn(u32) -> f64) -> Option<u
     Some(enough)
 }
 
-/// Revenue share of a selfish miner with hash share `alpha` when a fraction `gamma` of the honest miners works on his
-/// branch in a tie (Eyal and Sirer, *Majority is not enough*, 2014, equation 8).
-pub fn selfish_revenue(alpha: f64, gamma: f64) -> f64 {
-    let honest = 1.0 - alpha;
-    let gained = alpha * honest * honest * (4.0 * alpha + gamma * (1.0 - 2.0 * alpha)) - alpha.powi(3);
-    gained / (1.0 - alpha * (1.0 + (2.0 - alpha) * alpha))
-}
-
-/// The share above which selfish mining earns more than its share (Eyal and Sirer, equation 9).
-pub fn selfish_threshold(gamma: f64) -> f64 {
-    (1.0 - gamma) / (3.0 - 2.0 * gamma)
-}
-
-/// How many blocks the attacker finds before the others find `z`, and the probability of each, from 0 blocks on.
+/// How many blocks the attacker finds before the others find `z`, and the logarithm of each probability, from 0 blocks on.
 fn found_while_waiting(share: f64, z: u32) -> impl Iterator<Item = (u32, f64)> {
     let (q, p) = (share, 1.0 - share);
     // In logarithms: pᶻ alone underflows for the waits that shares near one half need.
@@ -148,7 +165,7 @@ fn found_while_waiting(share: f64, z: u32) -> impl Iterator<Item = (u32, f64)> {
         if blocks > 0 {
             log_probability += (f64::from(blocks + z - 1) / f64::from(blocks) * q).ln();
         }
-        (blocks, log_probability.exp())
+        (blocks, log_probability)
     })
 }
 
@@ -200,6 +217,24 @@ mod tests {
             close(ours(share, z, 0), expected, 5e-5);
             close(ours(share, z, 1), rosenfeld(share, z), 1e-12);
             assert!(ours(share, z, 0) < rosenfeld(share, z));
+        }
+    }
+
+    /// Reference values by the log-gamma function in another language, summed over the positive terms.
+    #[test]
+    fn tiny_odds_are_not_rounding_noise() {
+        for (found, expected) in [
+            (ours(0.02, 100, 0), 6.308716e-114),
+            (rosenfeld(0.02, 100), 1.585019e-112),
+            (nakamoto(0.02, 100), 1.760564e-127),
+            (ours(0.49, 100000, 0), 3.639966e-19),
+            (rosenfeld(0.49, 100000), 3.714269e-19),
+            (nakamoto(0.49, 100000), 2.701184e-35),
+            (ours(0.1, 50, 0), 1.280330e-24),
+            (rosenfeld(0.1, 50), 6.464364e-24),
+            (nakamoto(0.1, 50), 2.117177e-29),
+        ] {
+            assert!((found / expected - 1.0).abs() < 1e-6, "found {found:e}, expected {expected:e}");
         }
     }
 
@@ -283,23 +318,5 @@ mod tests {
         let needed = confirmations_needed(0.001, |z| ours(0.49, z, 0)).expect("a minority can be outwaited");
         assert!((10_000..30_000).contains(&needed), "{needed}");
         assert!(nakamoto(0.49, needed) > 0.0);
-    }
-
-    #[test]
-    fn selfish_mining_is_the_papers_table() {
-        for (alpha, revenue) in [
-            (0.25, [0.195122, 0.25, 0.304878]),
-            (0.3, [0.273126, 0.326874, 0.380622]),
-            (1.0 / 3.0, [0.333333, 0.384615, 0.435897]),
-            (0.4, [0.483721, 0.525581, 0.567442]),
-            (0.45, [0.651773, 0.680598, 0.709423]),
-        ] {
-            for (gamma, expected) in [0.0, 0.5, 1.0].into_iter().zip(revenue) {
-                close(selfish_revenue(alpha, gamma), expected, 5e-7);
-            }
-        }
-        close(selfish_threshold(0.0), 1.0 / 3.0, 1e-15);
-        close(selfish_threshold(0.5), 0.25, 1e-15);
-        close(selfish_threshold(1.0), 0.0, 1e-15);
     }
 }

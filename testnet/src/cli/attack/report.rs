@@ -1,0 +1,243 @@
+//! Simulated and repeated attacks, played and printed: the measured value with its interval, beside theory.
+
+use super::AttackArgs;
+use crate::clock::Stopwatch;
+use crate::lab::attack::Attack;
+use crate::lab::live::campaign::Campaign;
+use crate::lab::sim::double_spend::{DoubleSpendExperiment, tally};
+use crate::lab::sim::revenue::RevenueExperiment;
+use crate::lab::sim::suppression::SuppressionExperiment;
+use crate::lab::strategy::policy;
+use crate::lab::theory::double_spend::{nakamoto, rosenfeld};
+use crate::lab::theory::estimate::{Comparison, Proportion};
+use crate::lab::theory::revenue::{self, LENGTH_MAX, Process};
+use crate::lab::theory::suppression::Suppression;
+use crate::output::line;
+use anyhow::Result;
+use serde_json::{Map, Value, json};
+
+/// Plays double spends in the simulator.
+pub fn double_spend(args: &AttackArgs, json: bool) -> Result<()> {
+    let played = DoubleSpendExperiment::new(args.share(), args.plan())?;
+    let stopwatch = Stopwatch::start();
+    let tally = tally(&played, &args.experiment(played.name()), args.runs(), args.seed(), args.threads())?;
+    let seconds = stopwatch.seconds();
+    let (plan, proportion, matching) = (args.plan(), tally.proportion, played.race().success());
+    if json {
+        line(json!({
+            "attack": args.name.as_str(),
+            "share": args.share(),
+            "confirmations": plan.confirmations,
+            "premine": plan.premine,
+            "give_up": plan.give_up,
+            "seed": args.seed(),
+            "runs": proportion.runs,
+            "successes": proportion.successes,
+            "rate": proportion.rate(),
+            "interval95": proportion.interval95(),
+            "matching": matching,
+            "z": proportion.z(matching),
+            "rosenfeld": rosenfeld(args.share(), plan.confirmations),
+            "nakamoto": nakamoto(args.share(), plan.confirmations),
+            "trace_hash": tally.trace_hash,
+            "seconds": seconds,
+        }));
+        return Ok(());
+    }
+    line(format_args!(
+        "{} double spends with {:.1} % of the hash rate against {} confirmation(s), {} block(s) in advance, giving up {} behind",
+        proportion.runs,
+        100.0 * args.share(),
+        plan.confirmations,
+        plan.premine,
+        plan.give_up.unwrap_or_default()
+    ));
+    print_rate(&proportion, matching, "a tie wins nothing, and the attacker gives up");
+    print_textbooks(args);
+    line(format_args!("  trace hash          {}", tally.trace_hash));
+    print_speed(seconds, f64::from(proportion.runs), "runs", args.threads());
+    Ok(())
+}
+
+/// Plays a censor, or a miner of empty blocks, in the simulator.
+pub fn suppression(args: &AttackArgs, json: bool) -> Result<()> {
+    let race = Suppression { share: args.share(), confirmations: args.confirmations(), blocks: args.blocks() };
+    let played = SuppressionExperiment::new(race, args.name == Attack::Halt)?;
+    let stopwatch = Stopwatch::start();
+    let proportion = played.play(&args.experiment(played.name()), args.runs(), args.seed(), args.threads())?;
+    let (seconds, matching) = (stopwatch.seconds(), race.success());
+    if json {
+        line(json!({
+            "attack": args.name.as_str(),
+            "share": race.share,
+            "confirmations": race.confirmations,
+            "blocks": race.blocks,
+            "seed": args.seed(),
+            "runs": proportion.runs,
+            "successes": proportion.successes,
+            "rate": proportion.rate(),
+            "interval95": proportion.interval95(),
+            "matching": matching,
+            "z": proportion.z(matching),
+            "seconds": seconds,
+        }));
+        return Ok(());
+    }
+    line(format_args!(
+        "{} times {} with {:.1} % of the hash rate: has the payment been kept below {} confirmation(s) for {} blocks?",
+        proportion.runs,
+        args.name.as_str(),
+        100.0 * race.share,
+        race.confirmations,
+        race.blocks
+    ));
+    print_rate(&proportion, matching, "every state of the race, block by block");
+    print_speed(seconds, f64::from(proportion.runs), "runs", args.threads());
+    Ok(())
+}
+
+/// What theory says of a strategy that keeps blocks back: its own value first.
+fn theories(args: &AttackArgs) -> Vec<(&'static str, f64)> {
+    let (share, gamma, name) = (args.share(), args.gamma.unwrap_or(0.0), args.name.as_str());
+    let process = Process { share, gamma, length_max: LENGTH_MAX };
+    let own = match args.name {
+        Attack::Lazy => revenue::lazy(share),
+        _ if share >= 0.5 => 1.0,
+        Attack::Selfish => revenue::selfish(share, gamma),
+        // A longer process, since a policy's value costs little.
+        _ => policy(name, share, gamma).map_or(share, |policy| {
+            Process { length_max: if args.name == Attack::OptimalSelfish { LENGTH_MAX } else { 120 }, ..process }
+                .revenue(policy.as_ref())
+        }),
+    };
+    let mut theories = vec![(name, own), ("honest", share)];
+    if args.name != Attack::Selfish {
+        theories.push(("selfish", revenue::selfish(share, gamma)));
+    }
+    if args.name != Attack::OptimalSelfish && share < 0.5 {
+        theories.push(("optimal-selfish", process.optimum().revenue));
+    }
+    theories
+}
+
+/// Plays a strategy that keeps blocks back in the simulator.
+pub fn revenue(args: &AttackArgs, json: bool) -> Result<()> {
+    let gamma = args.gamma.unwrap_or(0.0);
+    let played = RevenueExperiment { strategy: args.name.as_str().into(), share: args.share(), gamma };
+    let stopwatch = Stopwatch::start();
+    let result = played.play(&args.experiment(played.name()), args.runs(), args.seed(), args.threads())?;
+    let seconds = stopwatch.seconds();
+    let theories = theories(args);
+    let estimate = result.estimate;
+    let z = theories.first().and_then(|(_, expected)| estimate.z(*expected));
+    let verdict = estimate.compared_with(args.share());
+    if json {
+        let theory: Map<String, Value> =
+            theories.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+        line(json!({
+            "attack": args.name.as_str(),
+            "share": args.share(),
+            "gamma": gamma,
+            "runs": args.runs(),
+            "cycles": result.cycles,
+            "endless_cycles": result.endless,
+            "blocks": result.blocks,
+            "revenue": estimate.value,
+            "interval95": estimate.interval95,
+            "theory": theory,
+            "z": z,
+            "verdict": verdict.to_string(),
+            "seed": args.seed(),
+            "seconds": seconds,
+        }));
+        return Ok(());
+    }
+    let [low, high] = estimate.interval95.map(|bound| 100.0 * bound);
+    line(format_args!(
+        "{} with {:.1} % of the hash rate, γ = {gamma}: {} cycles and {} blocks",
+        args.name.as_str(),
+        100.0 * args.share(),
+        result.cycles + result.endless,
+        result.blocks
+    ));
+    if result.endless > 0 {
+        line(format_args!("  {} of the cycles do not end: revenue is theirs in the long run", result.endless));
+    }
+    line(format_args!(
+        "  revenue             {:>8.3} %   95 % interval {low:.3} to {high:.3} %",
+        100.0 * estimate.value
+    ));
+    for (name, value) in &theories {
+        line(format_args!("  {name:<19} {:>8.3} %   in theory", 100.0 * value));
+    }
+    if let Some(z) = z {
+        line(format_args!("  z                   {z:>8.2}     standard errors between measured and theory"));
+    }
+    line(match verdict {
+        Comparison::Above => "It earns more than honest mining.".to_owned(),
+        Comparison::Below => "It earns less than honest mining.".to_owned(),
+        Comparison::CannotTell => "More runs are needed to tell it from honest mining.".to_owned(),
+    });
+    print_speed(seconds, result.blocks as f64, "blocks", args.threads());
+    Ok(())
+}
+
+/// Prints what repeated live double spends came to.
+pub fn campaign(args: &AttackArgs, campaign: &Campaign, json: bool) -> Result<()> {
+    let (plan, proportion) = (args.plan(), campaign.proportion);
+    if json {
+        line(json!({
+            "attack": args.name.as_str(),
+            "share": args.share(),
+            "achieved_share": campaign.share_achieved,
+            "confirmations": plan.confirmations,
+            "premine": plan.premine,
+            "give_up": plan.give_up,
+            "runs": proportion.runs,
+            "successes": proportion.successes,
+            "rate": proportion.rate(),
+            "interval95": proportion.interval95(),
+            "matching": campaign.matching,
+            "z": proportion.z(campaign.matching),
+            "rosenfeld": rosenfeld(args.share(), plan.confirmations),
+            "nakamoto": nakamoto(args.share(), plan.confirmations),
+            "networks": campaign.networks,
+            "seconds": campaign.seconds,
+        }));
+        return Ok(());
+    }
+    line(format_args!(
+        "\n{} live double spends on {} network(s), {:.1} % of the hash rate asked and {:.1} % achieved",
+        proportion.runs,
+        campaign.networks,
+        100.0 * args.share(),
+        100.0 * campaign.share_achieved
+    ));
+    print_rate(&proportion, campaign.matching, "a tie wins nothing, and the attacker gives up");
+    print_textbooks(args);
+    line(format_args!("  {:.0} s", campaign.seconds));
+    Ok(())
+}
+
+fn print_rate(proportion: &Proportion, matching: f64, assumption: &str) {
+    let [low, high] = proportion.interval95().map(|bound| 100.0 * bound);
+    line(format_args!(
+        "  measured            {:>8.4} %   95 % interval {low:.4} to {high:.4} %",
+        100.0 * proportion.rate()
+    ));
+    line(format_args!("  matching formula    {:>8.4} %   {assumption}", 100.0 * matching));
+    match proportion.z(matching) {
+        Some(z) => line(format_args!("  z                   {z:>8.2}     standard deviations between the two")),
+        None => line("  z                   infinite     the formula says that this cannot happen"),
+    }
+}
+
+fn print_textbooks(args: &AttackArgs) {
+    let confirmations = args.confirmations();
+    line(format_args!("  Rosenfeld 2014      {:>8.4} %", 100.0 * rosenfeld(args.share(), confirmations)));
+    line(format_args!("  Nakamoto 2008       {:>8.4} %", 100.0 * nakamoto(args.share(), confirmations)));
+}
+
+fn print_speed(seconds: f64, done: f64, what: &str, threads: usize) {
+    line(format_args!("  {seconds:.2} s, {:.0} {what} a second on {threads} thread(s)", done / seconds));
+}

@@ -1,0 +1,111 @@
+//! The attacks by name: the vocabulary that the simulator, the live lab and the command line share.
+
+/// An attack that can be staged or simulated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attack {
+    /// Pay a shop, then replace the payment by a longer secret branch.
+    DoubleSpend,
+    /// Never confirm an address's payments.
+    Censor,
+    /// Mine empty blocks only and bury all others.
+    Halt,
+    /// Keep blocks secret to waste others' work.
+    Selfish,
+    /// The best way to keep blocks secret, as a solver finds it.
+    OptimalSelfish,
+    /// Selfish mining that never cashes a lead in.
+    LeadStubborn,
+    /// Selfish mining that keeps a block found in a tie.
+    EqualForkStubborn,
+    /// Selfish mining that goes on one block behind.
+    TrailStubborn,
+    /// Surround a node so that it sees only what the attacker shows it.
+    Eclipse,
+    /// Bend header times so that the target grows.
+    Timewarp,
+    /// Keep back the newest block only.
+    Lazy,
+}
+
+impl Attack {
+    /// All of them, in the order of the help.
+    pub const ALL: [Attack; 11] = [
+        Attack::DoubleSpend,
+        Attack::Censor,
+        Attack::Halt,
+        Attack::Selfish,
+        Attack::OptimalSelfish,
+        Attack::LeadStubborn,
+        Attack::EqualForkStubborn,
+        Attack::TrailStubborn,
+        Attack::Eclipse,
+        Attack::Timewarp,
+        Attack::Lazy,
+    ];
+
+    /// Its name; a strategy of the same name plays it, but for the eclipse.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Attack::DoubleSpend => "double-spend",
+            Attack::Censor => "censor",
+            Attack::Halt => "halt",
+            Attack::Selfish => "selfish",
+            Attack::OptimalSelfish => "optimal-selfish",
+            Attack::LeadStubborn => "lead-stubborn",
+            Attack::EqualForkStubborn => "equal-fork-stubborn",
+            Attack::TrailStubborn => "trail-stubborn",
+            Attack::Eclipse => "eclipse",
+            Attack::Timewarp => "timewarp",
+            Attack::Lazy => "lazy",
+        }
+    }
+
+    /// What it does, in a line.
+    pub fn summary(self) -> &'static str {
+        match self {
+            Attack::DoubleSpend => "Pay a shop, then replace the payment by a longer secret branch",
+            Attack::Censor => "Never confirm an address's payments, in either direction",
+            Attack::Halt => "Mine empty blocks only and bury all others",
+            Attack::Selfish => "Keep blocks secret to waste others' work (Eyal and Sirer)",
+            Attack::OptimalSelfish => "The best way to keep blocks secret (Sapirshtein and others)",
+            Attack::LeadStubborn => "Selfish mining that never cashes a lead in (Nayak and others)",
+            Attack::EqualForkStubborn => "Selfish mining that keeps a block found in a tie (Nayak and others)",
+            Attack::TrailStubborn => "Selfish mining that goes on one block behind (Nayak and others)",
+            Attack::Eclipse => "Surround a node so that it sees only what the attacker shows it",
+            Attack::Timewarp => "Bend header times so that the target grows (on a chain without BIP94)",
+            Attack::Lazy => "Keep back the newest block only: the worked example of docs/strategies.md",
+        }
+    }
+
+    /// Whether it keeps blocks back to earn more than its share.
+    pub fn is_for_revenue(self) -> bool {
+        matches!(
+            self,
+            Attack::Selfish
+                | Attack::OptimalSelfish
+                | Attack::LeadStubborn
+                | Attack::EqualForkStubborn
+                | Attack::TrailStubborn
+                | Attack::Lazy
+        )
+    }
+
+    /// Whether it keeps payments out of the chain.
+    pub fn is_suppression(self) -> bool {
+        matches!(self, Attack::Censor | Attack::Halt)
+    }
+
+    /// The share of the hash rate that shows it best.
+    pub fn usual_share(self) -> f64 {
+        match self {
+            Attack::DoubleSpend | Attack::Censor | Attack::Halt | Attack::Timewarp => 0.6,
+            Attack::Eclipse => 0.3,
+            _ => 0.4,
+        }
+    }
+
+    /// Confirmations at which a payment counts, unless asked otherwise.
+    pub fn usual_confirmations(self) -> u32 {
+        if self.is_suppression() { 6 } else { 2 }
+    }
+}

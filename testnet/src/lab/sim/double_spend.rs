@@ -1,0 +1,109 @@
+//! Double spends in the simulator, over and over, beside the formula that should hold.
+//!
+//! Each run is a network of its own, from genesis, drawn from its own seed, so that the result does not depend on how many
+//! threads share the work. What is reported is read from the honest node's chain.
+
+use super::random::derive_seed;
+use super::two_nodes::{FundedChain, Players, TwoNodes};
+use crate::lab::strategy::Command;
+use crate::lab::strategy::double_spend::{DoubleSpend, Plan};
+use crate::lab::theory::double_spend::Race;
+use crate::lab::theory::estimate::Proportion;
+use chain_spec::rules::transaction::check_transaction;
+use chain_spec::{CheckedTransaction, Script, Transaction, Txid};
+use node::core::store::StoreError;
+use sha2::{Digest as _, Sha256};
+use std::sync::Arc;
+
+/// A double spend, ready to be played many times.
+pub struct DoubleSpendExperiment {
+    chain: FundedChain,
+    share: f64,
+    plan: Plan,
+    paid: Arc<Transaction>,
+    paid_txid: Txid,
+    conflicting: Arc<CheckedTransaction>,
+}
+
+/// How one run went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DoubleSpendRun {
+    /// The shop's payment is gone from the honest node's chain, and the conflicting one is in it.
+    pub succeeded: bool,
+    /// Blocks found in all.
+    pub blocks: u32,
+    /// The simulation's trace.
+    pub trace_hash: [u8; 32],
+}
+
+impl DoubleSpendExperiment {
+    /// An attacker with `share` of the hash rate (in (0, 1)) and a plan.
+    pub fn new(share: f64, plan: Plan) -> anyhow::Result<DoubleSpendExperiment> {
+        let chain = FundedChain::new()?;
+        let payment = |to: u8| chain.spend(&Script::pay_to_public_key_hash(&[to; 20]));
+        let (paid, conflicting) = (payment(1)?, Arc::new(check_transaction(payment(2)?)?));
+        Ok(DoubleSpendExperiment { paid_txid: paid.txid(), paid, conflicting, chain, share, plan })
+    }
+
+    /// The formula that matches what is played.
+    pub fn race(&self) -> Race {
+        Race {
+            share: self.share,
+            confirmations: self.plan.confirmations,
+            premine: self.plan.premine,
+            give_up: self.plan.give_up,
+        }
+    }
+
+    /// What is played, for the seeds of its runs.
+    pub fn name(&self) -> String {
+        format!("double-spend share={:?} plan={:?}", self.share, self.plan)
+    }
+
+    /// Plays it once.
+    pub fn run(&self, seed: u64) -> Result<DoubleSpendRun, StoreError> {
+        let trusted = [self.paid_txid, self.conflicting.txid()];
+        let players = Players { spec: &self.chain.spec, share: self.share, gamma: 0.0, trusted: &trusted, seed };
+        let mut nodes = TwoNodes::new(&players, Box::new(DoubleSpend::new(self.plan)))?;
+        let (paid, conflicting) = (Arc::clone(&self.paid), Arc::clone(&self.conflicting));
+        nodes.command(Command::Pay { paid, conflicting })?;
+        while nodes.ended().is_none() && nodes.simulation.step()?.is_some() {}
+        nodes.settle()?;
+        let is_gone = nodes.confirmed_at(self.paid_txid)?.is_none();
+        Ok(DoubleSpendRun {
+            succeeded: is_gone && nodes.confirmed_at(self.conflicting.txid())?.is_some(),
+            blocks: nodes.simulation.statistics().blocks() as u32,
+            trace_hash: nodes.simulation.trace_hash(),
+        })
+    }
+}
+
+/// What many runs came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tally {
+    /// Runs and successes.
+    pub proportion: Proportion,
+    /// Over the runs' traces, in the order of their seeds.
+    pub trace_hash: String,
+}
+
+/// Plays it `runs` times on `threads` threads, with seeds derived from `seed` and `experiment`. The result does not depend on
+/// the threads.
+pub fn tally(
+    double_spend: &DoubleSpendExperiment,
+    experiment: &str,
+    runs: u32,
+    seed: u64,
+    threads: usize,
+) -> anyhow::Result<Tally> {
+    use rayon::prelude::*;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+    let played: Vec<DoubleSpendRun> = pool.install(|| {
+        let run = |run| double_spend.run(derive_seed(seed, experiment, u64::from(run)));
+        (0..runs).into_par_iter().map(run).collect::<Result<_, StoreError>>()
+    })?;
+    let mut trace = Sha256::new();
+    played.iter().for_each(|run| trace.update(run.trace_hash));
+    let successes = played.iter().filter(|run| run.succeeded).count() as u32;
+    Ok(Tally { proportion: Proportion { runs, successes }, trace_hash: hex::encode(trace.finalize()) })
+}

@@ -1,0 +1,127 @@
+//! A large honest network on virtual time, and what it says of forks and propagation.
+
+use super::links::LinkModel;
+use super::simulation::{Churn, Setup, Simulation, simulated_chain};
+use crate::lab::theory::estimate::Estimate;
+use crate::plan::topology::Topology;
+use anyhow::Context as _;
+use chain_spec::ChainSpec;
+use std::sync::Arc;
+
+/// After the last block, everybody has this long to hear of it, virtual microseconds (and a hundred link delays).
+const SETTLE_US: u64 = 600_000_000;
+
+/// What is simulated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NetworkExperiment {
+    /// Nodes, each with the same share of the hash rate.
+    pub nodes: usize,
+    /// Blocks to find.
+    pub blocks: usize,
+    /// Draws everything.
+    pub seed: u64,
+    /// Who is connected to whom.
+    pub topology: Topology,
+    /// Mean seconds between blocks.
+    pub spacing_s: u32,
+    /// What links are like.
+    pub links: LinkModel,
+    /// Cut the network in two from one number of found blocks to another.
+    pub partition: Option<(usize, usize)>,
+    /// The part of the nodes that is away at any moment, in (0, 1).
+    pub churn: Option<f64>,
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NetworkOutcome {
+    /// Over every input and every choice of every core.
+    pub trace_hash: String,
+    /// The part of all heights at which more than one block was found.
+    pub fork_rate: f64,
+    /// The part of all blocks that did not stay in the chain.
+    pub stale_rate: f64,
+    /// Milliseconds until half, nine tenths, and 99 of 100 receipts of blocks by nodes had happened.
+    pub propagation_ms: [f64; 3],
+    /// Mean milliseconds from finding to receipt.
+    pub propagation_mean_ms: Estimate,
+    /// Events carried out.
+    pub events: u64,
+    /// Nodes that end on another tip than the first: a race still open at the end.
+    pub elsewhere: usize,
+    /// Nodes that end with less work than the best: they did not catch up.
+    pub behind: usize,
+    /// The deepest reorganisation of any node, blocks.
+    pub reorganisation_max: u32,
+    /// Height of the first node's tip.
+    pub height: u32,
+    /// Seconds of virtual time until the last block.
+    pub virtual_s: f64,
+}
+
+impl NetworkExperiment {
+    /// Runs it once.
+    pub fn run(&self) -> anyhow::Result<NetworkOutcome> {
+        let chain = ChainSpec::builtin("local").context("the local chain is built in")?;
+        let topology = match self.topology {
+            Topology::RandomK { k, .. } => Topology::RandomK { k, seed: self.seed },
+            shape => shape,
+        };
+        let setup = Setup {
+            spec: Arc::new(simulated_chain(chain, self.spacing_s)),
+            shares: vec![1.0; self.nodes],
+            edges: topology.edges(self.nodes),
+            links: self.links,
+            churn: self.churn.map(|away| Churn { away, mean_s: f64::from(self.spacing_s) }),
+            seed: self.seed,
+        };
+        let edges = setup.edges.clone();
+        let half = self.nodes / 2;
+        let across = || edges.iter().copied().filter(|(a, b)| (*a < half) != (*b < half));
+        let mut simulation = Simulation::new(setup)?;
+        let mut is_cut = false;
+        while simulation.statistics().blocks() < self.blocks && simulation.step()?.is_some() {
+            let blocks = simulation.statistics().blocks();
+            let is_span = self.partition.is_some_and(|(from, to)| (from..to).contains(&blocks));
+            if is_cut != is_span {
+                is_cut = is_span;
+                across().try_for_each(|(a, b)| simulation.set_link(a, b, !is_cut))?;
+            }
+        }
+        if is_cut {
+            across().try_for_each(|(a, b)| simulation.set_link(a, b, true))?;
+        }
+        let virtual_s = simulation.now_us() as f64 / 1e6;
+        simulation.set_mining(false);
+        if self.churn.is_some() {
+            simulation.end_churn()?;
+        }
+        let settled_us = simulation.now_us() + SETTLE_US + (100.0 * self.links.delay_ms * 1e3) as u64;
+        while simulation.now_us() < settled_us && simulation.step()?.is_some() {}
+        Ok(outcome(&simulation, self.nodes, virtual_s))
+    }
+}
+
+fn outcome(simulation: &Simulation, nodes: usize, virtual_s: f64) -> NetworkOutcome {
+    let statistics = simulation.statistics();
+    let tip = simulation.core(0).tip();
+    let works: Vec<_> = (0..nodes).map(|node| simulation.core(node).tip().work).collect();
+    let most = works.iter().max().copied().unwrap_or(tip.work);
+    let propagation = statistics.propagation_ms(&[0.5, 0.9, 0.99]);
+    NetworkOutcome {
+        trace_hash: hex::encode(simulation.trace_hash()),
+        fork_rate: statistics.fork_rate(),
+        stale_rate: statistics.stale_rate(&tip.hash),
+        propagation_ms: [propagation[0], propagation[1], propagation[2]],
+        propagation_mean_ms: statistics.propagation_mean_ms(),
+        events: statistics.events,
+        elsewhere: (0..nodes).filter(|node| simulation.core(*node).tip().hash != tip.hash).count(),
+        behind: works.into_iter().filter(|work| *work < most).count(),
+        reorganisation_max: statistics.reorganisation_max,
+        height: tip.height,
+        virtual_s,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,77 @@
+//! Censor and halt in the simulator: whether a payment is kept out of the chain, beside the formula that should hold.
+
+use super::random::derive_seed;
+use super::simulation::Step;
+use super::two_nodes::{FundedChain, HONEST, Players, TwoNodes};
+use crate::lab::strategy::Strategy;
+use crate::lab::strategy::censor::Censor;
+use crate::lab::strategy::halt::Halt;
+use crate::lab::theory::estimate::Proportion;
+use crate::lab::theory::suppression::Suppression;
+use chain_spec::{Script, Transaction};
+use std::sync::Arc;
+
+/// A payment that somebody wants to keep out.
+pub struct SuppressionExperiment {
+    chain: FundedChain,
+    race: Suppression,
+    /// Empty blocks only, instead of blocks without this payment.
+    halts: bool,
+    payment: Arc<Transaction>,
+    target: Script,
+}
+
+impl SuppressionExperiment {
+    /// A censor of one address, or a miner of empty blocks if `halts`.
+    pub fn new(race: Suppression, halts: bool) -> anyhow::Result<SuppressionExperiment> {
+        let chain = FundedChain::new()?;
+        let target = Script::pay_to_public_key_hash(&[1; 20]);
+        Ok(SuppressionExperiment { payment: chain.spend(&target)?, chain, race, halts, target })
+    }
+
+    /// What is played, for the seeds of its runs.
+    pub fn name(&self) -> String {
+        format!("suppression halts={} {:?}", self.halts, self.race)
+    }
+
+    /// Plays it once; whether the payment was kept out.
+    fn run(&self, seed: u64) -> anyhow::Result<bool> {
+        let strategy: Box<dyn Strategy> =
+            if self.halts { Box::new(Halt) } else { Box::new(Censor::new(self.target.clone())) };
+        let txid = self.payment.txid();
+        let players = Players { spec: &self.chain.spec, share: self.race.share, gamma: 0.0, trusted: &[txid], seed };
+        let mut nodes = TwoNodes::new(&players, strategy)?;
+        let submitted = nodes.simulation.submit_transaction(HONEST, Arc::clone(&self.payment))?;
+        submitted.map_err(|rejected| anyhow::anyhow!("the payment was refused: {}", rejected.reason))?;
+        let mut found = 0;
+        loop {
+            match nodes.simulation.step()? {
+                None => return Ok(true),
+                Some(Step::Found { .. }) => found += 1,
+                Some(Step::Other) => {}
+            }
+            if !nodes.simulation.is_quiet() {
+                continue;
+            }
+            let height = nodes.simulation.core(HONEST).tip().height;
+            let confirmations = nodes.confirmed_at(txid)?.map_or(0, |at| height + 1 - at);
+            if confirmations >= self.race.confirmations {
+                return Ok(false);
+            }
+            if found >= self.race.blocks {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Plays it `runs` times on `threads` threads, with seeds derived from `seed` and `experiment`.
+    pub fn play(&self, experiment: &str, runs: u32, seed: u64, threads: usize) -> anyhow::Result<Proportion> {
+        use rayon::prelude::*;
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+        let kept_out: Vec<bool> = pool.install(|| {
+            let run = |run| self.run(derive_seed(seed, experiment, u64::from(run)));
+            (0..runs).into_par_iter().map(run).collect::<anyhow::Result<_>>()
+        })?;
+        Ok(Proportion { runs, successes: kept_out.into_iter().filter(|kept_out| *kept_out).count() as u32 })
+    }
+}

@@ -1,0 +1,157 @@
+//! The simulator's attacks against theory. Seeds are fixed, so the tests repeat themselves. `TESTOON_LAB_RUNS` multiplies the
+//! runs of each point.
+
+use super::double_spend::{DoubleSpendExperiment, Tally, tally};
+use super::revenue::{Revenue, RevenueExperiment};
+use super::suppression::SuppressionExperiment;
+use crate::lab::strategy::double_spend::Plan;
+use crate::lab::strategy::policy;
+use crate::lab::theory::revenue::{self as theory, LENGTH_MAX, Process};
+use crate::lab::theory::suppression::Suppression;
+
+fn times() -> u32 {
+    std::env::var("TESTOON_LAB_RUNS").ok().and_then(|text| text.parse().ok()).unwrap_or(1)
+}
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn double_spend(share: f64, confirmations: u32, premine: u32, give_up: u32) -> DoubleSpendExperiment {
+    let plan = Plan { confirmations, premine, give_up: Some(give_up), waits_for_goods: false };
+    DoubleSpendExperiment::new(share, plan).unwrap()
+}
+
+fn played(experiment: &DoubleSpendExperiment, runs: u32, seed: u64) -> Tally {
+    tally(experiment, &experiment.name(), runs, seed, threads()).unwrap()
+}
+
+/// χ² over the sweep at one seed: with runs that depend on each other over the points it would be far too large.
+#[test]
+fn double_spends_agree_with_the_formula_over_a_sweep() {
+    let points = [
+        (0.1, 1, 0, 10),
+        (0.1, 2, 1, 10),
+        (0.2, 2, 0, 10),
+        (0.3, 1, 0, 10),
+        (0.3, 2, 0, 10),
+        (0.3, 3, 0, 10),
+        (0.3, 3, 1, 10),
+        (0.3, 6, 0, 10),
+        (0.4, 2, 0, 5),
+        (0.4, 4, 0, 10),
+        (0.4, 6, 1, 10),
+        (0.5, 3, 0, 6),
+        (0.6, 2, 0, 6),
+    ];
+    let mut chi_squared = 0.0;
+    for (share, confirmations, premine, give_up) in points {
+        let experiment = double_spend(share, confirmations, premine, give_up);
+        let proportion = played(&experiment, 1_000 * times(), 1).proportion;
+        let z = proportion.z(experiment.race().success()).unwrap();
+        assert!(z.abs() < 4.0, "{}: {:.4}, z {z:.2}", experiment.name(), proportion.rate());
+        chi_squared += z * z;
+    }
+    // The 1 and 99.9 % quantiles of χ² on 13.
+    assert!((4.1..34.6).contains(&chi_squared), "{chi_squared:.1}");
+}
+
+/// An advance ends the wait, and what follows is the formula's.
+#[test]
+fn advances_help_as_much_as_the_formula_says() {
+    for (share, confirmations, premine, give_up) in [(0.3, 3, 2, 8), (0.4, 4, 3, 6), (0.2, 6, 2, 8)] {
+        let experiment = double_spend(share, confirmations, premine, give_up);
+        let z = played(&experiment, 1_000, 11).proportion.z(experiment.race().success()).unwrap();
+        assert!(z.abs() < 4.0, "{}: z {z:.2}", experiment.name());
+    }
+    // Three blocks in advance outlast one confirmation.
+    assert_eq!(played(&double_spend(0.3, 1, 3, 5), 40, 1).proportion.successes, 40);
+}
+
+#[test]
+fn threads_do_not_change_a_result_and_parameters_change_its_seeds() {
+    let experiment = double_spend(0.3, 2, 0, 6);
+    let tally = |seed, threads| tally(&experiment, &experiment.name(), 60, seed, threads).unwrap();
+    assert_eq!(tally(5, 1), tally(5, 3));
+    assert_ne!(tally(5, 1).trace_hash, tally(6, 1).trace_hash);
+    // Neighbouring confirmations at one seed share no luck: their traces part at the first block.
+    let other = double_spend(0.3, 3, 0, 6);
+    assert_ne!(played(&other, 1, 5).trace_hash, played(&double_spend(0.3, 2, 0, 6), 1, 5).trace_hash);
+    assert_ne!(experiment.name(), other.name());
+}
+
+fn revenue(strategy: &str, share: f64, gamma: f64, cycles: u32) -> Revenue {
+    let experiment = RevenueExperiment { strategy: strategy.into(), share, gamma };
+    experiment.play(&experiment.name(), cycles * times(), 3, threads()).unwrap()
+}
+
+/// Each cell within four standard errors, and all of them together as chance allows.
+fn agree(cells: &[(f64, f64, f64)]) {
+    let chi_squared: f64 = cells.iter().map(|(_, _, z)| z * z).sum();
+    for (share, gamma, z) in cells {
+        assert!(z.abs() < 4.0, "share {share}, γ {gamma}: z {z:.2}");
+    }
+    let n = cells.len() as f64;
+    assert!(chi_squared < n + 4.0 * (2.0 * n).sqrt(), "{chi_squared:.1} on {n}");
+}
+
+#[test]
+fn selfish_mining_earns_what_the_paper_says_for_every_share_and_gamma() {
+    let mut cells = Vec::new();
+    for share in [0.1, 0.2, 0.3, 0.4, 0.45] {
+        for gamma in [0.0, 0.5, 1.0] {
+            let z = revenue("selfish", share, gamma, 2_000).estimate.z(theory::selfish(share, gamma)).unwrap();
+            cells.push((share, gamma, z));
+        }
+    }
+    agree(&cells);
+}
+
+#[test]
+fn a_majority_earns_everything() {
+    for share in [0.5, 0.6, 0.75] {
+        let revenue = revenue("selfish", share, 0.0, 640);
+        assert!(revenue.endless > 0, "share {share}: {revenue:?}");
+        assert_eq!((revenue.estimate.value, revenue.estimate.z(1.0)), (1.0, Some(0.0)), "share {share}");
+    }
+}
+
+/// The live strategy files against the process they stand for.
+#[test]
+fn stubborn_and_optimal_mining_earn_what_their_process_says() {
+    let mut cells = Vec::new();
+    for (name, share, gamma) in [
+        ("lead-stubborn", 0.35, 0.5),
+        ("lead-stubborn", 0.4, 0.9),
+        ("equal-fork-stubborn", 0.35, 0.5),
+        ("trail-stubborn", 0.35, 0.3),
+        ("trail-stubborn", 0.4, 0.0),
+        ("optimal-selfish", 0.35, 0.5),
+        ("optimal-selfish", 0.4, 0.0),
+    ] {
+        let length_max = if name == "optimal-selfish" { LENGTH_MAX } else { 80 };
+        let process = Process { share, gamma, length_max };
+        let expected = process.revenue(policy(name, share, gamma).unwrap().as_ref());
+        cells.push((share, gamma, revenue(name, share, gamma, 2_000).estimate.z(expected).unwrap()));
+    }
+    agree(&cells);
+}
+
+#[test]
+fn the_documented_example_is_a_bad_idea() {
+    let cells: Vec<_> = [0.3, 0.45]
+        .map(|share| (share, 0.0, revenue("lazy", share, 0.0, 2_000).estimate.z(theory::lazy(share)).unwrap()))
+        .into();
+    agree(&cells);
+}
+
+#[test]
+fn keeping_payments_out_succeeds_as_often_as_the_formula_says() {
+    for (share, confirmations, blocks, halts) in [(0.35, 2, 8, false), (0.6, 6, 12, false), (0.6, 3, 12, true)] {
+        let race = Suppression { share, confirmations, blocks };
+        let experiment = SuppressionExperiment::new(race, halts).unwrap();
+        let proportion = experiment.play(&experiment.name(), 600 * times(), 7, threads()).unwrap();
+        let z = proportion.z(race.success()).unwrap();
+        assert!(z.abs() < 4.0, "{race:?}: {:.4}, formula {:.4}", proportion.rate(), race.success());
+    }
+}
