@@ -58,7 +58,7 @@ fn an_advance_out_of_reach_is_refused() {
 
 #[test]
 fn parameters_are_in_the_seed_unless_asked_otherwise() {
-    let name = |line: &str| args(line).experiment(format!("{line}"));
+    let name = |line: &str| args(line).experiment(line.to_owned());
     assert_ne!(name("double-spend --sim --confirmations 1"), name("double-spend --sim --confirmations 2"));
     let common = |z: u32| name(&format!("double-spend --sim --common-random-numbers --confirmations {z}"));
     assert_eq!(common(1), common(2));
