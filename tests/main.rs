@@ -12,6 +12,7 @@ mod bitcoin;
 mod crash;
 mod descriptors;
 mod hostile;
+mod launcher;
 mod network;
 mod payment;
 mod reorganisation;

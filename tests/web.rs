@@ -135,7 +135,7 @@ fn the_page_shows_both_branches_of_a_partition_and_how_one_is_left() {
         let state = page.state();
         tells(&state, "node0 leaves a block for a branch with more work").then_some(state)
     });
-    assert!(tells(&state, "the network is partitioned: node0 | the rest"), "{}", state["happenings"]);
+    assert!(tells(&state, "the network is partitioned: node0 | node1, node2"), "{}", state["happenings"]);
     assert_eq!(blocks_at(&state, base + 3), 2, "what lost is still shown");
 
     let tip = clients[0].tip();

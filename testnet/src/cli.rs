@@ -1,27 +1,34 @@
 //! The command line of `testoon`: what can be asked for (`Command`), and who does it.
 //!
-//! A new subcommand is a variant of `Command` and a line in `run_command`. With `--json`, the last line on standard output
-//! is one JSON value; people's text goes elsewhere or is left out.
+//! Only here does this crate know clap: what stands below takes plain values. A new subcommand is a variant of `Command` and a
+//! line in `run_command`. With `--json`, the last line on standard output is one JSON value, a failure's included; people's
+//! text goes elsewhere or is left out.
 
 pub mod attack;
 mod bench;
-mod network;
+mod net;
+mod nodes;
 mod odds;
+mod pay;
+mod report;
+mod shell;
+mod show;
 mod simulate;
 mod strategy_node;
 mod up;
+mod wait;
 
 use self::attack::AttackArgs;
 use self::odds::OddsArgs;
 use self::simulate::SimulateArgs;
 use crate::cluster::directory::Directory;
-use crate::error::{exit_code, one_line, usage};
-use crate::plan::units;
+use crate::error::{exit_code, is_usage, one_line, usage};
+use crate::output::line;
 use anyhow::Result;
-use chain_spec::Amount;
 use clap::builder::BoolishValueParser;
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use serde_json::json;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -54,26 +61,38 @@ enum Command {
     /// Show every node: peers, height, tip, mempool, hash share
     Status,
     /// Pay from one account to another, or to an address
-    Pay(network::PayArgs),
+    Pay(pay::PayArgs),
+    /// Pay an address or account from the account that has most
+    Faucet(pay::FaucetArgs),
     /// Show the accounts of the network and what they have
     Accounts,
     /// Show the nodes' logs
-    Logs(network::LogsArgs),
+    Logs(show::LogsArgs),
+    /// Print what happens, a line for each event, until Ctrl-C: blocks, reorganisations, nodes that come and go, partitions
+    Events,
+    /// Wait until all nodes have a height, one tip, a transaction or its confirmations
+    Wait(wait::WaitArgs),
     /// Show the network in a browser: its fork tree, nodes, blocks and mempools
-    Web(network::WebArgs),
+    Web(show::WebArgs),
     /// End the network: every process, port and lock
     Down,
     /// Add a node to the running network
-    Add(network::AddArgs),
+    Add(nodes::AddArgs),
+    /// Take a node out of the running network: its share goes to the others, its data is deleted
+    Remove(nodes::NodeArgs),
+    /// Change a node's share of the hash rate at once: `testoon share node0 20%`
+    Share(nodes::ShareArgs),
+    /// Make blocks at once: `testoon mine node0 10`
+    Mine(nodes::MineArgs),
     /// Start a node that is down
-    Start(network::NodeArgs),
+    Start(nodes::NodeArgs),
     /// Kill a node with SIGKILL, as a power cut would
-    Kill(network::NodeArgs),
+    Kill(nodes::NodeArgs),
     /// Call a node's JSON-RPC: `testoon rpc node0 getblockhash 1`
-    Rpc(network::RpcArgs),
+    Rpc(nodes::RpcArgs),
     /// Partition, slow down, show, keep and bring back the network
     #[command(subcommand)]
-    Net(network::NetCommand),
+    Net(net::NetCommand),
     /// Measure how fast this machine hashes, with every kernel of the miner
     Bench(bench::BenchArgs),
     /// Stage an attack on live nodes, or measure its odds in the simulator
@@ -82,6 +101,10 @@ enum Command {
     Odds(OddsArgs),
     /// Simulate a large network on virtual time
     Simulate(SimulateArgs),
+    /// Print a script that completes commands and flags: `testoon completions bash > …/completions/testoon`
+    Completions(shell::CompletionsArgs),
+    /// Print the manual page
+    Man,
     /// Run one node (see `testoon node --help`)
     #[command(disable_help_flag = true)]
     Node(PassedOn),
@@ -115,8 +138,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         _ => {}
     }
     let program = shown_name(arguments.first());
+    let mut json = wants_json(&arguments);
     let done = match Cli::try_parse_from(&arguments) {
-        Ok(cli) => run_command(cli, &program),
+        Ok(cli) => {
+            json = cli.common.json;
+            run_command(cli, &program)
+        }
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             // Help that cannot be printed has no reader.
             let _ = error.print();
@@ -131,31 +158,51 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", one_line(&error));
+            let message = one_line(&error);
+            eprintln!("error: {message}");
+            if json {
+                let code = if is_usage(&error) { 2 } else { 1 };
+                line(json!({ "error": message, "exit_code": code }));
+            }
             exit_code(&error)
         }
     }
+}
+
+/// Whether a command line that cannot be parsed asks for JSON.
+fn wants_json(arguments: &[OsString]) -> bool {
+    let by_variable =
+        std::env::var("TESTOON_JSON").is_ok_and(|value| ["1", "true", "yes", "on"].contains(&value.as_str()));
+    by_variable || arguments.iter().any(|argument| argument == "--json")
 }
 
 fn run_command(cli: Cli, program: &str) -> Result<()> {
     let common = &cli.common;
     match cli.command {
         Command::Up(arguments) => up::up(common, &arguments, program),
-        Command::Status => network::status(common),
-        Command::Pay(arguments) => network::pay(common, &arguments),
-        Command::Accounts => network::accounts(common),
-        Command::Logs(arguments) => network::logs(common, &arguments),
-        Command::Web(arguments) => network::web(common, &arguments),
-        Command::Down => network::down(common),
-        Command::Add(arguments) => network::add(common, &arguments),
-        Command::Start(arguments) => network::start(common, &arguments),
-        Command::Kill(arguments) => network::kill(common, &arguments),
-        Command::Rpc(arguments) => network::rpc(common, &arguments),
-        Command::Net(command) => network::net(common, &command),
+        Command::Status => nodes::status(common),
+        Command::Pay(arguments) => pay::pay(common, &arguments),
+        Command::Faucet(arguments) => pay::faucet(common, &arguments),
+        Command::Accounts => pay::accounts(common),
+        Command::Logs(arguments) => show::logs(common, &arguments),
+        Command::Events => show::events(common),
+        Command::Wait(arguments) => wait::run(common, &arguments),
+        Command::Web(arguments) => show::web(common, &arguments),
+        Command::Down => nodes::down(common),
+        Command::Add(arguments) => nodes::add(common, &arguments),
+        Command::Remove(arguments) => nodes::remove(common, &arguments),
+        Command::Share(arguments) => nodes::share(common, &arguments),
+        Command::Mine(arguments) => nodes::mine(common, &arguments),
+        Command::Start(arguments) => nodes::start(common, &arguments),
+        Command::Kill(arguments) => nodes::kill(common, &arguments),
+        Command::Rpc(arguments) => nodes::rpc(common, &arguments),
+        Command::Net(command) => net::run(common, &command),
         Command::Bench(arguments) => bench::run(arguments, common.json),
         Command::Attack(arguments) => attack::run(&arguments, common),
         Command::Odds(arguments) => odds::run(&arguments, common.json),
         Command::Simulate(arguments) => simulate::run(&arguments, common.json),
+        Command::Completions(arguments) => shell::completions(&arguments, Cli::command()),
+        Command::Man => shell::man(Cli::command()),
         // `run` has passed these on unless a flag of ours came first.
         Command::Node(_) | Command::Wallet(_) => {
             Err(usage("write `node` or `wallet` directly after `testoon`, and their flags behind"))
@@ -188,19 +235,9 @@ fn command_line_error(error: &clap::Error) -> String {
     format!("{}; see --help", text.strip_prefix("error: ").unwrap_or(&text))
 }
 
-fn amount(text: &str) -> Result<Amount, String> {
-    crate::cluster::payment::parse_amount(text)
-}
-
-/// A share for the command line.
-fn share(text: &str) -> Result<f64, String> {
-    units::fraction(text)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_command_line_is_consistent_and_every_flag_has_help() {

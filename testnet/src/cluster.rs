@@ -2,12 +2,15 @@
 //!
 //! [`Cluster`] carries out a [`Plan`] in a [`Directory`]. `up` keeps one while it shows the network; every other command opens one
 //! from the state file, does its work under the network's lock and lets go. [`start`] spawns nodes and waits for them,
-//! [`connect`] joins them up and sets link conditions, [`stop`] ends them.
+//! [`connect`] joins them up and sets link conditions, [`mining`] tells their miners what to do, [`stop`] ends them;
+//! [`links`], [`snapshot`] and [`payment`] are what commands do with a whole network. Below it stand [`directory`], [`process`],
+//! [`state`] and [`accounts`], which know nothing of a cluster.
 
 pub mod accounts;
 pub mod connect;
 pub mod directory;
 pub mod links;
+pub mod mining;
 pub mod payment;
 pub mod process;
 pub mod snapshot;
@@ -16,12 +19,14 @@ pub mod state;
 pub mod stop;
 
 use crate::chain;
+use crate::error::usage;
 use crate::plan::{NodePlan, Plan};
 use anyhow::{Context as _, Result, anyhow, bail};
 use chain_spec::ChainSpec;
 use directory::{Directory, LauncherLock};
 use process::ProcessId;
 use state::{NetworkState, NodeRecord};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Child;
 use std::sync::Arc;
@@ -74,10 +79,7 @@ impl Cluster {
             }
         }
         let mut cluster = Cluster::assemble(directory, state, spec)?;
-        let accounts = accounts::prepare(&cluster.directory, &cluster.spec, &cluster.state.plan)?;
-        for (node, address) in accounts {
-            cluster.state.nodes.entry(node).or_default().payout = Some(address);
-        }
+        cluster.prepare_accounts()?;
         Ok(cluster)
     }
 
@@ -87,6 +89,12 @@ impl Cluster {
         let Some(state) = state else {
             bail!("no network in {}; start one with `testoon up{}`", directory.path().display(), directory.flag());
         };
+        for (name, pid) in &state.strangers {
+            eprintln!(
+                "warning: process {pid}, recorded as {name} in {}, is not a node of this network; it is left alone",
+                directory.state().display()
+            );
+        }
         let spec = chain::load(&state.chain, directory.path())?;
         Cluster::assemble(directory, state, spec)
     }
@@ -177,27 +185,82 @@ impl Cluster {
         self.state.alive().into_iter().map(str::to_owned).collect()
     }
 
-    /// Adds a node that `neighbours` dial and starts it.
-    pub fn add(&mut self, node: NodePlan, neighbours: &[String]) -> Result<()> {
+    /// Adds a node that dials `neighbours` and starts it. If its share does not fit beside the others', they give way.
+    pub fn add(&mut self, name: &str, share: f64, neighbours: &[String]) -> Result<()> {
         let mut plan = self.state.plan.clone();
-        plan.edges.extend(neighbours.iter().map(|neighbour| (node.name.clone(), neighbour.clone())));
-        let name = node.name.clone();
-        plan.nodes.push(node);
-        plan.check().map_err(crate::error::usage)?;
+        plan.edges.extend(neighbours.iter().map(|neighbour| (name.to_owned(), neighbour.clone())));
+        plan.nodes.push(NodePlan::relay(name));
+        plan.set_share(name, share).map_err(usage)?;
+        plan.check().map_err(usage)?;
         self.state.plan = plan;
-        let accounts = accounts::prepare(&self.directory, &self.spec, &self.state.plan)?;
-        let payout = accounts.into_iter().find_map(|(node, address)| (node == name).then_some(address));
-        self.state.nodes.insert(name.clone(), NodeRecord { payout, ..NodeRecord::default() });
-        self.start_nodes(std::slice::from_ref(&name), None).map(drop)
+        self.state.nodes.insert(name.to_owned(), NodeRecord::default());
+        self.prepare_accounts()?;
+        self.start_nodes(&[name.to_owned()], None)?;
+        self.apply_mining()
     }
 
-    /// Changes links and partition and makes the nodes obey; `pairs` are the ones that may have changed.
-    pub fn change_links(&mut self, change: impl FnOnce(&mut Plan)) -> Result<()> {
+    /// Ends a node and forgets it: its share goes to the others, its data directory is deleted. Its wallet stays.
+    pub fn remove(&mut self, name: &str) -> Result<()> {
+        let mut plan = self.state.plan.clone();
+        plan.remove(name).map_err(usage)?;
+        self.stop_nodes(&[name.to_owned()]);
+        let before = std::mem::replace(&mut self.state.plan, plan);
+        let record = self.state.nodes.remove(name);
+        self.state.save(&self.directory)?;
+        let datadir = self.directory.node(name);
+        if datadir.exists() {
+            std::fs::remove_dir_all(&datadir).with_context(|| format!("cannot delete {}", datadir.display()))?;
+        }
+        let address = record.and_then(|record| record.p2p.first().cloned());
+        self.forget_address(address.as_deref());
+        self.rejoin(&before)?;
+        self.apply_mining()
+    }
+
+    /// Gives a node another share of the hash rate at once; the others give way or take over (see [`Plan::set_share`]).
+    pub fn set_share(&mut self, name: &str, share: f64) -> Result<()> {
+        self.state.plan.set_share(name, share).map_err(usage)?;
+        self.prepare_accounts()?;
+        self.state.save(&self.directory)?;
+        self.apply_mining()
+    }
+
+    /// Makes the wallets that the plan needs, and takes note of the addresses that miners are paid to.
+    fn prepare_accounts(&mut self) -> Result<()> {
+        for (node, address) in accounts::prepare(&self.directory, &self.spec, &self.state.plan)? {
+            self.record(&node).payout = Some(address);
+        }
+        Ok(())
+    }
+
+    /// Asks every running node one thing, all at once. Nodes that do not answer in time are left out.
+    pub fn ask_all<T: Send>(&self, ask: impl Fn(&Client) -> Option<T> + Sync) -> BTreeMap<String, T> {
+        std::thread::scope(|scope| {
+            let ask = &ask;
+            let asked: Vec<_> = self
+                .alive()
+                .into_iter()
+                .filter_map(|name| {
+                    let client = self.client(&name).ok()?;
+                    Some((name, scope.spawn(move || ask(&client))))
+                })
+                .collect();
+            let answer = |thread: std::thread::ScopedJoinHandle<'_, Option<T>>| {
+                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            asked.into_iter().filter_map(|(name, thread)| Some((name, answer(thread)?))).collect()
+        })
+    }
+
+    /// Changes links and partition and makes the nodes obey. Returns when every node has the peers that it can have now; gives
+    /// those that have not.
+    pub fn change_links(&mut self, change: impl FnOnce(&mut Plan)) -> Result<Vec<String>> {
         let before = self.state.plan.clone();
         change(&mut self.state.plan);
-        self.state.plan.check().map_err(crate::error::usage)?;
+        self.state.plan.check().map_err(usage)?;
         self.state.save(&self.directory)?;
-        self.apply_links(Some(&before))
+        self.apply_links(Some(&before))?;
+        self.rejoin(&before)
     }
 
     /// Collects children that have ended, so that none stays behind as a zombie.

@@ -14,9 +14,14 @@ pub fn usage(text: impl Into<String>) -> anyhow::Error {
     Usage(text.into()).into()
 }
 
+/// Whether it is the command line, or a file given on it, that is wrong.
+pub fn is_usage(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| cause.is::<Usage>())
+}
+
 /// 2 for [`Usage`], 1 for everything else.
 pub fn exit_code(error: &anyhow::Error) -> ExitCode {
-    if error.chain().any(|cause| cause.is::<Usage>()) { ExitCode::from(2) } else { ExitCode::FAILURE }
+    if is_usage(error) { ExitCode::from(2) } else { ExitCode::FAILURE }
 }
 
 /// The error and its causes on one line.

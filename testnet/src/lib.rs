@@ -1,9 +1,16 @@
 //! The launcher: starts networks of real nodes on one machine, watches them, pays through them and makes them misbehave.
 //!
 //! Every node is a process of its own, started by running this binary again as `testoon node …`, with its own data
-//! directory, keys, store and ports; the launcher talks to them over JSON-RPC only. [`plan`] says what a network should look
-//! like, [`cluster`] makes it so, [`directory`] and [`state`] remember it between commands, [`cli`] is the command line.
-//! [`lab`] stages attacks and plays them, and large networks, on virtual time; [`web`] shows a network in a browser.
+//! directory, keys, store and ports; the launcher talks to them over JSON-RPC only.
+//!
+//! The floors, each standing on those below it only:
+//!
+//! - [`cli`]: the command line, the only place that knows clap;
+//! - [`terminal`] and [`web`] show what is observed; [`lab`] stages attacks, live and on virtual time; [`bench`] measures;
+//! - [`observer`]: what is seen of a running network, one source for all who show it;
+//! - [`cluster`]: a network of processes in a directory, started, connected, told and ended;
+//! - [`plan`] and [`chain`]: what a network should look like, as plain values;
+//! - [`clock`], [`error`], [`interrupt`], [`output`]: what every floor uses.
 
 pub mod bench;
 pub mod chain;

@@ -1,7 +1,11 @@
-//! What is seen of a running network: each node's own account of itself ([`status`]), the fork tree and what happened in it
-//! ([`view`]), answers about one block or transaction ([`explore`]), and the nodes' logs ([`logs`]). It stands on [`crate::cluster`] and only looks; the terminal, the page and the
-//! command line show what it sees.
+//! What is seen of a running network: one source for the terminal, the page, `testoon events` and whoever else shows it.
+//!
+//! [`view`] looks at the nodes again and again and says what is new: the block tree, and what happened ([`event`]). [`status`] is
+//! each node's own account of itself, [`explore`] answers about one block or transaction, [`condition`] is what can be waited
+//! for, [`logs`] are the nodes' logs. It stands on [`crate::cluster`] and changes nothing.
 
+pub mod condition;
+pub mod event;
 pub mod explore;
 pub mod logs;
 pub mod status;

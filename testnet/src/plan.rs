@@ -4,6 +4,8 @@
 //! carried out by [`crate::cluster`]. Nothing here starts anything.
 
 pub mod file;
+mod groups;
+mod shares;
 pub mod topology;
 pub mod units;
 
@@ -56,6 +58,9 @@ pub struct NodePlan {
     pub share: f64,
     /// Mining threads.
     pub threads: usize,
+    /// Whether its miner stands still; it keeps its share for when it goes on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub paused: bool,
     /// More arguments for the node's command line.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub arguments: Vec<String>,
@@ -68,7 +73,7 @@ impl NodePlan {
     /// A node that does not mine.
     pub fn relay(name: impl Into<String>) -> NodePlan {
         let (arguments, strategy) = (Vec::new(), Vec::new());
-        NodePlan { name: name.into(), role: Role::Relay, share: 0.0, threads: 1, arguments, strategy }
+        NodePlan { name: name.into(), role: Role::Relay, share: 0.0, threads: 1, paused: false, arguments, strategy }
     }
 
     /// A node that mines with one thread at `share` of the network's hash rate.

@@ -1,6 +1,7 @@
 //! `testoon up`: from flags to a plan, from a plan to a running network, and the show until it ends.
 
 use super::Common;
+use super::report::{count, warn_unconnected};
 use crate::chain;
 use crate::clock::Stopwatch;
 use crate::cluster::directory::Directory;
@@ -14,7 +15,6 @@ use crate::plan::file::NetworkFile;
 use crate::plan::topology::Topology;
 use crate::plan::{NODES_DEFAULT, NODES_MAX, Plan, units};
 use crate::terminal::live::{self, Ended};
-use crate::terminal::table;
 use crate::web::{self, Page, PageOptions};
 use anyhow::{Context as _, Result, bail};
 use chain_spec::ChainSpec;
@@ -23,9 +23,6 @@ use clap::builder::BoolishValueParser;
 use serde_json::json;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-
-/// Columns of the table where there is no terminal.
-const WIDTH_DEFAULT: usize = 120;
 
 #[derive(Debug, Args)]
 pub struct UpArgs {
@@ -64,7 +61,7 @@ pub struct UpArgs {
 /// Starts a network and, unless detached, shows and ends it.
 pub fn up(common: &Common, arguments: &UpArgs, program: &str) -> Result<()> {
     let watch = Stopwatch::start();
-    let mut wanted = Wanted::read(arguments)?;
+    let mut request = UpRequest::read(arguments)?;
     let directory = Directory::create(common.dir.as_deref())?;
     let lock = directory.lock()?;
     refuse_running(&directory, program)?;
@@ -74,8 +71,8 @@ pub fn up(common: &Common, arguments: &UpArgs, program: &str) -> Result<()> {
         directory.wipe(&lock)?;
     }
     let previous = NetworkState::load(&directory)?;
-    let (chain, spec) = wanted.chain(previous.as_ref(), &directory)?;
-    let plan = wanted.plan(arguments, previous.map(|previous| previous.plan), &spec)?;
+    let (chain, spec) = request.chain(previous.as_ref(), &directory)?;
+    let plan = request.plan(arguments, previous.map(|previous| previous.plan), &spec, &directory)?;
     let mut cluster = Cluster::create(directory, &chain, spec, plan)?;
     let interrupt = Interrupt::install()?;
     if !arguments.detach {
@@ -111,9 +108,7 @@ pub fn up(common: &Common, arguments: &UpArgs, program: &str) -> Result<()> {
     } else {
         intro.iter().for_each(line);
     }
-    for name in unconnected {
-        eprintln!("warning: {name} has not reached all its peers yet; it keeps trying (see `{program} logs {name}`)");
-    }
+    warn_unconnected(&unconnected, &cluster);
     if arguments.detach {
         return Ok(());
     }
@@ -142,14 +137,14 @@ fn end(mut cluster: Cluster, ended: Result<Ended>, quiet: bool) -> Result<()> {
 }
 
 /// What the flags and the file ask for, as far as they do.
-struct Wanted {
+struct UpRequest {
     chain: Option<String>,
     chain_base: PathBuf,
     file: Option<NetworkFile>,
 }
 
-impl Wanted {
-    fn read(arguments: &UpArgs) -> Result<Wanted> {
+impl UpRequest {
+    fn read(arguments: &UpArgs) -> Result<UpRequest> {
         if arguments.nodes.is_some_and(|nodes| !(1..=NODES_MAX).contains(&nodes)) {
             return Err(usage(format!("--nodes is from 1 to {NODES_MAX}")));
         }
@@ -157,22 +152,22 @@ impl Wanted {
             return Err(usage("--for takes a number of seconds"));
         }
         let here = std::env::current_dir().context("the current directory is gone")?;
-        let mut wanted = Wanted { chain: arguments.chain.clone(), chain_base: here, file: None };
+        let mut request = UpRequest { chain: arguments.chain.clone(), chain_base: here, file: None };
         if let Some(path) = &arguments.file {
             let text = std::fs::read_to_string(path)
                 .map_err(|error| usage(format!("cannot read {}: {error}", path.display())))?;
             let file = NetworkFile::parse(&text).map_err(|error| usage(format!("{}: {error}", path.display())))?;
-            if wanted.chain.is_none() && file.chain.is_some() {
-                wanted.chain = file.chain.clone();
-                wanted.chain_base.push(path.parent().unwrap_or(Path::new("")));
+            if request.chain.is_none() && file.chain.is_some() {
+                request.chain = file.chain.clone();
+                request.chain_base.push(path.parent().unwrap_or(Path::new("")));
             }
-            wanted.file = Some(file);
+            request.file = Some(file);
         }
         // Before any directory is made.
-        if let Some(chain) = &wanted.chain {
-            chain::load(chain, &wanted.chain_base)?;
+        if let Some(chain) = &request.chain {
+            chain::load(chain, &request.chain_base)?;
         }
-        Ok(wanted)
+        Ok(request)
     }
 
     /// The chain asked for, else the directory's, else the default one: its argument for nodes, and its spec.
@@ -186,7 +181,13 @@ impl Wanted {
     }
 
     /// The plan asked for; one that was used before goes on unless flags say otherwise.
-    fn plan(&mut self, arguments: &UpArgs, previous: Option<Plan>, spec: &ChainSpec) -> Result<Plan> {
+    fn plan(
+        &mut self,
+        arguments: &UpArgs,
+        previous: Option<Plan>,
+        spec: &ChainSpec,
+        directory: &Directory,
+    ) -> Result<Plan> {
         let hashrate = arguments.hashrate.or(self.file.as_ref().and_then(|file| file.hashrate));
         let hashrate_of_chain = chain::hashrate(spec);
         let mut topology = arguments.topology.unwrap_or_default();
@@ -196,15 +197,35 @@ impl Wanted {
                 other => return Err(usage(format!("--seed is for a random topology, not for {other}"))),
             }
         }
+        let there = previous.clone();
         let mut plan = match (self.file.take(), previous) {
             (Some(file), _) => Plan { hashrate: hashrate_of_chain, ..file.plan },
             (None, Some(previous)) if arguments.nodes.is_none() && arguments.topology.is_none() => previous,
             (None, _) => Plan::standard(arguments.nodes.unwrap_or(NODES_DEFAULT), hashrate_of_chain, topology),
         };
+        if let Some(there) = &there {
+            keep_nodes(there, &plan, directory)?;
+        }
         plan.hashrate = hashrate.unwrap_or(plan.hashrate);
         plan.check().map_err(usage)?;
         Ok(plan)
     }
+}
+
+/// Refuses a plan without some of the nodes that the directory's network has: they would be left behind without a word.
+fn keep_nodes(there: &Plan, wanted: &Plan, directory: &Directory) -> Result<()> {
+    let dropped: Vec<&str> =
+        there.nodes.iter().map(|node| node.name.as_str()).filter(|name| wanted.node(name).is_none()).collect();
+    if dropped.is_empty() {
+        return Ok(());
+    }
+    Err(usage(format!(
+        "the network in {} has {}, and this would leave out {}; start it without --nodes and --file to go on with all of them \
+         (`testoon remove NODE` takes one out), or with --fresh to begin anew",
+        directory.path().display(),
+        count(there.nodes.len(), "node"),
+        dropped.join(", ")
+    )))
 }
 
 /// A network that runs, or whose launcher does, is not started again.
@@ -218,7 +239,8 @@ fn refuse_running(directory: &Directory, program: &str) -> Result<()> {
     if alive > 0 || directory.has_launcher() {
         let (path, flag) = (directory.path().display(), directory.flag());
         bail!(
-            "a network is running in {path} already ({alive} nodes); see it with `{program} status{flag}`, end it with `{program} down{flag}`, or start another with --dir"
+            "a network is running in {path} already ({}); see it with `{program} status{flag}`, end it with `{program} down{flag}`, or start another with --dir",
+            count(alive, "node")
         );
     }
     Ok(())
@@ -228,11 +250,11 @@ fn refuse_running(directory: &Directory, program: &str) -> Result<()> {
 fn intro(cluster: &Cluster, seconds: f64, program: &str) -> Vec<String> {
     let (state, directory) = (cluster.state(), cluster.directory());
     let flag = directory.flag();
-    let count = state.plan.nodes.len();
-    let nodes = if count == 1 { "node" } else { "nodes" };
+    let number = state.plan.nodes.len();
+    let (nodes, run) = (count(number, "node"), if number == 1 { "runs and is" } else { "run and are" });
     let mut lines = vec![
         format!(
-            "{count} {nodes} of chain {} run and are connected after {seconds:.2} s; {}",
+            "{nodes} of chain {} {run} connected after {seconds:.2} s; {}",
             state.chain_name,
             directory.path().display()
         ),
@@ -260,7 +282,7 @@ fn intro(cluster: &Cluster, seconds: f64, program: &str) -> Vec<String> {
         ("logs --follow".to_owned(), "what the nodes do"),
         ("down".to_owned(), if state.detached { "end the network" } else { "end the network (or Ctrl-C here)" }),
     ];
-    if count > 1 {
+    if number > 1 {
         hints.insert(5, (format!("net partition {first}"), "cut it off; `net heal` joins it again"));
     }
     let width = hints.iter().map(|(command, _)| command.len()).max().unwrap_or(0) + flag.len();
@@ -269,10 +291,4 @@ fn intro(cluster: &Cluster, seconds: f64, program: &str) -> Vec<String> {
     }
     lines.push(String::new());
     lines
-}
-
-/// The table of a moment, for people.
-pub fn print_table(nodes: &[status::NodeStatus]) {
-    let width = crossterm::terminal::size().map_or(WIDTH_DEFAULT, |(columns, _)| usize::from(columns));
-    table::nodes(nodes, width.max(1)).iter().for_each(line);
 }

@@ -6,7 +6,7 @@ use crate::clock::Stopwatch;
 use crate::plan::Plan;
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use wallet::{Client, ClientError};
 
@@ -61,27 +61,54 @@ impl Cluster {
         self.apply_links(None)?;
         let (alive, now) = (self.alive(), self.addresses());
         let mut dials: Work<Dial> = Work::new();
-        for (a, b) in &self.state.plan.edges {
-            let concerned = names.contains(a) || names.contains(b);
-            if let Some(address) = now.get(b).filter(|_| concerned && alive.contains(a) && alive.contains(b)) {
-                let moved_from = before.get(b).filter(|old| *old != address).cloned();
-                dials.entry(a.clone()).or_default().push(Dial { address: address.clone(), moved_from });
+        for (a, b) in self.state.plan.dials() {
+            let concerned = names.contains(&a) || names.contains(&b);
+            let reachable = alive.contains(&a) && alive.contains(&b) && !self.state.plan.separated(&a, &b);
+            if let Some(address) = now.get(&b).filter(|_| concerned && reachable) {
+                let moved_from = before.get(&b).filter(|old| *old != address).cloned();
+                dials.entry(a).or_default().push(Dial { address: address.clone(), moved_from });
             }
         }
         self.at_all(dials, |client, dial| dial.make(client))?;
         self.wait_connected(names)
     }
 
+    /// After links or nodes changed: drops the links that only the plan `before` had, dials those that there are now, and waits
+    /// until every running node has its peers. Gives those that still lack some.
+    pub(super) fn rejoin(&self, before: &Plan) -> Result<Vec<String>> {
+        let now = self.addresses();
+        let dials = self.state.plan.dials();
+        let mut gone: Work<String> = Work::new();
+        for (a, b) in before.dials().into_iter().filter(|dial| !dials.contains(dial)) {
+            if let Some(address) = now.get(&b).filter(|_| self.alive().contains(&a)) {
+                gone.entry(a).or_default().push(address.clone());
+            }
+        }
+        self.at_all(gone, |client, address| {
+            // A node that was started again itself does not know of it, and a partition may have cut it already.
+            let _ = client.call("addnode", json!([address, "remove"]));
+            let _ = client.call("disconnectnode", json!([address]));
+            Ok(())
+        })?;
+        self.connect(&self.alive(), &now)
+    }
+
+    /// Has all running nodes stop dialling a node that is gone.
+    pub(super) fn forget_address(&self, address: Option<&str>) {
+        let Some(address) = address else { return };
+        self.ask_all(|client| client.call("addnode", json!([address, "remove"])).ok());
+    }
+
     /// Sets the conditions of every link that is not perfect, and of those that were otherwise in the plan `before`.
     pub(super) fn apply_links(&self, before: Option<&Plan>) -> Result<()> {
         let plan = &self.state.plan;
-        let wish = |plan: &Plan, a: &str, b: &str| (plan.link(a, b), plan.separated(a, b));
+        let conditions = |plan: &Plan, a: &str, b: &str| (plan.link(a, b), plan.separated(a, b));
         let perfect = Default::default();
         let mut calls: Work<Value> = Work::new();
         let alive = self.alive();
         for a in &alive {
             for b in plan.nodes.iter().map(|node| &node.name).filter(|b| *b != a) {
-                let (now, then) = (wish(plan, a, b), before.map_or(perfect, |before| wish(before, a, b)));
+                let (now, then) = (conditions(plan, a, b), before.map_or(perfect, |before| conditions(before, a, b)));
                 let Some(peer) = self.state.nodes.get(b).and_then(|record| record.peer_id()).filter(|_| now != then)
                 else {
                     continue;
@@ -123,26 +150,40 @@ impl Cluster {
         })
     }
 
-    /// Waits until each of `names` has as many peers as it has neighbours it can reach.
+    /// Waits until each of `names` is connected to the neighbours it can reach.
     fn wait_connected(&self, names: &[String]) -> Result<Vec<String>> {
         let alive = self.alive();
         let waiting = Stopwatch::start();
-        let mut missing: Vec<(&String, Client, usize)> = Vec::new();
+        let dials = self.state.plan.dials();
+        let mut missing: Vec<(&String, Client, BTreeSet<String>)> = Vec::new();
         for name in names.iter().filter(|name| alive.contains(name)) {
-            let neighbours = self.state.plan.neighbours(name);
-            let reachable = neighbours
-                .filter(|other| alive.iter().any(|alive| alive == other) && !self.state.plan.separated(name, other));
-            missing.push((name, self.client(name)?, reachable.count()));
+            let neighbours = dials.iter().filter_map(|(a, b)| match (a == name, b == name) {
+                (true, false) => Some(b),
+                (false, true) => Some(a),
+                _ => None,
+            });
+            let reachable = neighbours.filter(|other| alive.contains(other) && !self.state.plan.separated(name, other));
+            let peers = reachable.filter_map(|other| Some(self.state.nodes.get(other)?.peer_id()?.to_owned()));
+            missing.push((name, self.client(name)?, peers.collect()));
         }
         loop {
-            missing.retain(|(_, client, wanted)| {
-                let connections = client.call("getconnectioncount", json!([]));
-                connections.ok().and_then(|count| count.as_u64()).unwrap_or(0) < *wanted as u64
-            });
+            missing.retain(|(_, client, wanted)| !has_peers(client, wanted));
             if missing.is_empty() || waiting.elapsed() > Duration::from_millis(CONNECT_WAIT_MS) {
                 return Ok(missing.into_iter().map(|(name, _, _)| name.clone()).collect());
             }
             std::thread::sleep(Duration::from_millis(CONNECT_LOOK_MS));
         }
     }
+}
+
+/// Whether a node is connected to all of `wanted`, by peer id. The count is asked first: it costs a node less.
+fn has_peers(client: &Client, wanted: &BTreeSet<String>) -> bool {
+    let count = client.call("getconnectioncount", json!([])).ok().and_then(|count| count.as_u64()).unwrap_or(0);
+    if count < wanted.len() as u64 {
+        return false;
+    }
+    let peers = client.call("getpeerinfo", json!([])).unwrap_or_default();
+    let connected: BTreeSet<&str> =
+        peers.as_array().into_iter().flatten().filter_map(|peer| peer["peerid"].as_str()).collect();
+    wanted.iter().all(|peer| connected.contains(peer.as_str()))
 }

@@ -1,4 +1,4 @@
-//! `testoon net …`: making a running network behave badly on purpose, and showing its shape.
+//! Partitions and link conditions of a running network, read from text and put into force, and its shape as it is.
 
 use super::Cluster;
 use crate::error::usage;
@@ -54,12 +54,15 @@ pub fn parse_link(plan: &Plan, text: &str) -> Result<(String, String)> {
 }
 
 /// Cuts the network into groups.
-pub fn partition(cluster: &mut Cluster, groups: Vec<Vec<String>>) -> Result<()> {
+///
+/// Gives the nodes that lack a peer of their own group.
+pub fn partition(cluster: &mut Cluster, groups: Vec<Vec<String>>) -> Result<Vec<String>> {
     cluster.change_links(|plan| plan.partition = groups)
 }
 
-/// Joins the groups again, and with `links` makes every link perfect.
-pub fn heal(cluster: &mut Cluster, links: bool) -> Result<()> {
+/// Joins the groups again, and with `links` makes every link perfect. Returns when all nodes have their peers back; gives those
+/// that have not.
+pub fn heal(cluster: &mut Cluster, links: bool) -> Result<Vec<String>> {
     cluster.change_links(|plan| {
         plan.partition.clear();
         if links {
@@ -70,7 +73,7 @@ pub fn heal(cluster: &mut Cluster, links: bool) -> Result<()> {
 
 /// Sets how one link behaves.
 pub fn link(cluster: &mut Cluster, (a, b): &(String, String), conditions: LinkConditions) -> Result<()> {
-    cluster.change_links(|plan| plan.set_link(a, b, conditions))
+    cluster.change_links(|plan| plan.set_link(a, b, conditions)).map(drop)
 }
 
 /// Who is connected to whom at this moment, as the nodes themselves say; by names, peers that are not ours by peer id.
@@ -80,18 +83,10 @@ fn connections(cluster: &Cluster) -> BTreeMap<String, BTreeSet<String>> {
         let ours = records.iter().find(|(_, record)| record.peer_id() == Some(peer));
         ours.map_or_else(|| peer.to_owned(), |(name, _)| name.clone())
     };
-    let ask = |name: &String| -> Option<BTreeSet<String>> {
-        let peers = cluster.client(name).ok()?.call("getpeerinfo", json!([])).ok()?;
+    cluster.ask_all(|client| {
+        let peers = client.call("getpeerinfo", json!([])).ok()?;
         Some(peers.as_array()?.iter().filter_map(|peer| Some(name_of(peer["peerid"].as_str()?))).collect())
-    };
-    cluster
-        .alive()
-        .into_iter()
-        .map(|name| {
-            let peers = ask(&name).unwrap_or_default();
-            (name, peers)
-        })
-        .collect()
+    })
 }
 
 /// The shape as JSON: `{"nodes":[{"name","group","peers"}],"links":[{"between","planned","connected","blocked",…conditions}]}`.
@@ -108,10 +103,12 @@ pub fn topology(cluster: &Cluster) -> Value {
         .iter()
         .map(|node| json!({"name": node.name, "group": side(&node.name), "peers": connected.get(&node.name)}))
         .collect();
+    let dials = plan.dials();
+    let joins = |from: &str, to: &str, a: &str, b: &str| (from == a && to == b) || (from == b && to == a);
     let mut links = Vec::new();
     for (index, a) in plan.nodes.iter().enumerate() {
         for b in &plan.nodes[index + 1..] {
-            let planned = plan.neighbours(&a.name).any(|name| name == b.name);
+            let planned = dials.iter().any(|(from, to)| joins(from, to, &a.name, &b.name));
             let sees = |a: &str, b: &str| connected.get(a).is_some_and(|peers| peers.contains(b));
             let is_connected = sees(&a.name, &b.name) || sees(&b.name, &a.name);
             let conditions = plan.link(&a.name, &b.name);

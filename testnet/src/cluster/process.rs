@@ -1,9 +1,9 @@
-//! Operating-system processes: telling ours from a stranger with the same number, ending them, and ending with the launcher.
-//!
-//! The only place of this crate that calls libc.
+//! Operating-system processes: telling ours from a stranger with the same number, ending them, starting them without what is
+//! not theirs, and ending with the launcher. Above it stands [`super::state`].
 
+use rustix::process::{Pid, kill_process};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Environment variable that names the file whose lock a node of a foreground network watches: see [`end_with_launcher`].
@@ -50,6 +50,11 @@ impl ProcessId {
         started(self.pid).is_some_and(|started| started == self.started)
     }
 
+    /// Whether it runs and is a node of ours in the data directory `datadir`, and not a stranger that a state file names.
+    pub fn is_node_in(&self, datadir: &Path) -> bool {
+        self.is_alive() && runs_node(self.pid, datadir)
+    }
+
     /// Whether it stands still after [`Signal::Stop`]. Where `/proc` does not exist: whether it is alive, for signals are quick.
     pub fn is_stopped(&self) -> bool {
         #[cfg(target_os = "linux")]
@@ -69,20 +74,22 @@ impl ProcessId {
     }
 }
 
-#[allow(unsafe_code)]
 fn send(pid: u32, signal: Signal) {
-    let number = match signal {
-        Signal::Terminate => libc::SIGTERM,
-        Signal::Kill => libc::SIGKILL,
-        Signal::Stop => libc::SIGSTOP,
-        Signal::Continue => libc::SIGCONT,
+    let signal = match signal {
+        Signal::Terminate => rustix::process::Signal::TERM,
+        Signal::Kill => rustix::process::Signal::KILL,
+        Signal::Stop => rustix::process::Signal::STOP,
+        Signal::Continue => rustix::process::Signal::CONT,
     };
-    // Numbers that do not fit, 0 and 1 would reach process groups or init.
-    let Ok(pid) = i32::try_from(pid) else { return };
-    if pid > 1 {
-        // SAFETY: kill(2) takes two integers and touches no memory of ours.
-        unsafe { libc::kill(pid, number) };
+    if let Some(pid) = plain_pid(pid) {
+        // It may have ended meanwhile, which is what most signals are for.
+        let _ = kill_process(pid, signal);
     }
+}
+
+/// The number as one that names a single process: numbers that do not fit, 0 and 1 would reach process groups or init.
+fn plain_pid(pid: u32) -> Option<Pid> {
+    i32::try_from(pid).ok().filter(|pid| *pid > 1).and_then(Pid::from_raw)
 }
 
 #[cfg(target_os = "linux")]
@@ -106,11 +113,62 @@ fn state_and_start(stat: &str) -> Option<(&str, &str)> {
 }
 
 #[cfg(not(target_os = "linux"))]
-#[allow(unsafe_code)]
 fn started(pid: u32) -> Option<String> {
-    let pid = i32::try_from(pid).ok().filter(|pid| *pid > 1)?;
-    // SAFETY: kill(2) with signal 0 only asks whether the process exists.
-    (unsafe { libc::kill(pid, 0) } == 0).then(String::new)
+    rustix::process::test_kill_process(plain_pid(pid)?).ok().map(|()| String::new())
+}
+
+/// Whether a process is a node of ours that runs in `datadir`: it belongs to this user, its executable is called as this
+/// program, and its command line names the directory. A state file can be old, copied or edited; what it names is signalled
+/// only if this holds.
+#[cfg(target_os = "linux")]
+fn runs_node(pid: u32, datadir: &Path) -> bool {
+    use std::os::unix::ffi::OsStrExt as _;
+    use std::os::unix::fs::MetadataExt as _;
+    let process = PathBuf::from(format!("/proc/{pid}"));
+    let is_own = std::fs::metadata(&process).is_ok_and(|of| of.uid() == rustix::process::geteuid().as_raw());
+    let file_name = |path: std::io::Result<PathBuf>| {
+        let name = path.ok()?.file_name()?.to_string_lossy().into_owned();
+        // What Linux adds when the file was replaced by a newer build.
+        Some(name.strip_suffix(" (deleted)").map_or(name.clone(), str::to_owned))
+    };
+    let is_program = file_name(std::fs::read_link(process.join("exe")))
+        .is_some_and(|of| Some(of) == file_name(std::env::current_exe()));
+    let command_line = std::fs::read(process.join("cmdline")).unwrap_or_default();
+    let arguments: Vec<&[u8]> = command_line.split(|byte| *byte == 0).collect();
+    // The same directory may be reached by another path now.
+    let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let is_datadir = |bytes: &[u8]| real(Path::new(std::ffi::OsStr::from_bytes(bytes))) == real(datadir);
+    let names = |pair: &[&[u8]]| pair[0] == b"--datadir" && is_datadir(pair[1]);
+    is_own && is_program && arguments.windows(2).any(names)
+}
+
+/// Where `/proc` does not exist: whether the process holds the lock of `datadir`, which names its holder.
+#[cfg(not(target_os = "linux"))]
+fn runs_node(pid: u32, datadir: &Path) -> bool {
+    let lock = datadir.join(".lock");
+    let is_held = std::fs::File::open(&lock)
+        .is_ok_and(|file| matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)));
+    is_held && std::fs::read_to_string(&lock).is_ok_and(|text| text.trim() == pid.to_string())
+}
+
+/// Has every descriptor but standard input, output and error closed in the processes that are started from now on. The shell
+/// or a CI runner may have left open ones here: a detached node that kept a pipe would let its reader wait for ever.
+#[allow(unsafe_code)]
+pub fn keep_descriptors_from_children() {
+    use rustix::io::{FdFlags, fcntl_getfd, fcntl_setfd};
+    let Ok(entries) = std::fs::read_dir(if cfg!(target_os = "linux") { "/proc/self/fd" } else { "/dev/fd" }) else {
+        return;
+    };
+    for number in entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok()) {
+        if number > 2 {
+            // SAFETY: the number was open when it was listed; if another thread has closed it since, the two calls fail or
+            // set the flag that the standard library sets on all its descriptors anyway. Nothing is read, written or closed.
+            let descriptor = unsafe { std::os::fd::BorrowedFd::borrow_raw(number) };
+            if let Ok(flags) = fcntl_getfd(descriptor) {
+                let _ = fcntl_setfd(descriptor, flags | FdFlags::CLOEXEC);
+            }
+        }
+    }
 }
 
 /// Called first thing in a node process: if a foreground launcher started it, ends the node when that launcher is gone,

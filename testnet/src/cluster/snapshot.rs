@@ -1,4 +1,4 @@
-//! `testoon net snapshot NAME` and `net restore NAME`: the whole network, forks included, kept and brought back.
+//! Snapshots: the whole network, forks included, kept under a name and brought back.
 //!
 //! Nodes are not stopped for a snapshot but made to stand still while their files are copied. What a copy holds is what a
 //! kill -9 at that moment would have left, which every node can start from; payments that only other nodes had in
@@ -56,7 +56,7 @@ impl Drop for Frozen {
 }
 
 /// Copies the network, running or not, to the snapshot `name`, which must not exist.
-pub fn take(cluster: &Cluster, name: &str) -> Result<Copied> {
+pub fn take(cluster: &mut Cluster, name: &str) -> Result<Copied> {
     check_name(name).map_err(usage)?;
     let target = cluster.directory().snapshot(name);
     if target.exists() {
@@ -67,6 +67,8 @@ pub fn take(cluster: &Cluster, name: &str) -> Result<Copied> {
     }
     let temporary = target.with_file_name(format!(".{name}.part"));
     let _ = fs::remove_dir_all(&temporary);
+    // Asked before they stand still: a miner that was told to pause shall not mine when it is brought back.
+    cluster.note_paused();
     let processes =
         cluster.state().nodes.values().filter_map(|record| record.process.clone()).filter(ProcessId::is_alive);
     let frozen = Frozen::freeze(processes.collect())?;

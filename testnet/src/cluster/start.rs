@@ -1,7 +1,7 @@
 //! Spawning node processes and waiting until each has said on its standard output that it is ready.
 
 use super::Cluster;
-use super::process::{LAUNCHER_LOCK_VARIABLE, ProcessId};
+use super::process::{LAUNCHER_LOCK_VARIABLE, ProcessId, keep_descriptors_from_children};
 use crate::clock::Stopwatch;
 use crate::interrupt::Interrupt;
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -58,7 +58,10 @@ impl Cluster {
     /// Starts some nodes and connects them with each other and with those that run already.
     pub fn start_nodes(&mut self, names: &[String], interrupt: Option<&Interrupt>) -> Result<Vec<String>> {
         let before = self.addresses();
-        let started = self.spawn_all(names, interrupt).and_then(|()| self.connect(names, &before));
+        let started = self.spawn_all(names, interrupt).and_then(|()| {
+            self.pause_started(names)?;
+            self.connect(names, &before)
+        });
         if started.is_err() {
             self.stop_nodes(names);
         } else {
@@ -69,6 +72,7 @@ impl Cluster {
     }
 
     fn spawn_all(&mut self, names: &[String], interrupt: Option<&Interrupt>) -> Result<()> {
+        keep_descriptors_from_children();
         let (sender, ready) = mpsc::channel();
         for name in names {
             let stdout = self.spawn(name)?;
@@ -147,11 +151,10 @@ impl Cluster {
         arguments.extend(["--chain", &self.state.chain, "--datadir", &datadir, "--no-discover"].map(Into::into));
         arguments.extend(["--rpc-listen".into(), format!("127.0.0.1:{rpc_port}")]);
         arguments.extend(["--p2p-listen".into(), format!("127.0.0.1:{p2p_port}")]);
-        if plan.share > 0.0 {
+        if plan.share > 0.0 && !plan.paused {
             let payout = record.payout.as_ref().ok_or_else(|| anyhow!("{name} has no address to mine to"))?;
-            let hashrate = (plan.share * self.state.plan.hashrate).round().max(1.0);
-            let flags =
-                ["--mine", payout, "--threads", &plan.threads.to_string(), "--hashrate", &format!("{hashrate:.0}")];
+            let hashrate = self.hashes_per_second(plan.share).to_string();
+            let flags = ["--mine", payout, "--threads", &plan.threads.to_string(), "--hashrate", &hashrate];
             arguments.extend(flags.map(Into::into));
         }
         arguments.extend(plan.arguments.iter().cloned());

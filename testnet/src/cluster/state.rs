@@ -26,6 +26,10 @@ pub struct NetworkState {
     pub plan: Plan,
     /// What is known about each node's process, by name.
     pub nodes: BTreeMap<String, NodeRecord>,
+    /// Nodes whose recorded process is alive but not theirs: the file is a copy, was edited, or the number was given to
+    /// another program. The process is forgotten when the state is read, so that no command signals it.
+    #[serde(skip)]
+    pub strangers: Vec<(String, u32)>,
 }
 
 /// The process of a node, and where it listens. Ports are kept while it is down, so that it comes back to the same ones.
@@ -57,7 +61,16 @@ impl NetworkState {
     /// A network that has not been started.
     pub fn new(chain_name: String, chain: String, plan: Plan) -> NetworkState {
         let nodes = plan.nodes.iter().map(|node| (node.name.clone(), NodeRecord::default())).collect();
-        NetworkState { version: VERSION, chain_name, chain, detached: false, running: false, plan, nodes }
+        NetworkState {
+            version: VERSION,
+            chain_name,
+            chain,
+            detached: false,
+            running: false,
+            plan,
+            nodes,
+            strangers: Vec::new(),
+        }
     }
 
     /// Reads a directory's state; none if no network was started there.
@@ -71,12 +84,22 @@ impl NetworkState {
                 directory.flag()
             )
         };
-        let state: NetworkState = serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
+        let mut state: NetworkState = serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
         if state.version != VERSION {
             return Err(unreadable(format!("version {}, this program writes {VERSION}", state.version)));
         }
         state.plan.check().map_err(unreadable)?;
+        state.forget_strangers(directory);
         Ok(Some(state))
+    }
+
+    fn forget_strangers(&mut self, directory: &Directory) {
+        for (name, record) in &mut self.nodes {
+            let stranger = |process: &ProcessId| process.is_alive() && !process.is_node_in(&directory.node(name));
+            if let Some(process) = record.process.take_if(|process| stranger(process)) {
+                self.strangers.push((name.clone(), process.pid));
+            }
+        }
     }
 
     /// Writes it.
@@ -112,8 +135,11 @@ mod tests {
         record.p2p = vec!["/ip4/127.0.0.1/tcp/4001/p2p/12D3Koo".into()];
         state.save(&directory).unwrap();
         let read = NetworkState::load(&directory).unwrap().unwrap();
-        assert_eq!(read, state);
-        assert_eq!(read.alive(), ["node1"]);
+        // This test is no node, so nothing may ever signal it.
+        assert_eq!(read.strangers, [("node1".to_owned(), std::process::id())]);
+        assert!(read.alive().is_empty());
+        state.nodes.get_mut("node1").unwrap().process = None;
+        assert_eq!(NetworkState { strangers: Vec::new(), ..read.clone() }, state);
         assert_eq!(read.nodes["node1"].peer_id(), Some("12D3Koo"));
         assert_eq!(read.nodes["node0"].peer_id(), None);
     }

@@ -24,6 +24,7 @@ impl Cluster {
     /// Ends every node and remembers that the network is down. Gives the names of nodes that had to be killed.
     pub fn stop(&mut self) -> Result<Vec<String>> {
         let names: Vec<String> = self.state.nodes.keys().cloned().collect();
+        self.note_paused();
         self.state.running = false;
         // Said before it is done: the launcher, which sees its nodes end, must know that they are meant to.
         self.state.save(&self.directory)?;
@@ -67,6 +68,7 @@ impl Cluster {
     /// Kills a node at once, as a power cut would: the test of its recovery.
     pub fn kill(&mut self, name: &str) -> Result<()> {
         self.client(name)?;
+        self.note_paused();
         if let Some(process) = self.process(name).cloned() {
             process.signal(Signal::Kill);
             wait_for_end(&mut vec![(name.to_owned(), process)], KILL_GRACE_MS);
@@ -86,8 +88,9 @@ pub fn holders(directory: &Directory) -> Vec<(String, ProcessId)> {
         if !matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)) {
             return None;
         }
-        let pid = std::fs::read_to_string(&lock).ok()?.trim().parse().ok()?;
-        Some((entry.file_name().to_string_lossy().into_owned(), ProcessId::of(pid)?))
+        let process = ProcessId::of(std::fs::read_to_string(&lock).ok()?.trim().parse().ok()?)?;
+        // The number in the file may be another process's by now.
+        process.is_node_in(&entry.path()).then(|| (entry.file_name().to_string_lossy().into_owned(), process))
     });
     held.collect()
 }

@@ -1,8 +1,11 @@
-//! `testoon logs [NODE] [--follow]`: the ends of the nodes' logs, merged by time.
+//! The ends of the nodes' logs, merged by time.
 
 use crate::cluster::Cluster;
+use crate::cluster::links::resolve;
 use crate::interrupt::Interrupt;
+use crate::output;
 use anyhow::{Context as _, Result};
+use serde::Serialize;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, ErrorKind, Seek as _, SeekFrom, Write as _};
 use std::path::PathBuf;
@@ -89,11 +92,12 @@ impl Log {
 }
 
 /// Prints the last `count` lines of each node's log (of one node, or all), then what is added until Ctrl-C if `follow`.
-pub fn show(cluster: &Cluster, node: Option<&str>, count: usize, follow: bool) -> Result<()> {
+///
+/// As text, or with `json` as one JSON object a line: `{"node","time","text"}`.
+pub fn show(cluster: &Cluster, node: Option<&str>, count: usize, follow: bool, json: bool) -> Result<()> {
     let names: Vec<String> = match node {
         Some(name) => {
-            cluster.node(name).map_err(|error| crate::error::usage(error.to_string()))?;
-            vec![name.to_owned()]
+            vec![resolve(&cluster.state().plan, name)?]
         }
         None => cluster.state().plan.nodes.iter().map(|node| node.name.clone()).collect(),
     };
@@ -101,20 +105,30 @@ pub fn show(cluster: &Cluster, node: Option<&str>, count: usize, follow: bool) -
         names.into_iter().map(|name| Log::new(name.clone(), cluster.directory().log(&name))).collect();
     let width = if logs.len() > 1 { logs.iter().map(|log| log.node.len()).max().unwrap_or(0) } else { 0 };
     let ends = logs.iter_mut().map(|log| Ok((log.node.clone(), log.end(count)?))).collect::<Result<Vec<_>>>()?;
-    print(merge(ends), width)?;
+    let print = |lines: Vec<Line>| if json { print_json(&lines) } else { print_text(&lines, width) };
+    print(merge(ends))?;
     if !follow {
         return Ok(());
     }
     let interrupt = Interrupt::install()?;
     while !interrupt.wait(Duration::from_millis(FOLLOW_LOOK_MS)) {
         let added = logs.iter_mut().map(|log| Ok((log.node.clone(), log.lines()?))).collect::<Result<Vec<_>>>()?;
-        print(merge(added), width)?;
+        print(merge(added))?;
     }
     Ok(())
 }
 
+/// A line of a node's log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct Line {
+    node: String,
+    /// When it was written, RFC 3339; a line without a time has that of the one before it.
+    time: String,
+    text: String,
+}
+
 /// All lines in the order of the times they begin with. A line without a time stays behind the one before it.
-fn merge(logs: Vec<(String, Vec<String>)>) -> Vec<(String, String)> {
+fn merge(logs: Vec<(String, Vec<String>)>) -> Vec<Line> {
     let mut timed = Vec::new();
     for (node, lines) in logs {
         let mut time = String::new();
@@ -123,24 +137,31 @@ fn merge(logs: Vec<(String, Vec<String>)>) -> Vec<(String, String)> {
             if first.starts_with("20") && first.contains('T') {
                 time = first.to_owned();
             }
-            timed.push((time.clone(), node.clone(), line));
+            timed.push(Line { time: time.clone(), node: node.clone(), text: line });
         }
     }
-    timed.sort_by(|a, b| a.0.cmp(&b.0));
-    timed.into_iter().map(|(_, node, line)| (node, line)).collect()
+    timed.sort_by(|a, b| a.time.cmp(&b.time));
+    timed
 }
 
 /// `node0 | line`, or only the line when `width` is 0. A reader that has seen enough (`| head`) is no error.
-fn print(lines: Vec<(String, String)>, width: usize) -> Result<()> {
+fn print_text(lines: &[Line], width: usize) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    for (node, line) in lines {
-        let printed = if width > 0 { writeln!(out, "{node:width$} | {line}") } else { writeln!(out, "{line}") };
+    for Line { node, text, .. } in lines {
+        let printed = if width > 0 { writeln!(out, "{node:width$} | {text}") } else { writeln!(out, "{text}") };
         match printed {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
             other => other?,
         }
     }
     Ok(out.flush()?)
+}
+
+fn print_json(lines: &[Line]) -> Result<()> {
+    for line in lines {
+        output::line(serde_json::to_string(line)?);
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -153,7 +174,7 @@ mod tests {
         let a = lines(&["2026-01-01T00:00:01Z one", "  continued", "2026-01-01T00:00:03Z three"]);
         let b = lines(&["2026-01-01T00:00:02Z two"]);
         let merged: Vec<String> =
-            merge(vec![("a".into(), a), ("b".into(), b)]).into_iter().map(|(_, line)| line).collect();
+            merge(vec![("a".into(), a), ("b".into(), b)]).into_iter().map(|line| line.text).collect();
         assert_eq!(
             merged,
             ["2026-01-01T00:00:01Z one", "  continued", "2026-01-01T00:00:02Z two", "2026-01-01T00:00:03Z three"]

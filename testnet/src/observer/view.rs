@@ -5,6 +5,7 @@
 //! (the page's streams) cost the nodes one look. [`crate::web`] numbers the changes and passes them on. Absent: history from
 //! before the view was opened, beyond the blocks that nodes still have.
 
+use super::event::{ChainEvent, Event};
 use super::status::{self, NodeStatus, ShareMeter};
 use crate::clock::Stopwatch;
 use crate::cluster::Cluster;
@@ -50,14 +51,6 @@ pub struct ShownBlock {
     txids: Vec<String>,
 }
 
-/// Something that happened.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Happening {
-    /// Seconds after the view was opened.
-    s: f64,
-    text: String,
-}
-
 /// What a look found that the one before had not.
 #[derive(Debug, Default)]
 pub struct Changes {
@@ -65,8 +58,12 @@ pub struct Changes {
     pub network: Option<Value>,
     /// Blocks that are new, or that other nodes have than before.
     pub blocks: Vec<ShownBlock>,
+    /// Blocks that no node had at the look before, as events; none at the first look.
+    pub found: Vec<Event>,
     /// Reorganisations, nodes that came or went, partitions.
-    pub happenings: Vec<Happening>,
+    pub happenings: Vec<Event>,
+    /// Every node as it is, its achieved share over the last minute included.
+    pub nodes: Vec<NodeStatus>,
 }
 
 /// What was seen so far.
@@ -82,9 +79,11 @@ pub struct View {
     /// Each node's tip at the last look; none while it does not answer.
     tips: BTreeMap<String, Option<String>>,
     partition: Vec<Vec<String>>,
-    happenings: VecDeque<Happening>,
+    happenings: VecDeque<Event>,
     network: Value,
     has_looked: bool,
+    /// The highest tip at the first look: blocks far below it are learned later, and are no news.
+    first_top: u64,
 }
 
 impl View {
@@ -105,6 +104,7 @@ impl View {
             happenings: VecDeque::new(),
             network: Value::Null,
             has_looked: false,
+            first_top: 0,
         })
     }
 
@@ -117,6 +117,7 @@ impl View {
         let mut nodes = status::look(&self.cluster);
         self.shares.measure(&mut nodes);
         let mut changed = self.learn_blocks(&nodes);
+        let found = self.tell_found(&nodes, &changed);
         changed.extend(self.learn_holders(&nodes));
         let happenings = self.notice(&nodes);
         let network = self.describe(&nodes);
@@ -126,8 +127,30 @@ impl View {
         Ok(Changes {
             network: is_changed.then(|| self.network.clone()),
             blocks: changed.iter().filter_map(|hash| self.blocks.get(hash).cloned()).collect(),
+            found,
             happenings,
+            nodes,
         })
+    }
+
+    /// The blocks among those learned that are news, the lowest first.
+    fn tell_found(&mut self, nodes: &[NodeStatus], learned: &BTreeSet<String>) -> Vec<Event> {
+        if !self.has_looked {
+            self.first_top = nodes.iter().filter_map(|node| node.height).max().unwrap_or(0);
+            return Vec::new();
+        }
+        let news_from = self.first_top.saturating_sub(HOLDER_HEIGHTS_MAX);
+        let mut blocks: Vec<&ShownBlock> = learned.iter().filter_map(|hash| self.blocks.get(hash)).collect();
+        blocks.retain(|block| block.height >= news_from);
+        blocks.sort_by_key(|block| block.height);
+        let tell = |block: &ShownBlock| ChainEvent::Block {
+            hash: block.hash.clone(),
+            height: block.height,
+            miner: block.miner.clone(),
+            transactions: block.transactions,
+        };
+        let s = self.clock.seconds();
+        blocks.into_iter().map(|block| Event::new(s, tell(block))).collect()
     }
 
     /// Everything at once: the nodes, the blocks by height, what happened.
@@ -232,36 +255,34 @@ impl View {
     }
 
     /// Compares with the last look: new tips, nodes that came or went, partitions.
-    fn notice(&mut self, nodes: &[NodeStatus]) -> Vec<Happening> {
+    fn notice(&mut self, nodes: &[NodeStatus]) -> Vec<Event> {
         let is_first = !self.has_looked;
         let mut happened = Vec::new();
         for node in nodes {
             let before = self.tips.insert(node.name.clone(), node.tip.clone()).flatten();
             match (before, &node.tip) {
                 (Some(before), Some(now)) if before != *now => {
-                    let left = self.left_behind(&before, now);
-                    if left > 0 {
-                        let blocks = if left == 1 { "a block" } else { &format!("{left} blocks") };
-                        happened.push(format!("{} leaves {blocks} for a branch with more work", node.name));
+                    let depth = self.left_behind(&before, now);
+                    if depth > 0 {
+                        happened.push(ChainEvent::Reorganisation { node: node.name.clone(), depth, tip: now.clone() });
                     }
                 }
-                (Some(_), None) => happened.push(format!("{} does not answer any more", node.name)),
-                (None, Some(_)) if !is_first => happened.push(format!("{} answers", node.name)),
+                (Some(_), None) => happened.push(ChainEvent::NodeSilent { node: node.name.clone() }),
+                (None, Some(_)) if !is_first => happened.push(ChainEvent::NodeAnswers { node: node.name.clone() }),
                 _ => {}
             }
         }
         self.tips.retain(|name, _| nodes.iter().any(|node| node.name == *name));
         let partition = &self.cluster.state().plan.partition;
         if *partition != self.partition {
-            let groups: Vec<String> = partition.iter().map(|group| group.join(", ")).collect();
-            happened.push(match groups.is_empty() {
-                true => "the partition is healed".to_owned(),
-                false => format!("the network is partitioned: {} | the rest", groups.join(" | ")),
+            happened.push(match partition.is_empty() {
+                true => ChainEvent::Healed,
+                false => ChainEvent::Partition { groups: self.cluster.state().plan.sides() },
             });
             self.partition.clone_from(partition);
         }
         let s = self.clock.seconds();
-        let happened: Vec<Happening> = happened.into_iter().map(|text| Happening { s, text }).collect();
+        let happened: Vec<Event> = happened.into_iter().map(|what| Event::new(s, what)).collect();
         self.happenings.extend(happened.iter().cloned());
         let surplus = self.happenings.len().saturating_sub(EVENTS_MAX);
         self.happenings.drain(..surplus);

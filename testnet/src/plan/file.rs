@@ -162,7 +162,7 @@ fn add_nodes(lines: &Lines<'_>, table: &Spanned<NodeTable>, plan: &mut Plan) -> 
     let threads = table.threads.as_ref().map_or(1, |threads| *threads.get_ref());
     let mut push = |name: String, share: f64| {
         let (arguments, strategy) = (table.arguments.clone(), table.strategy.clone());
-        plan.nodes.push(NodePlan { name, role, share, threads, arguments, strategy });
+        plan.nodes.push(NodePlan { name, role, share, threads, paused: false, arguments, strategy });
     };
     let name = table.name.get_ref();
     match &table.count {

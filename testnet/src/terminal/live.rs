@@ -4,10 +4,13 @@ use super::table;
 use crate::clock::Stopwatch;
 use crate::cluster::Cluster;
 use crate::interrupt::Interrupt;
-use crate::observer::status::{self, NodeStatus, ShareMeter};
+use crate::observer::event::Event;
+use crate::observer::status::NodeStatus;
+use crate::observer::view::View;
 use crate::output::line;
 use anyhow::Result;
 use crossterm::{cursor, queue, style, terminal};
+use std::collections::VecDeque;
 use std::io::{IsTerminal as _, Write};
 use std::time::Duration;
 
@@ -17,6 +20,8 @@ const BEAT_MS: u64 = 100;
 const TABLE_MS: u64 = 500;
 /// Between two lines where there is no terminal, milliseconds.
 const LINE_MS: u64 = 10_000;
+/// Happenings shown below the table, at most.
+const EVENTS_MAX: usize = 6;
 /// Columns and rows assumed when a terminal does not say.
 const SIZE_DEFAULT: (u16, u16) = (80, 24);
 
@@ -40,7 +45,8 @@ pub fn show(
     intro: &[String],
 ) -> Result<Ended> {
     let watch = Stopwatch::start();
-    let mut meter = ShareMeter::default();
+    let mut view = View::open(cluster.directory().clone())?;
+    let mut happened: VecDeque<Event> = VecDeque::new();
     let mut screen = (!quiet && std::io::stdout().is_terminal()).then(|| Screen::new(intro));
     let every_ms = if screen.is_some() { TABLE_MS } else { LINE_MS };
     let mut next_ms = 0;
@@ -56,10 +62,13 @@ pub fn show(
         let now_ms = watch.elapsed().as_millis() as u64;
         if now_ms >= next_ms && !quiet {
             next_ms = now_ms + every_ms;
-            let mut nodes = status::look(cluster);
-            meter.measure(&mut nodes);
+            let changes = view.look()?;
+            happened.extend(changes.found);
+            happened.extend(changes.happenings);
+            happened.drain(..happened.len().saturating_sub(EVENTS_MAX));
+            let nodes = changes.nodes;
             match &mut screen {
-                Some(screen) => screen.draw(&title(cluster, &nodes, watch.seconds()), &nodes)?,
+                Some(screen) => screen.draw(&title(cluster, &nodes, watch.seconds()), &nodes, &happened)?,
                 None => line(table::summary(&nodes)),
             }
         }
@@ -94,7 +103,7 @@ impl Screen {
     }
 
     /// Draws one frame in one write, so that it does not flicker.
-    fn draw(&mut self, title: &str, nodes: &[NodeStatus]) -> Result<()> {
+    fn draw(&mut self, title: &str, nodes: &[NodeStatus], happened: &VecDeque<Event>) -> Result<()> {
         let mut out = Vec::new();
         queue!(out, terminal::BeginSynchronizedUpdate, cursor::Hide)?;
         let size = size();
@@ -112,15 +121,27 @@ impl Screen {
         let rows = table::nodes(nodes, usize::from(size.0));
         // One row stays free for the cursor: a frame as high as the terminal would scroll.
         let room = usize::from(size.1).saturating_sub(2).max(1);
-        self.lines = 0;
         line_out(&mut out, &cut(title, size.0), Some(style::Attribute::Bold))?;
-        for (index, row) in rows.iter().take(room).enumerate() {
+        let shown = rows_that_fit(rows.len(), room);
+        for (index, row) in rows.iter().take(shown).enumerate() {
             let down = index > 0 && !nodes[index - 1].answers();
             let attribute =
                 if index == 0 { Some(style::Attribute::Underlined) } else { down.then_some(style::Attribute::Dim) };
             line_out(&mut out, row, attribute)?;
         }
-        self.lines += 1 + rows.len().min(room) as u16;
+        let mut lines = 1 + shown;
+        if shown < rows.len() {
+            let more = format!("+{} more (`testoon status` shows all)", rows.len() - shown);
+            line_out(&mut out, &cut(&more, size.0), Some(style::Attribute::Dim))?;
+            lines += 1;
+        }
+        // What room is left tells what happened, the newest last.
+        let left = room.saturating_sub(lines).min(EVENTS_MAX);
+        for event in happened.iter().skip(happened.len().saturating_sub(left)) {
+            line_out(&mut out, &cut(&event.text, size.0), Some(style::Attribute::Dim))?;
+            lines += 1;
+        }
+        self.lines = lines as u16;
         queue!(
             out,
             terminal::Clear(terminal::ClearType::FromCursorDown),
@@ -131,6 +152,12 @@ impl Screen {
         stdout.write_all(&out)?;
         Ok(stdout.flush()?)
     }
+}
+
+/// How many of `rows` lines are drawn where there is room for `room`: all, or one less than fit, for the line that counts the
+/// rest.
+fn rows_that_fit(rows: usize, room: usize) -> usize {
+    if rows <= room { rows } else { room.saturating_sub(1) }
 }
 
 fn size() -> (u16, u16) {
@@ -148,4 +175,16 @@ fn line_out(out: &mut Vec<u8>, line: &str, attribute: Option<style::Attribute>) 
     queue!(out, style::Print(line), style::SetAttribute(style::Attribute::Reset))?;
     queue!(out, terminal::Clear(terminal::ClearType::UntilNewLine), style::Print("\r\n"))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_that_do_not_fit_leave_a_line_to_count_them() {
+        for (rows, room, shown) in [(6, 22, 6), (22, 22, 22), (23, 22, 21), (201, 22, 21), (6, 1, 0)] {
+            assert_eq!(rows_that_fit(rows, room), shown, "{rows} rows, room for {room}");
+        }
+    }
 }
