@@ -2,7 +2,7 @@
 //!
 //! What depends on a chain ([`Address::parse`], [`Address::from_script`]) is in `spec/address.rs`, since a chain's spec itself
 //! holds addresses.
-use crate::Script;
+use crate::script::Script;
 use std::fmt;
 
 /// The address of a public key hash on a chain.

@@ -1,8 +1,8 @@
 //! Headers (80 bytes) and blocks.
-use crate::encode::{decode_list, encode_list, list_len, take_array};
-use crate::hash::sha256d;
-use crate::transaction::TRANSACTION_LEN_MIN;
-use crate::{BlockHash, CompactTarget, Decode, DecodeError, Encode, MerkleRoot, Transaction};
+use crate::encode::{Decode, DecodeError, Encode, decode_list, encode_list, list_len, take_array};
+use crate::hash::{BlockHash, MerkleRoot, sha256d};
+use crate::target::CompactTarget;
+use crate::transaction::{TRANSACTION_LEN_MIN, Transaction};
 
 /// A block's header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

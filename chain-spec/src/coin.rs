@@ -1,8 +1,11 @@
 //! Coins: outputs that nobody has spent yet, with what a rule needs to know of their making.
 //!
 //! Bitcoin gives coins no bytes of their own; the ones here are ours, for a store's coins and undo records.
-use crate::encode::{compact_size_len, decode_compact_size, decode_list, encode_compact_size, encode_list, list_len};
-use crate::{Decode, DecodeError, Encode, TxOut};
+use crate::encode::{
+    Decode, DecodeError, Encode, compact_size_len, decode_compact_size, decode_list, encode_compact_size, encode_list,
+    list_len,
+};
+use crate::transaction::TxOut;
 
 /// Bytes of the smallest coin: height and flag, a value, an empty script.
 const COIN_LEN_MIN: usize = 1 + 8 + 1;

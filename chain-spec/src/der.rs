@@ -7,7 +7,7 @@ use k256::ecdsa::Signature;
 /// Bytes that a length may need beyond its leading zeros (Core: `ecdsa_signature_parse_der_lax`); no script is that long.
 const LENGTH_BYTES_MAX: usize = 3;
 
-/// Which encodings of a signature a block may hold; [`ChainSpec::signature_encoding`](crate::ChainSpec::signature_encoding)
+/// Which encodings of a signature a block may hold; [`ChainSpec::signature_encoding`](crate::spec::ChainSpec::signature_encoding)
 /// gives it for each height.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignatureEncoding {

@@ -5,8 +5,10 @@
 mod batch;
 mod ecmult;
 
+use crate::address::Address;
+use crate::der;
 use crate::hash::hash160;
-use crate::{Address, ChainSpec, der};
+use crate::spec::ChainSpec;
 use k256::ecdsa::signature::hazmat::PrehashSigner;
 use k256::ecdsa::{Signature, SigningKey, VerifyingKey};
 use std::fmt;

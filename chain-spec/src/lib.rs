@@ -25,8 +25,8 @@ pub mod block;
 pub mod coin;
 pub mod der;
 pub mod encode;
-#[cfg(test)]
-mod fixture;
+#[cfg(any(test, feature = "test-support"))]
+pub mod fixture;
 pub mod hash;
 pub mod key;
 pub mod merkle;

@@ -1,6 +1,5 @@
 //! Merkle trees over txids.
-use crate::hash::sha256d;
-use crate::{MerkleRoot, Txid};
+use crate::hash::{MerkleRoot, Txid, sha256d};
 
 /// The root, and whether two equal neighbours were hashed together, which lets two lists share one root (CVE-2012-2459).
 /// Of no ids, the root is zero.

@@ -5,7 +5,9 @@
 //! an order that depends on the data, so that a fast processor is slowed down by its memory. One such hash costs about
 //! a thousand times a double SHA-256, for the miner as for everybody who checks a header.
 
-use crate::{BlockHash, Header, Target};
+use crate::block::Header;
+use crate::hash::BlockHash;
+use crate::target::Target;
 
 /// log₂ of scrypt's N: 1024 blocks of 128 bytes are filled.
 const SCRYPT_LOG_N: u8 = 10;
@@ -64,7 +66,7 @@ fn scrypt(header: &[u8; Header::LEN]) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ChainSpec;
+    use crate::spec::ChainSpec;
 
     #[test]
     fn litecoin_s_genesis_has_its_published_hashes() {

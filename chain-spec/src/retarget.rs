@@ -9,9 +9,8 @@
 mod asert;
 mod ema;
 
-use crate::spec::Retarget;
-use crate::target::Target;
-use crate::{ChainSpec, CompactTarget};
+use crate::spec::{ChainSpec, Retarget};
+use crate::target::{CompactTarget, Target};
 pub use asert::{Asert, asert_target};
 pub use ema::{ON_DEMAND_VERSION, PAUSE_SPACINGS, on_demand_version};
 

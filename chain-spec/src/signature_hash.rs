@@ -1,7 +1,8 @@
 //! Legacy signature hashes: what a signature signs.
-use crate::encode::{encode_compact_size, encode_length_prefixed};
+use crate::encode::{Encode, encode_compact_size, encode_length_prefixed};
 use crate::hash::sha256d;
-use crate::{Encode, Script, Transaction};
+use crate::script::Script;
+use crate::transaction::Transaction;
 
 /// `SIGHASH_ALL`.
 pub const SIGHASH_ALL: u32 = 1;

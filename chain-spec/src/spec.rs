@@ -31,9 +31,15 @@
 mod address;
 mod file;
 
+use crate::amount::Amount;
+use crate::block::Block;
+use crate::coin::Coin;
 use crate::der::SignatureEncoding;
-use crate::hash::sha256;
-use crate::{Amount, Block, BlockHash, Coin, CompactTarget, Encode, Outpoint, ProofOfWork, Target};
+use crate::encode::Encode;
+use crate::hash::{BlockHash, sha256};
+use crate::proof_of_work::ProofOfWork;
+use crate::target::{CompactTarget, Target};
+use crate::transaction::Outpoint;
 
 /// The most seconds that any chain lets a header be ahead of a node's clock (Core: `MAX_FUTURE_BLOCK_TIME`).
 pub const FUTURE_MAX_S: u32 = 2 * 60 * 60;

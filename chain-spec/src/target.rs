@@ -1,7 +1,7 @@
 //! Targets, their compact form, and work: 256-bit arithmetic (Core: `arith_uint256`).
 pub(crate) mod uint;
 
-use crate::BlockHash;
+use crate::hash::BlockHash;
 use std::fmt;
 use uint::U256;
 

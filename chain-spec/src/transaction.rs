@@ -1,9 +1,11 @@
 //! Transactions: inputs that spend coins, outputs that make them.
+use crate::amount::Amount;
 use crate::encode::{
-    compact_size_len, decode_list, encode_length_prefixed, encode_list, list_len, take_array, take_length_prefixed,
+    Decode, DecodeError, Encode, compact_size_len, decode_list, encode_length_prefixed, encode_list, list_len,
+    take_array, take_length_prefixed,
 };
-use crate::hash::sha256d;
-use crate::{Amount, Decode, DecodeError, Encode, Script, Txid};
+use crate::hash::{Txid, sha256d};
+use crate::script::Script;
 use std::fmt;
 
 /// Bytes of the smallest input: an outpoint, an empty script, a sequence number.

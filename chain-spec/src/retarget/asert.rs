@@ -2,8 +2,7 @@
 //!
 //! The target is the anchor's times 2^((time since the anchor's parent - spacing × (blocks since the anchor + 1)) / half-life),
 //! with the fractional power by a cubic polynomial in 16-bit fixed point (Bitcoin Cash's specification of 2020-11-15).
-use crate::CompactTarget;
-use crate::target::Target;
+use crate::target::{CompactTarget, Target};
 
 /// Fraction bits of the exponent and of the polynomial's value.
 const FRACTION_BITS: u32 = 16;

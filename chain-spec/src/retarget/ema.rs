@@ -13,8 +13,8 @@
 //! - **A block made on demand takes time but no place** ([`ON_DEMAND_VERSION`]): `generatetoaddress 400` says nothing about
 //!   how fast the network's miners are. Such a block still needs the whole work of its target.
 use super::{Ancestors, Asert, asert_target};
-use crate::spec::Retarget;
-use crate::{ChainSpec, CompactTarget};
+use crate::spec::{ChainSpec, Retarget};
+use crate::target::CompactTarget;
 
 /// What a pause counts as, in spacings. As in zawy12's LWMA, where it bounds every solve time.
 pub const PAUSE_SPACINGS: u32 = 6;

@@ -1,9 +1,11 @@
 //! Context-free rules of a block (Core: `CheckBlock`, less the header's).
 use super::RuleError;
 use super::transaction::{self, TransactionError};
+use crate::block::{Block, Header};
 use crate::encode::compact_size_len;
+use crate::hash::{BlockHash, MerkleRoot, Txid};
 use crate::merkle::merkle_root;
-use crate::{Block, BlockHash, ChainSpec, Header, MerkleRoot, Txid};
+use crate::spec::ChainSpec;
 use std::sync::Arc;
 
 /// Bytes of a block for each signature operation it may hold (Core: `MAX_BLOCK_SIZE / 50`).

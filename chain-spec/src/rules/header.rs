@@ -1,8 +1,10 @@
 //! Rules of a header: alone (proof of work), and after its ancestors and against now (Core: `ContextualCheckBlockHeader`).
 use super::RuleError;
+use crate::block::Header;
+use crate::hash::BlockHash;
 use crate::retarget::{Ancestors, median_time_past, required_target};
-use crate::spec::Retarget;
-use crate::{BlockHash, ChainSpec, CompactTarget, Header, Target};
+use crate::spec::{ChainSpec, Retarget};
+use crate::target::{CompactTarget, Target};
 use std::borrow::Cow;
 
 /// How far a period's first block may be before its parent under BIP94, seconds (Core: `MAX_TIMEWARP`).

@@ -8,12 +8,18 @@ mod error;
 mod input_script;
 mod lock_time;
 
+use crate::amount::Amount;
+use crate::coin::{BlockUndo, Coin};
 pub use crate::der::SignatureEncoding;
+use crate::hash::Txid;
+use crate::rules::block::CheckedBlock;
+use crate::script::Script;
+use crate::spec::ChainSpec;
+use crate::transaction::{Outpoint, Transaction};
 pub use error::{ScriptError, SpendError};
 pub use input_script::{InputCheck, check_input_script, check_input_scripts};
 pub use lock_time::{SEQUENCE_DISABLE, SEQUENCE_FINAL, is_final};
 
-use crate::{Amount, BlockUndo, ChainSpec, CheckedBlock, Coin, Outpoint, Script, Transaction, Txid};
 use std::collections::HashMap;
 
 /// What the rules ask of the chain at the block they judge: its height and its times. For a transaction that waits in the

@@ -1,6 +1,9 @@
 //! Context-free rules of a transaction (Core: `CheckTransaction`).
 use super::RuleError;
-use crate::{Amount, Encode, Outpoint, Transaction, Txid};
+use crate::amount::Amount;
+use crate::encode::Encode;
+use crate::hash::Txid;
+use crate::transaction::{Outpoint, Transaction};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -108,7 +111,7 @@ pub fn check_transaction(transaction: Arc<Transaction>) -> Result<CheckedTransac
     check_transaction_within(transaction, Amount::MAX_MONEY)
 }
 
-/// Checks all context-free rules, with a chain's own cap on values ([`ChainSpec::money_max`](crate::ChainSpec::money_max)).
+/// Checks all context-free rules, with a chain's own cap on values ([`ChainSpec::money_max`](crate::spec::ChainSpec::money_max)).
 ///
 /// # Errors
 /// The first rule broken, in Core's order.

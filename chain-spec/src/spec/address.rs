@@ -1,7 +1,7 @@
 //! Addresses on a given chain: the version byte must be the chain's own.
 use super::ChainSpec;
-use crate::Script;
 use crate::address::{Address, AddressError};
+use crate::script::Script;
 
 impl Address {
     /// Reads an address of `spec`'s chain.

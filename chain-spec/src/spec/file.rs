@@ -5,7 +5,10 @@
 mod genesis;
 
 use super::{ChainSpec, DemoAccount, FUTURE_MAX_S, Retarget, SpecError};
-use crate::{Amount, BlockHash, CompactTarget, ProofOfWork, Target};
+use crate::amount::Amount;
+use crate::hash::BlockHash;
+use crate::proof_of_work::ProofOfWork;
+use crate::target::{CompactTarget, Target};
 use genesis::GenesisFile;
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;

@@ -1,7 +1,8 @@
 use super::*;
+use crate::address::Address;
+use crate::key::PrivateKey;
 use crate::rules::block::check_block;
 use crate::rules::header::check_proof_of_work;
-use crate::{Address, PrivateKey};
 use std::sync::Arc;
 
 /// The first eight bytes of the ids of `testnet`, `main`, `bitcoin-regtest` and `bitcoin-main` in version 0.1.
@@ -138,7 +139,7 @@ fn demo_accounts_are_funded_and_can_spend_in_block_1() {
 fn maturity_counts_from_the_coinbase_s_own_height() {
     let spec = ChainSpec::builtin("main").unwrap();
     let coin = |height, is_coinbase| {
-        let output = crate::TxOut { value: Amount::COIN, script: crate::Script::default() };
+        let output = crate::transaction::TxOut { value: Amount::COIN, script: crate::script::Script::default() };
         Coin { output, height, is_coinbase }
     };
     assert_eq!(spec.maturity_height(&coin(5, true)), 105);

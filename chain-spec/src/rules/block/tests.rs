@@ -1,6 +1,8 @@
 use super::*;
+use crate::encode::Encode;
 use crate::fixture::{block, coinbase, local, outpoint, output, transaction};
-use crate::{Encode, Script, Transaction};
+use crate::script::Script;
+use crate::transaction::Transaction;
 
 fn error_of(block: Block) -> BlockError {
     check_block(Arc::new(block), &local()).expect_err("a rule is broken")

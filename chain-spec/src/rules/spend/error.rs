@@ -1,6 +1,9 @@
 //! The rules a spend can break.
+use crate::amount::Amount;
+use crate::hash::Txid;
 use crate::rules::RuleError;
-use crate::{Amount, Outpoint, Script, Txid};
+use crate::script::Script;
+use crate::transaction::Outpoint;
 use std::borrow::Cow;
 
 /// The rule a spend breaks.

@@ -2,11 +2,12 @@
 //!
 //! A node checks many inputs at once, because the signatures of a batch share their divisions (`key/batch.rs`).
 use super::{ScriptError, SpendError};
+use crate::coin::Coin;
 use crate::der::{SignatureEncoding, is_strict_der};
 use crate::hash::hash160;
 use crate::key::{PublicKey, SignatureCheck, first_invalid};
 use crate::signature_hash::signature_hash_with;
-use crate::{Coin, Transaction};
+use crate::transaction::Transaction;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
@@ -62,7 +63,7 @@ pub fn check_input_scripts(checks: &[InputCheck<'_>]) -> Result<(), (usize, Spen
     let invalid = first_invalid(&signatures).map(|index| (index, ScriptError::BadSignature));
     let Some((index, error)) = invalid.or(malformed) else { return Ok(()) };
     let InputCheck { transaction, input, .. } = checks[index];
-    let outpoint = transaction.inputs.get(input).map_or(crate::Outpoint::NULL, |input| input.outpoint);
+    let outpoint = transaction.inputs.get(input).map_or(crate::transaction::Outpoint::NULL, |input| input.outpoint);
     Err((index, SpendError::InputScript { input, outpoint, error }))
 }
 

@@ -1,6 +1,8 @@
 //! Lock times: absolute (a transaction's, against height or median-time-past) and relative (an input's, BIP68).
 use super::{BlockContext, Coins, SpendError};
-use crate::{Coin, Transaction, Txid};
+use crate::coin::Coin;
+use crate::hash::Txid;
+use crate::transaction::Transaction;
 
 /// Lock times below are heights, from here on Unix seconds (Core: `LOCKTIME_THRESHOLD`).
 const TIME_THRESHOLD: u32 = 500_000_000;

@@ -1,9 +1,10 @@
 //! [`connect_block`] beside a slow model of it, over small random blocks that break rules often.
 use super::{SpendError, connect_block};
+use crate::coin::Coin;
 use crate::fixture::{CoinMap, checked, coinbase, context, local, outpoint, transaction};
 use crate::rules::RuleError;
 use crate::rules::transaction::check_transaction;
-use crate::{Coin, Outpoint, Transaction};
+use crate::transaction::{Outpoint, Transaction};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::collections::BTreeMap;

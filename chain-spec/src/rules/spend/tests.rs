@@ -1,8 +1,8 @@
 use super::*;
-use crate::ChainSpec;
 use crate::fixture::{CoinMap, MEDIAN_TIME_S, checked, coinbase, context, local, outpoint, sign, transaction};
 use crate::rules::RuleError;
 use crate::rules::block::{CheckedBlock, check_block};
+use crate::spec::ChainSpec;
 use std::sync::Arc;
 
 const HEIGHT: u32 = 400;

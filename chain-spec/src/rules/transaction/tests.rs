@@ -1,6 +1,7 @@
 use super::*;
 use crate::fixture::{coinbase, outpoint, transaction};
-use crate::{Script, TxIn};
+use crate::script::Script;
+use crate::transaction::TxIn;
 
 const MAX_MONEY: u64 = Amount::MAX_MONEY.units();
 
@@ -127,7 +128,7 @@ fn rules_run_in_core_s_order() {
 
 #[test]
 fn the_cap_on_values_is_the_chain_s() {
-    let litecoin = crate::ChainSpec::builtin("litecoin-main").unwrap().money_max;
+    let litecoin = crate::spec::ChainSpec::builtin("litecoin-main").unwrap().money_max;
     let above_bitcoin_s = Arc::new(transaction(&[outpoint(1, 0)], &[MAX_MONEY + 1]));
     assert!(check_transaction(Arc::clone(&above_bitcoin_s)).is_err());
     assert!(check_transaction_within(above_bitcoin_s, litecoin).is_ok());

@@ -1,12 +1,15 @@
 //! Genesis in a spec file: the whole block in hexadecimal digits, or what it is made of.
 use super::{read_amount, read_compact, wrong};
-use crate::hash::hash160;
+use crate::address::Address;
+use crate::amount::Amount;
+use crate::block::{Block, Header};
+use crate::encode::{Decode, Encode};
+use crate::hash::{BlockHash, hash160};
 use crate::merkle::merkle_root;
+use crate::script::Script;
 use crate::spec::SpecError;
-use crate::{
-    Address, Amount, Block, BlockHash, CompactTarget, Decode, Encode, Header, Outpoint, Script, Transaction, TxIn,
-    TxOut,
-};
+use crate::target::CompactTarget;
+use crate::transaction::{Outpoint, Transaction, TxIn, TxOut};
 use serde::{Deserialize, Serialize};
 
 /// Longest message, so that the coinbase's script stays within 100 bytes.

@@ -1,9 +1,11 @@
 use super::*;
+use crate::amount::Amount;
 use crate::der;
 use crate::fixture::{key as key_of, outpoint, pay_to, sign, transaction};
 use crate::rules::RuleError;
+use crate::script::Script;
 use crate::signature_hash::signature_hash;
-use crate::{Amount, Script, TxOut};
+use crate::transaction::TxOut;
 
 const COIN: u64 = 100_000_000;
 const STRICT: SignatureEncoding = SignatureEncoding::Strict;
@@ -95,7 +97,7 @@ fn another_key_than_the_one_paid_to() {
 #[test]
 fn a_key_s_two_forms_have_two_addresses() {
     let (spend, mut coin) = signed(1);
-    let uncompressed = crate::PrivateKey::from_bytes(&[1; 32], false).unwrap();
+    let uncompressed = crate::key::PrivateKey::from_bytes(&[1; 32], false).unwrap();
     let public_key = uncompressed.public_key();
     let mut other = spend.clone();
     let unlock = |spend: &Transaction, script: &Script| {
@@ -221,7 +223,7 @@ fn bytes_that_are_no_public_key() {
 /// The hybrid form tells Y's parity twice; both must agree.
 #[test]
 fn a_hybrid_public_key_unlocks_when_its_parity_is_right() {
-    let mut hybrid = crate::PrivateKey::from_bytes(&[1; 32], false).unwrap().public_key().as_bytes().to_vec();
+    let mut hybrid = crate::key::PrivateKey::from_bytes(&[1; 32], false).unwrap().public_key().as_bytes().to_vec();
     hybrid[0] = 6 + (hybrid[64] & 1);
     let (spend, coin) = paid_to_bytes(&hybrid);
     assert_eq!(check_input_script(&spend, 0, &coin, STRICT), Ok(()));
