@@ -1,6 +1,6 @@
 //! The lab on real processes: what it says is what the nodes say.
 
-use crate::support::{Finished, Network, run, testoon};
+use kit::{Finished, Network, run, testoon};
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! Every mistake a user can make gets one clear line that names the thing and the remedy, and the right exit code.
 
-use crate::support::{Network, Node, NodeOptions, run};
+use kit::{Network, Node, NodeOptions, run};
 use std::net::TcpListener;
 
 fn fails(options: NodeOptions, words: &[&str]) {
@@ -29,7 +29,7 @@ fn a_taken_port_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = taken.local_addr().expect("bound").port().to_string();
     for (flag, other) in [("--rpc-listen", "--p2p-listen"), ("--p2p-listen", "--rpc-listen")] {
-        let output = crate::support::testoon()
+        let output = kit::testoon()
             .args(["node", "--chain", "local", other, "127.0.0.1:0", flag, &format!("127.0.0.1:{port}")])
             .args(["--no-discover", "--datadir"])
             .arg(directory.path())

@@ -1,10 +1,10 @@
 //! The two chains that are Bitcoin's: real blocks go in, and what comes out is Bitcoin's to the byte.
 
-use crate::support::{Node, NodeOptions};
 use chain_spec::Encode as _;
 use chain_spec::rules::header::check_proof_of_work;
+use kit::fixture::{ChainBuilder, regtest};
+use kit::{Node, NodeOptions};
 use serde_json::json;
-use testoon_benches::{ChainBuilder, regtest};
 
 /// Bitcoin's block 1, mined on 9 January 2009.
 const BLOCK_1: &str = "010000006fe28c0ab6f1b372c1a6a246ae63f74f931e8365e15a089c68d6190000000000982051fd1e4ba744bbbe680e1fee1467\

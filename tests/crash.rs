@@ -3,14 +3,14 @@
 //!
 //! `TESTOON_CRASH_ROUNDS` (default 40, so 200 kills in all) kills happen in each test, `TESTOON_CRASH_SEED` (default 1) draws the moments.
 
-use crate::support::{Node, NodeOptions};
 use chain_spec::Encode as _;
+use kit::fixture::{ChainBuilder, regtest};
+use kit::{Node, NodeOptions};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
-use testoon_benches::{ChainBuilder, regtest};
 
 const ADDRESS: &str = "mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn";
 
@@ -179,7 +179,7 @@ fn a_node_killed_during_a_reorganisation_is_on_one_branch_or_the_other() {
         let datadir = place.path().join(format!("node{round}"));
         let node = Node::start(NodeOptions::new("bitcoin-regtest", &datadir));
         submit(&node, &short, 1);
-        node.client.call("addnode", json!([source.p2p, "add"]));
+        node.client.call("addnode", json!([source.p2p(), "add"]));
         std::thread::park_timeout(moment);
         let options = node.kill();
         let node = Node::start(options);
@@ -188,7 +188,7 @@ fn a_node_killed_during_a_reorganisation_is_on_one_branch_or_the_other() {
         let is_short = tip == short.tip().to_string();
         assert!(is_short || tip == long.tip().to_string(), "stopped half-way, at height {}", node.client.height());
         coins_equal_a_rebuild(&node);
-        node.client.call("addnode", json!([source.p2p, "add"]));
+        node.client.call("addnode", json!([source.p2p(), "add"]));
         node.client.wait_for_height(271);
         assert_eq!(node.client.coins_hash(), source.client.coins_hash());
     }

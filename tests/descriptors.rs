@@ -1,6 +1,6 @@
 //! A node whose process may open few files and connections, and strangers who open many.
 
-use crate::support::{Client, Node, NodeOptions, testoon};
+use kit::{Client, Node, NodeOptions, testoon};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpStream;

@@ -4,17 +4,18 @@
 //!
 //! `TESTOON_HOSTILE_HEADERS` and `TESTOON_HOSTILE_CONNECTIONS` make the floods larger.
 
-use crate::support::payer::Payer;
-use crate::support::rogue::{self, Answers, Rogue, Topic, contents, frame, list};
-use crate::support::{Node, NodeOptions, WAIT_MAX, eventually};
 use chain_spec::{Amount, Block, BlockHash, ChainSpec, Encode as _, Header, Transaction, merkle};
+use kit::fixture::{ChainBuilder, regtest};
+use kit::payer::Payer;
+use kit::rogue::{self, Answers, Rogue, Topic, contents, frame, list};
+use kit::{Node, NodeOptions, WAIT_MAX, eventually};
+use kit::{median, now};
 use serde_json::{Value, json};
 use std::io::Write as _;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use testoon_benches::{ChainBuilder, median, now, process_resident_bytes, regtest};
 
 /// Blocks of the chain all start from.
 const HEIGHT: usize = 150;
@@ -62,7 +63,7 @@ impl Scene {
     }
 
     fn rogue(&self, answers: Answers) -> Rogue {
-        Rogue::connect(&self.victim.p2p, &self.spec(), answers)
+        Rogue::connect(self.victim.p2p(), &self.spec(), answers)
     }
 
     /// A branch of the rogue's own above the honest chain.
@@ -118,7 +119,7 @@ impl Scene {
 }
 
 fn resident(node: &Node) -> u64 {
-    process_resident_bytes(&node.pid().to_string()).expect("the node runs")
+    node.resident_bytes()
 }
 
 fn silent() -> Answers {
@@ -321,7 +322,7 @@ fn floods_of_payments_leave_one_of_each_conflict_and_the_forger_alone() {
 fn strangers_by_the_thousand_keep_nobody_out() {
     let scene = Scene::new();
     let count = from_environment("TESTOON_HOSTILE_CONNECTIONS", 1_500);
-    let (_, address) = scene.victim.p2p.split_once("/ip4/").expect("an IPv4 multiaddr");
+    let (_, address) = scene.victim.p2p().split_once("/ip4/").expect("an IPv4 multiaddr");
     let mut parts = address.split('/');
     let (ip, port) = (parts.next().expect("an address"), parts.nth(1).expect("a port"));
     let socket = format!("{ip}:{port}");

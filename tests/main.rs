@@ -1,6 +1,6 @@
 //! Tests that cross crates: real processes, real sockets, real files.
 //!
-//! [`support`] starts nodes and networks and reaps them whatever happens. Counts that decide how long a test takes come
+//! The library of this package, [`kit`], starts nodes and networks and reaps them whatever happens. Counts that decide how long a test takes come
 //! from environment variables, each named in the test's own docs; the defaults are what everybody runs.
 
 // A test that cannot go on should panic; clippy knows tests only by their attribute, not their helpers.
@@ -11,6 +11,7 @@ mod bad_input;
 mod bitcoin;
 mod crash;
 mod descriptors;
+mod fuzz;
 mod hostile;
 mod launcher;
 mod network;
@@ -18,6 +19,5 @@ mod payment;
 mod reorganisation;
 mod rpc;
 mod soak;
-mod support;
 mod wallet;
 mod web;

@@ -1,6 +1,7 @@
 //! A network in one command: it starts, it takes in late and returning nodes, and it leaves nothing behind.
 
-use crate::support::{Network, Node, NodeOptions, client_of, eventually, interrupt, is_running, testoon};
+use kit::process::{interrupt, is_running};
+use kit::{Network, Node, NodeOptions, client_of, eventually, testoon};
 use serde_json::{Value, json};
 use std::net::TcpListener;
 use std::path::Path;

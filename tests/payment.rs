@@ -1,7 +1,7 @@
 //! The life of a payment: from a wallet into every mempool, into a block, and into the other wallet.
 
 use crate::network::pause;
-use crate::support::{Finished, Network, eventually};
+use kit::{Finished, Network, eventually};
 use serde_json::{Value, json};
 
 /// A demo account's balance as the wallet itself says it, in coins.
@@ -10,7 +10,7 @@ fn balance(network: &Network, account: &str) -> Value {
     let text = |field: &str| node[field].as_str().expect("text").to_owned();
     let wallet = network.path().join("wallets").join(format!("{account}.wallet"));
     let cookie = format!("{}/.cookie", text("datadir"));
-    let output = crate::support::testoon()
+    let output = kit::testoon()
         .args(["wallet", "--wallet"])
         .arg(wallet)
         .args(["--rpc", &text("rpc"), "--cookie", &cookie, "--no-password", "balance", "--json"])

@@ -1,10 +1,10 @@
 //! Branches meet over real sockets: the one with the most work wins everywhere, and nothing of the other is lost.
 
 use crate::crash::submit;
-use crate::support::{Node, NodeOptions, eventually};
 use chain_spec::Encode as _;
+use kit::fixture::{ChainBuilder, regtest};
+use kit::{Node, NodeOptions, eventually};
 use serde_json::json;
-use testoon_benches::{ChainBuilder, regtest};
 
 #[test]
 fn the_branch_with_more_work_wins_and_its_rivals_payments_return() {
@@ -22,7 +22,7 @@ fn the_branch_with_more_work_wins_and_its_rivals_payments_return() {
     submit(&b, &long, 1);
     assert!(a.client.mempool().is_empty());
 
-    a.client.call("addnode", json!([b.p2p, "add"]));
+    a.client.call("addnode", json!([b.p2p(), "add"]));
     eventually("both nodes are on the longer branch", || (a.client.tip() == long.tip().to_string()).then_some(()));
     assert_eq!(a.client.mempool(), std::slice::from_ref(&txid), "the undone block's payment waits to be mined again");
     eventually("the payment travels on", || b.client.mempool().contains(&txid).then_some(()));

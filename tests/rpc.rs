@@ -1,13 +1,11 @@
 //! The node's RPC and command line over real processes and sockets: what a client, a miner or an operator would notice.
 
 mod chain;
-mod client;
 mod command_line;
 mod conformance;
 mod control;
 mod http;
 mod mining;
 mod network;
-mod node;
 mod raw;
 mod transactions;

@@ -4,12 +4,13 @@
 //! `TESTOON_PARTITION_SECONDS=600`; both print what they saw.
 
 use crate::network::pause;
-use crate::support::payer::Payer;
-use crate::support::{Client, Network, WAIT_MAX, eventually};
 use chain_spec::ChainSpec;
+use kit::measure::resident_bytes;
+use kit::now;
+use kit::payer::Payer;
+use kit::{Client, Network, WAIT_MAX, eventually};
 use serde_json::{Value, json};
 use std::time::Duration;
-use testoon_benches::{now, process_resident_bytes};
 
 /// Payments a second.
 const PAYMENTS_PER_S: u32 = 40;
@@ -37,8 +38,8 @@ fn a_network_under_load_stays_small_and_agrees_in_the_end() {
     let network = network(from_environment("TESTOON_SOAK_NODES", 6));
     let clients = network.clients();
     let resident = || -> Vec<u64> {
-        let pids = network.nodes().into_iter().map(|node| node["pid"].to_string());
-        pids.map(|pid| process_resident_bytes(&pid).expect("the node runs")).collect()
+        let pids = network.nodes().into_iter().map(|node| node["pid"].as_u64().expect("a process id") as u32);
+        pids.map(|pid| resident_bytes(pid).expect("the node runs")).collect()
     };
     pause(&network, true);
     let mut payer = funded(&clients);
@@ -132,7 +133,7 @@ fn a_healed_partition_has_one_tip_in_a_moment() {
     let healing = {
         let directory = network.path();
         std::thread::spawn(move || {
-            let done = crate::support::run(&["net", "heal", "--dir", &directory.to_string_lossy()]);
+            let done = kit::run(&["net", "heal", "--dir", &directory.to_string_lossy()]);
             (done.code, now())
         })
     };

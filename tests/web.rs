@@ -1,7 +1,8 @@
 //! The web page of a running network: the page itself, what it is told, and what it refuses.
 
 use crate::network::pause;
-use crate::support::{Network, eventually, interrupt, testoon};
+use kit::process::interrupt;
+use kit::{Network, eventually, testoon};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};

@@ -1,11 +1,13 @@
 //! A core that takes a whole chain of blocks, with no network and no disk: what validation costs beyond its signatures.
 
+use kit::fixture::{ChainBuilder, regtest};
+use kit::{median, now};
 use node::core::event::{CallId, Input, Output, Time};
 use node::core::store::Loaded;
 use node::core::store::memory::MemoryStore;
 use node::core::{Config, Core};
 use std::sync::Arc;
-use testoon_benches::{ChainBuilder, cpu_seconds, median, now, processors, regtest, verify_seconds};
+use testoon_benches::{cpu_seconds, processors, verify_seconds};
 
 /// The chain of the sync bench.
 const BLOCKS: usize = 2_000;

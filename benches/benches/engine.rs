@@ -4,11 +4,13 @@
 
 use chain_spec::merkle::coinbase_branch;
 use chain_spec::{Block, BlockHash, CompactTarget, Script, TxIn, Txid};
+use kit::fixture::regtest;
+use kit::now;
 use node::miner::{Miner, MinerConfig};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
-use testoon_benches::{now, processors, regtest};
+use testoon_benches::processors;
 
 /// Half of all hashes meet it.
 const EASY: u32 = 0x207f_ffff;

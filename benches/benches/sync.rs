@@ -3,10 +3,12 @@
 //! Prints CPU of the syncing process beside the time its signatures alone would take, measured in the same run.
 
 use chain_spec::Encode as _;
+use kit::fixture::{ChainBuilder, regtest};
+use kit::process::bench_main;
+use kit::{Node, NodeOptions, median, now};
 use serde_json::json;
 use std::path::Path;
-use testoon_benches::process::NodeProcess;
-use testoon_benches::{ChainBuilder, median, now, processors, regtest, verify_seconds};
+use testoon_benches::{processors, verify_seconds};
 
 const BLOCKS: usize = 2_000;
 const PAYMENTS: usize = 50_000;
@@ -14,22 +16,26 @@ const ROUNDS: usize = 3;
 /// Blocks submitted in one HTTP request.
 const BATCH: usize = 100;
 
-fn start(datadir: &Path, connect: Option<&str>) -> NodeProcess {
-    NodeProcess::start(env!("CARGO_BIN_EXE_testoon-under-bench"), datadir, connect)
+fn start(datadir: &Path, connect: Option<&Node>) -> Node {
+    let options = NodeOptions::new("bitcoin-regtest", datadir);
+    Node::start(match connect {
+        Some(other) => options.connected_to(other),
+        None => options,
+    })
 }
 
 /// Submits a builder's blocks from a height on; the node may follow another branch.
-fn submit(node: &NodeProcess, builder: &ChainBuilder, from: usize) {
+fn submit(node: &Node, builder: &ChainBuilder, from: usize) {
     for blocks in builder.blocks[from..].chunks(BATCH) {
         let params = blocks.iter().map(|block| json!([hex::encode(block.to_bytes())])).collect();
-        for answer in node.client.batch("submitblock", params).expect("the node answers") {
+        for answer in node.batch("submitblock", params) {
             let answer = answer.expect("no error");
             assert!(answer.is_null() || answer == "inconclusive" || answer == "duplicate", "{answer}");
         }
     }
 }
 
-fn wait_for(node: &NodeProcess, builder: &ChainBuilder) {
+fn wait_for(node: &Node, builder: &ChainBuilder) {
     let (hash, height) = (builder.tip().to_string(), builder.blocks.len() - 1);
     loop {
         node.call("waitforblockheight", json!([height, 1_000]));
@@ -39,11 +45,13 @@ fn wait_for(node: &NodeProcess, builder: &ChainBuilder) {
     }
 }
 
-fn main() {
-    initial_sync();
-    for depth in [100, 1_000] {
-        reorganisation(depth);
-    }
+fn main() -> std::process::ExitCode {
+    bench_main(|| {
+        initial_sync();
+        for depth in [100, 1_000] {
+            reorganisation(depth);
+        }
+    })
 }
 
 fn initial_sync() {
@@ -60,7 +68,7 @@ fn initial_sync() {
         let before = unit();
         let source_before = source.cpu_seconds();
         let started = now();
-        let node = start(&place.path().join(format!("round{round}")), Some(&source.p2p));
+        let node = start(&place.path().join(format!("round{round}")), Some(&source));
         wait_for(&node, &builder);
         let (wall, cpu) = (started.elapsed().as_secs_f64(), node.cpu_seconds());
         let served = source.cpu_seconds() - source_before;
@@ -104,7 +112,7 @@ fn reorganisation(depth: usize) {
         submit(&node, &short, 1);
         wait_for(&node, &short);
         let started = now();
-        node.call("addnode", json!([source.p2p, "add"]));
+        node.call("addnode", json!([source.p2p(), "add"]));
         wait_for(&node, &long);
         seconds.push(started.elapsed().as_secs_f64());
         node.stop();

@@ -6,9 +6,11 @@ use chain_spec::rules::{block, spend};
 use chain_spec::signature_hash::{SIGHASH_ALL, signature_hash};
 use chain_spec::{Amount, Block, Coin, Decode as _, Encode as _, Script, TxOut};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use kit::fixture::{ChainBuilder, regtest};
+use kit::now;
 use std::hint::black_box;
 use std::sync::Arc;
-use testoon_benches::{ChainBuilder, now, regtest, verify_seconds};
+use testoon_benches::verify_seconds;
 
 /// Payments in the block that is measured.
 const PAYMENTS: usize = 1_000;

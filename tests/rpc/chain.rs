@@ -1,6 +1,6 @@
 //! The chain as clients see it: blocks, headers, tips, coins, waiting.
 
-use super::node::Node;
+use kit::Node;
 use serde_json::{Value, json};
 
 /// Bitcoin Core's regtest genesis block.
@@ -12,7 +12,7 @@ pub const ADDRESS: &str = "mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn";
 
 #[test]
 fn a_fresh_regtest_chain_is_core_s() {
-    let node = Node::start("bitcoin-regtest", &[]);
+    let node = Node::fresh("bitcoin-regtest", &[]);
     let info = node.call("getblockchaininfo", json!([]));
     let expected = json!({
         "chain": info["chain"], "blocks": 0, "headers": 0, "bestblockhash": GENESIS, "bits": "207fffff",
@@ -36,7 +36,7 @@ fn a_fresh_regtest_chain_is_core_s() {
 
 #[test]
 fn a_block_is_shown_at_every_verbosity() {
-    let node = Node::start("bitcoin-regtest", &[]);
+    let node = Node::fresh("bitcoin-regtest", &[]);
     let hex = node.text("getblock", json!([GENESIS, 0]));
     assert_eq!(hex.len(), 285 * 2);
     assert_eq!(node.text("getblockheader", json!([GENESIS, false])), hex[..160]);
@@ -69,7 +69,7 @@ fn a_block_is_shown_at_every_verbosity() {
 
 #[test]
 fn wrong_arguments_get_core_s_codes() {
-    let node = Node::start("bitcoin-regtest", &[]);
+    let node = Node::fresh("bitcoin-regtest", &[]);
     let unknown = "00".repeat(32);
     for (method, parameters, code) in [
         ("getblockhash", json!([1]), -8),
@@ -103,7 +103,7 @@ fn wrong_arguments_get_core_s_codes() {
 
 #[test]
 fn blocks_are_generated_counted_undone_and_done_again() {
-    let node = Node::start("bitcoin-regtest", &[]);
+    let node = Node::fresh("bitcoin-regtest", &[]);
     let hashes = node.call("generatetoaddress", json!([5, ADDRESS]));
     let hashes: Vec<&str> = hashes.as_array().unwrap().iter().map(|hash| hash.as_str().unwrap()).collect();
     assert_eq!(hashes.len(), 5);
@@ -164,7 +164,7 @@ fn blocks_are_generated_counted_undone_and_done_again() {
 
 #[test]
 fn waiting_ends_with_a_block_or_the_timeout() {
-    let node = Node::start("bitcoin-regtest", &[]);
+    let node = Node::fresh("bitcoin-regtest", &[]);
     let none = node.call("waitfornewblock", json!([50]));
     assert_eq!(none, json!({"hash": GENESIS, "height": 0}));
     let client = node.client.clone();

@@ -1,27 +1,32 @@
 //! Starting, stopping, and every wrong way to start: one clear line and the right exit code.
 
 use super::chain::ADDRESS;
-use super::node::{Node, arguments, run};
+use kit::{Node, NodeOptions, run};
 use serde_json::json;
 use std::net::TcpListener;
 use std::path::Path;
 
 /// Runs a node that must not start, and returns its only line of complaint.
 fn complaint(arguments: &[&str], code: i32) -> String {
-    let output = run(arguments);
-    let errors = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {errors}");
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "");
+    let finished = run(&[&["node"], arguments].concat());
+    let errors = finished.stderr;
+    assert_eq!(finished.code, code, "{arguments:?}: {errors}");
+    assert_eq!(finished.stdout, "");
     let lines: Vec<&str> = errors.lines().filter(|line| line.starts_with("error: ")).collect();
     assert_eq!(lines.len(), 1, "{arguments:?}: {errors}");
     assert!(!errors.contains("panicked") && !errors.contains("backtrace"), "{errors}");
     lines[0].to_owned()
 }
 
+/// A node of Bitcoin's regression-test chain in a directory that outlives it.
+fn start_in(datadir: &Path, arguments: &[&str]) -> Node {
+    Node::start(NodeOptions::new("bitcoin-regtest", datadir).with_all(arguments))
+}
+
 fn complaint_in(datadir: &Path, chain: &str, more: &[&str], code: i32) -> String {
-    let arguments = arguments(chain, datadir);
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).chain(more.iter().copied()).collect();
-    complaint(&arguments, code)
+    let datadir = datadir.display().to_string();
+    let listen = ["--rpc-listen", "127.0.0.1:0", "--p2p-listen", "127.0.0.1:0", "--no-discover"];
+    complaint(&[&["--chain", chain, "--datadir", &datadir], &listen[..], more].concat(), code)
 }
 
 /// Whether a complaint names all these.
@@ -44,8 +49,8 @@ fn wrong_usage_is_code_2_and_names_the_flag_and_the_remedy() {
     assert_names(&wrong(&["--minrelaytxfee", "x"]), &["--minrelaytxfee x"]);
     assert_names(&complaint(&["--chain", "nonsense"], 2), &["--chain nonsense", "bitcoin-regtest"]);
     assert_names(&complaint(&["--chain", "./nonsense.toml"], 2), &["./nonsense.toml"]);
-    assert_eq!(run(&["--nonsense"]).status.code(), Some(2));
-    assert_eq!(run(&["--threads", "many"]).status.code(), Some(2));
+    assert_eq!(run(&["node", "--nonsense"]).code, 2);
+    assert_eq!(run(&["node", "--threads", "many"]).code, 2);
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing was touched");
 }
 
@@ -63,17 +68,17 @@ fn a_configuration_file_sets_what_the_command_line_does_not() {
     assert_names(&wrong("\nthreads = \"two\"\n"), &[&conf_path, "line 2"]);
     assert_names(&wrong("= 5"), &[&conf_path, "line 1"]);
     std::fs::write(&conf, "chain = \"nonsense\"\nrpc-user = \"ann\"\nrpc-password = \"secret\"\n").unwrap();
-    let node = Node::start("bitcoin-regtest", &["--conf", &conf_path]);
+    let node = Node::fresh("bitcoin-regtest", &["--conf", &conf_path]);
     assert_eq!(node.ready["chain"], "bitcoin-regtest", "the command line wins");
     assert_eq!(node.call("getblockchaininfo", json!([]))["chain"], "regtest", "as Core's clients know it");
-    let ann = super::client::Client { credentials: "ann:secret".into(), ..node.client.clone() };
+    let ann = node.with_credentials("ann:secret");
     assert_eq!(ann.number("getblockcount", json!([])), 0, "the file's user is known");
 }
 
 #[test]
 fn what_another_process_holds_is_named() {
     let node_dir = tempfile::tempdir().unwrap();
-    let node = Node::start_in(node_dir.path(), "bitcoin-regtest", &[]);
+    let node = start_in(node_dir.path(), &[]);
     let in_use = complaint_in(node_dir.path(), "bitcoin-regtest", &[], 1);
     assert_names(&in_use, &[&node_dir.path().display().to_string()]);
     assert_eq!(node.number("getblockcount", json!([])), 0, "its cookie still works");
@@ -98,32 +103,30 @@ fn what_another_process_holds_is_named() {
 #[test]
 fn another_chain_s_directory_is_refused() {
     let dir = tempfile::tempdir().unwrap();
-    drop(Node::start_in(dir.path(), "bitcoin-regtest", &[]));
+    drop(start_in(dir.path(), &[]));
     assert_names(&complaint_in(dir.path(), "local", &[], 1), &[&dir.path().display().to_string()]);
 }
 
 #[test]
 fn a_stop_is_clean_and_a_kill_is_survived() {
     let dir = tempfile::tempdir().unwrap();
-    let mut node = Node::start_in(dir.path(), "bitcoin-regtest", &[]);
+    let node = start_in(dir.path(), &[]);
     let hashes = node.call("generatetoaddress", json!([3, ADDRESS]));
-    node.signal("-TERM");
-    assert_eq!(node.wait().code(), Some(0));
+    assert_eq!(node.terminate().code(), Some(0));
     assert!(!dir.path().join(".cookie").exists() && !dir.path().join("ready.json").exists());
 
-    let mut node = Node::start_in(dir.path(), "bitcoin-regtest", &[]);
+    let node = start_in(dir.path(), &[]);
     assert_eq!(node.call("getbestblockhash", json!([])), hashes[2]);
     let more = node.call("generatetoaddress", json!([2, ADDRESS]));
-    node.signal("-KILL");
-    node.wait();
+    node.kill();
     assert!(dir.path().join("ready.json").exists(), "nobody could remove it");
 
-    let mut node = Node::start_in(dir.path(), "bitcoin-regtest", &[]);
+    let mut node = start_in(dir.path(), &[]);
     assert_eq!(node.call("getbestblockhash", json!([])), more[1], "what was answered was kept");
     let hash = node.call("gettxoutsetinfo", json!([]))["hash_serialized_3"].clone();
     assert_eq!(node.call("stop", json!([])), "Testoon node stopping");
     assert_eq!(node.wait().code(), Some(0));
-    let node = Node::start_in(dir.path(), "bitcoin-regtest", &["--reindex"]);
+    let node = start_in(dir.path(), &["--reindex"]);
     node.call("waitforblockheight", json!([5]));
     assert_eq!(node.call("getbestblockhash", json!([])), more[1]);
     assert_eq!(node.call("gettxoutsetinfo", json!([]))["hash_serialized_3"], hash);

@@ -3,7 +3,7 @@
 //! it must be as it would be written.
 
 use super::chain::ADDRESS;
-use super::node::Node;
+use kit::Node;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -199,8 +199,8 @@ struct Rig {
 
 impl Rig {
     fn start() -> Rig {
-        let peer = Node::start("bitcoin-regtest", &[]);
-        let node = Node::start("bitcoin-regtest", &["--txindex", "--connect", peer.p2p()]);
+        let peer = Node::fresh("bitcoin-regtest", &[]);
+        let node = Node::fresh("bitcoin-regtest", &["--txindex", "--connect", peer.p2p()]);
         let spec = chain_spec::ChainSpec::builtin("bitcoin-regtest").unwrap();
         let key = chain_spec::PrivateKey::from_bytes(&[1; 32], true).unwrap();
         let (address, wif) = (key.public_key().address(&spec).to_string(), key.to_wif(&spec));

@@ -1,8 +1,8 @@
 //! Time, blocks on demand, reorganisations, REST and the stream of events: what labs and scripts are built on.
 
 use super::chain::ADDRESS;
-use super::client::{Client, Connection};
-use super::node::Node;
+use kit::http::Connection;
+use kit::Node;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Write};
@@ -10,7 +10,7 @@ use std::net::TcpStream;
 
 #[test]
 fn the_time_of_a_local_chain_can_be_set() {
-    let node = Node::start("bitcoin-regtest", &[]);
+    let node = Node::fresh("bitcoin-regtest", &[]);
     node.call("setmocktime", json!([2_000_000_000]));
     assert_eq!(node.call("getblocktemplate", json!([{}]))["curtime"], 2_000_000_000);
     node.call("mockscheduler", json!([60]));
@@ -29,14 +29,14 @@ fn the_time_of_a_local_chain_can_be_set() {
         assert_eq!(node.error_code("setmocktime", arguments.clone()), code, "{arguments}");
     }
     assert_eq!(node.error_code("mockscheduler", json!([3_601])), -1);
-    let main = Node::start("bitcoin-main", &[]);
+    let main = Node::fresh("bitcoin-main", &[]);
     assert_eq!(main.error_code("setmocktime", json!([2_000_000_000])), -1);
     assert_eq!(main.error_code("mockscheduler", json!([60])), -1);
 }
 
 #[test]
 fn blocks_made_by_six_callers_at_once_form_one_chain() {
-    let node = Node::start("bitcoin-regtest", &[]);
+    let node = Node::fresh("bitcoin-regtest", &[]);
     let hashes: Vec<Value> = std::thread::scope(|scope| {
         let callers: Vec<_> = (0..6)
             .map(|_| {
@@ -54,7 +54,7 @@ fn blocks_made_by_six_callers_at_once_form_one_chain() {
 
 #[test]
 fn after_a_block_is_declared_invalid_another_one_can_be_made_in_the_same_second() {
-    let node = Node::start("bitcoin-regtest", &[]);
+    let node = Node::fresh("bitcoin-regtest", &[]);
     node.call("setmocktime", json!([2_000_000_000]));
     for _ in 0..3 {
         let block = node.call("generatetoaddress", json!([1, ADDRESS]))[0].clone();
@@ -67,7 +67,7 @@ fn after_a_block_is_declared_invalid_another_one_can_be_made_in_the_same_second(
 
 #[test]
 fn one_call_replaces_the_newest_blocks() {
-    let node = Node::start("bitcoin-regtest", &[]);
+    let node = Node::fresh("bitcoin-regtest", &[]);
     let old = node.call("generatetoaddress", json!([5, ADDRESS]));
     let done = node.call("reorg", json!([3]));
     assert_eq!((&done["reorganised"], &done["fork"]["hash"]), (&json!(true), &old[1]));
@@ -83,7 +83,7 @@ fn one_call_replaces_the_newest_blocks() {
 
 #[test]
 fn small_things_are_as_in_core() {
-    let node = Node::start("bitcoin-regtest", &[]);
+    let node = Node::fresh("bitcoin-regtest", &[]);
     assert_eq!(node.text("help", json!(["nope"])), "help: unknown command: nope");
     assert_eq!(node.call("echo", json!(["a", 1, null, [2]])), json!(["a", 1, null, [2]]));
     assert_eq!(node.call("syncwithvalidationinterfacequeue", json!([])), Value::Null);
@@ -107,9 +107,9 @@ fn get(node: &Node, path: &str) -> super::client::Answer {
 
 #[test]
 fn rest_gives_what_the_rpc_gives_in_three_formats() {
-    let closed = Node::start("bitcoin-regtest", &[]);
+    let closed = Node::fresh("bitcoin-regtest", &[]);
     assert_eq!(get(&closed, "/rest/chaininfo.json").status, 404, "only where it is asked for");
-    let node = Node::start("bitcoin-regtest", &["--rest", "--txindex"]);
+    let node = Node::fresh("bitcoin-regtest", &["--rest", "--txindex"]);
     let hashes = node.call("generatetoaddress", json!([3, ADDRESS]));
     let hash = hashes[0].as_str().unwrap();
     // The whole answer would hold the size on disk, which may grow between two calls.
@@ -160,7 +160,7 @@ fn events_until(stream: &mut impl BufRead, kind: &str, count: usize) -> Vec<(Str
 
 #[test]
 fn events_tell_of_blocks_and_reorganisations_in_order() {
-    let node = Node::start("bitcoin-regtest", &[]);
+    let node = Node::fresh("bitcoin-regtest", &[]);
     let stranger = Client { credentials: "nobody:nothing".into(), ..node.client.clone() };
     let head = |client: &Client| client.head().replacen("POST /", "GET /events", 1);
     assert_eq!(Connection::open(node.address).send(&head(&stranger), b"").status, 401);

@@ -1,7 +1,7 @@
 //! HTTP and JSON-RPC as strangers, browsers and broken clients see them.
 
-use super::client::{Client, Connection};
-use super::node::Node;
+use kit::Node;
+use kit::http::Connection;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::json;
@@ -12,11 +12,11 @@ const COUNT: &str = r#"{"method":"getblockcount","id":1}"#;
 
 #[test]
 fn only_those_who_know_a_password_may_call() {
-    let node = Node::start("bitcoin-regtest", &["--rpc-user", "ann", "--rpc-password", "pass:word"]);
-    let ann = Client { credentials: "ann:pass:word".into(), ..node.client.clone() };
+    let node = Node::fresh("bitcoin-regtest", &["--rpc-user", "ann", "--rpc-password", "pass:word"]);
+    let ann = node.with_credentials("ann:pass:word");
     assert_eq!(ann.number("getblockcount", json!([])), 0);
     assert_eq!(node.number("getblockcount", json!([])), 0, "the cookie works beside a password");
-    let stranger = Client { credentials: "ann:password".into(), ..node.client.clone() };
+    let stranger = node.with_credentials("ann:password");
     let answer = stranger.post(COUNT.as_bytes());
     assert_eq!(answer.status, 401);
     assert_eq!(answer.header("www-authenticate"), Some("Basic realm=\"jsonrpc\""));
@@ -27,7 +27,7 @@ fn only_those_who_know_a_password_may_call() {
 
 #[test]
 fn paths_methods_and_hosts() {
-    let node = Node::start("bitcoin-regtest", &["--rpc-host", "node.example"]);
+    let node = Node::fresh("bitcoin-regtest", &["--rpc-host", "node.example"]);
     let get = |path: &str, host: &str| {
         let head = format!("GET {path} HTTP/1.1\r\nHost: {host}");
         Connection::open(node.address).send(&head, b"")
@@ -47,7 +47,7 @@ fn paths_methods_and_hosts() {
 
 #[test]
 fn one_connection_carries_many_requests_in_every_dialect() {
-    let node = Node::start("bitcoin-regtest", &[]);
+    let node = Node::fresh("bitcoin-regtest", &[]);
     let (mut connection, head) = (Connection::open(node.address), node.head());
     let mut send = |body: &str| connection.send(&head, body.as_bytes());
     let legacy = send(r#"{"method":"getblockcount","params":[],"id":"x"}"#);
@@ -70,7 +70,7 @@ fn one_connection_carries_many_requests_in_every_dialect() {
 
 #[test]
 fn a_body_over_the_limit_is_refused_before_it_is_sent() {
-    let node = Node::start("bitcoin-regtest", &[]);
+    let node = Node::fresh("bitcoin-regtest", &[]);
     let mut connection = Connection::open(node.address);
     let head = format!("{}\r\nExpect: 100-continue\r\nContent-Length: 99999999999\r\n\r\n", node.head());
     let answer = connection.send_head(&head);
@@ -81,7 +81,7 @@ fn a_body_over_the_limit_is_refused_before_it_is_sent() {
 /// `TESTOON_TEST_ROUNDS` sets how many bodies are tried (64).
 #[test]
 fn no_body_takes_the_node_down() {
-    let node = Node::start("bitcoin-regtest", &[]);
+    let node = Node::fresh("bitcoin-regtest", &[]);
     let rounds = std::env::var("TESTOON_TEST_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(64);
     let methods = node.text("help", json!([]));
     let methods = methods.lines().filter(|line| !line.is_empty() && !line.starts_with("==") && *line != "stop");
@@ -144,7 +144,7 @@ fn post_and_read_all(node: &Node, body: &str) -> String {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_body_of_many_tiny_values_takes_little_memory_and_is_answered() {
-    let node = Node::start("bitcoin-regtest", &[]);
+    let node = Node::fresh("bitcoin-regtest", &[]);
     let before = peak_memory_kib(&node);
     let list = |count: usize| format!("[{}1]", "1,".repeat(count - 1));
     let answer = post_and_read_all(&node, &list(100_000));
@@ -163,7 +163,7 @@ fn a_user_may_call_what_the_whitelist_names_and_nothing_else() {
     let salted = "eve:salt$98e5340f0f4f96d2b80c2a90da0d03cf46c35e9492918cc7af73d9a39efa5981";
     let options =
         ["--rpc-auth", salted, "--rpc-whitelist", "eve:getblockcount,help", "--rpc-whitelist", "__cookie__:stop"];
-    let node = Node::start("bitcoin-regtest", &options);
+    let node = Node::fresh("bitcoin-regtest", &options);
     let eve = Client { credentials: "eve:secret".into(), ..node.client.clone() };
     assert_eq!(eve.number("getblockcount", json!([])), 0);
     assert_eq!(eve.post(br#"{"method":"stop","id":1}"#).status, 403);

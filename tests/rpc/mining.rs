@@ -1,10 +1,10 @@
 //! Mining over RPC: templates, proposals, submissions, and the node's own miner.
 
 use super::chain::ADDRESS;
-use super::node::Node;
 use chain_spec::{
     Amount, Block, ChainSpec, CompactTarget, Decode, Encode, Header, Script, Transaction, TxIn, TxOut, merkle,
 };
+use kit::Node;
 use serde_json::{Value, json};
 
 /// A block made from a template's fields alone, as a stock miner does.
@@ -46,7 +46,7 @@ fn hex_of(block: &Block) -> String {
 
 #[test]
 fn a_stock_miner_s_block_is_accepted_and_wrong_ones_get_bip22_s_words() {
-    let node = Node::start("bitcoin-regtest", &[]);
+    let node = Node::fresh("bitcoin-regtest", &[]);
     let template = node.call("getblocktemplate", json!([{"rules": ["segwit"], "capabilities": ["coinbasetxn"]}]));
     assert_eq!(template["height"], 1);
     assert_eq!(template["coinbasevalue"], 5_000_000_000u64);
@@ -88,7 +88,7 @@ fn a_stock_miner_s_block_is_accepted_and_wrong_ones_get_bip22_s_words() {
 
 #[test]
 fn a_header_alone_is_accepted_after_its_parent() {
-    let node = Node::start("bitcoin-regtest", &[]);
+    let node = Node::fresh("bitcoin-regtest", &[]);
     let mut first = block_from(&node.call("getblocktemplate", json!([{}])));
     solve(&mut first, true);
     let mut second = first.clone();
@@ -105,7 +105,7 @@ fn a_header_alone_is_accepted_after_its_parent() {
 
 #[test]
 fn a_long_poll_is_answered_when_the_tip_changes() {
-    let node = Node::start("bitcoin-regtest", &[]);
+    let node = Node::fresh("bitcoin-regtest", &[]);
     let id = node.call("getblocktemplate", json!([{}]))["longpollid"].clone();
     let client = node.client.clone();
     let poll = std::thread::spawn(move || client.call("getblocktemplate", json!([{"longpollid": id}])));
@@ -117,7 +117,7 @@ fn a_long_poll_is_answered_when_the_tip_changes() {
 fn the_node_s_own_miner_mines_pauses_and_reports() {
     let spec = ChainSpec::builtin("local").unwrap();
     let address = spec.demo_accounts[0].address.clone();
-    let node = Node::start("local", &["--mine", &address, "--threads", "1"]);
+    let node = Node::fresh("local", &["--mine", &address, "--threads", "1"]);
     assert_eq!(
         node.call("waitforblockheight", json!([2, 50_000]))["height"].as_u64().map(|height| height >= 2),
         Some(true)
@@ -135,7 +135,7 @@ fn the_node_s_own_miner_mines_pauses_and_reports() {
 
 #[test]
 fn a_block_of_chosen_transactions_is_judged_before_it_is_mined() {
-    let node = Node::start("bitcoin-regtest", &[]);
+    let node = Node::fresh("bitcoin-regtest", &[]);
     node.call("generatetoaddress", json!([1, ADDRESS]));
     let nothing = chain_spec::Outpoint { txid: chain_spec::Txid::from_bytes([7; 32]), index: 0 };
     let input = TxIn { outpoint: nothing, script: Script::default(), sequence: u32::MAX };

@@ -1,20 +1,7 @@
 //! Peers over RPC: adding, describing, banning, link conditions.
 
-use super::client::Client;
-use super::node::Node;
+use kit::{Client, Node, eventually};
 use serde_json::{Value, json};
-use std::time::Duration;
-
-/// Asks until `is_true` or a minute has passed; there is no call that waits for a peer.
-fn until(what: &str, mut is_true: impl FnMut() -> bool) {
-    for _ in 0..1_200 {
-        if is_true() {
-            return;
-        }
-        std::thread::park_timeout(Duration::from_millis(50));
-    }
-    panic!("{what} did not come true within a minute");
-}
 
 fn peers(client: &Client) -> Vec<Value> {
     client.call("getpeerinfo", json!([])).as_array().unwrap().clone()
@@ -22,11 +9,11 @@ fn peers(client: &Client) -> Vec<Value> {
 
 #[test]
 fn peers_are_added_described_disconnected_and_banned() {
-    let (node, other) = (Node::start("bitcoin-regtest", &[]), Node::start("bitcoin-regtest", &[]));
+    let (node, other) = (Node::fresh("bitcoin-regtest", &[]), Node::fresh("bitcoin-regtest", &[]));
     assert_eq!(node.number("getconnectioncount", json!([])), 0);
     node.call("addnode", json!([other.p2p(), "add"]));
     assert_eq!(node.error_code("addnode", json!([other.p2p(), "add"])), -23);
-    until("a connection", || peers(&node).len() == 1 && peers(&other).len() == 1);
+    eventually("a connection", || (peers(&node).len() == 1 && peers(&other).len() == 1).then_some(()));
     let (seen, back) = (&peers(&node)[0], &peers(&other)[0]);
     assert_eq!((&seen["inbound"], &seen["connection_type"]), (&json!(false), &json!("manual")));
     assert_eq!((&back["inbound"], &back["connection_type"]), (&json!(true), &json!("inbound")));
@@ -46,7 +33,7 @@ fn peers_are_added_described_disconnected_and_banned() {
     node.call("setban", json!([seen["peerid"], "add", 100]));
     let banned = node.call("listbanned", json!([]));
     assert_eq!((&banned[0]["address"], &banned[0]["ban_duration"]), (&seen["peerid"], &json!(100)));
-    until("the end of the connection", || peers(&node).is_empty());
+    eventually("the end of the connection", || peers(&node).is_empty().then_some(()));
     node.call("clearbanned", json!([]));
     assert_eq!(node.call("listbanned", json!([])), json!([]));
 }

@@ -1,6 +1,6 @@
 //! Transactions made by hand over RPC, and proofs that they are in a block; rust-bitcoin reads what the node writes.
 
-use super::node::Node;
+use kit::Node;
 use bitcoin::MerkleBlock;
 use bitcoin::consensus::encode::deserialize_hex;
 use chain_spec::{ChainSpec, PrivateKey};
@@ -16,7 +16,7 @@ fn key(secret: u8) -> (String, String) {
 #[test]
 fn a_payment_is_made_signed_by_two_and_proved_without_a_wallet() {
     let ((alice_key, alice), (bob_key, bob)) = (key(1), key(2));
-    let node = Node::start("bitcoin-regtest", &["--txindex"]);
+    let node = Node::fresh("bitcoin-regtest", &["--txindex"]);
     let mut coins = Vec::new();
     for address in [&alice, &bob] {
         let hash = node.call("generatetoaddress", json!([1, address]))[0].clone();
@@ -64,7 +64,7 @@ fn a_payment_is_made_signed_by_two_and_proved_without_a_wallet() {
 
 #[test]
 fn wrong_arguments_get_core_s_codes() {
-    let node = Node::start("bitcoin-regtest", &[]);
+    let node = Node::fresh("bitcoin-regtest", &[]);
     let (wif, address) = key(1);
     let (txid, block) = ("11".repeat(32), node.text("getbestblockhash", json!([])));
     let unsigned = node.text("createrawtransaction", json!([[{"txid": txid, "vout": 0}], {&address: 1}]));

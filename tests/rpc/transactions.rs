@@ -1,7 +1,8 @@
 //! A payment by hand: signed here, tested, sent, mined, looked up, on two nodes.
 
-use super::node::Node;
-use chain_spec::{Amount, ChainSpec, Encode, Outpoint, PrivateKey, Script, Transaction, TxIn, TxOut, signature_hash};
+use chain_spec::{Amount, Encode, Outpoint, PrivateKey, Script, Transaction, TxIn, TxOut};
+use kit::Node;
+use kit::fixture;
 use serde_json::{Value, json};
 
 /// A key, its address and script on the regtest chain.
@@ -12,22 +13,15 @@ struct Party {
 }
 
 fn party(secret: u8) -> Party {
-    let spec = ChainSpec::builtin("bitcoin-regtest").unwrap();
-    let key = PrivateKey::from_bytes(&[secret; 32], true).unwrap();
-    let address = key.public_key().address(&spec);
+    let key = fixture::key(secret);
+    let address = key.public_key().address(&fixture::regtest());
     Party { script: address.script(), address: address.to_string(), key }
 }
 
 /// Spends one coin of `from` to `to`.
 fn pay(from: &Party, coin: Outpoint, to: &Party, value: u64) -> Transaction {
-    let input = TxIn { outpoint: coin, script: Script::default(), sequence: 0xffff_fffd };
     let output = TxOut { value: Amount::from_units(value), script: to.script.clone() };
-    let mut transaction = Transaction { version: 2, inputs: vec![input], outputs: vec![output], lock_time: 0 };
-    let digest = signature_hash::signature_hash(&transaction, 0, &from.script, 1);
-    let mut signature = from.key.sign(&digest);
-    signature.push(1);
-    transaction.inputs[0].script = Script::unlock_public_key_hash(&signature, from.key.public_key().as_bytes());
-    transaction
+    fixture::spend(&[coin], &from.key, vec![output])
 }
 
 fn hex_of(transaction: &Transaction) -> String {
@@ -37,8 +31,8 @@ fn hex_of(transaction: &Transaction) -> String {
 #[test]
 fn a_payment_is_tested_sent_mined_and_found_on_two_nodes() {
     let (alice, bob) = (party(1), party(2));
-    let node = Node::start("bitcoin-regtest", &["--txindex"]);
-    let peer = Node::start("bitcoin-regtest", &["--connect", node.p2p()]);
+    let node = Node::fresh("bitcoin-regtest", &["--txindex"]);
+    let peer = Node::fresh("bitcoin-regtest", &["--connect", node.p2p()]);
     let blocks = node.call("generatetoaddress", json!([101, alice.address]));
     let first = node.call("getblock", json!([blocks[0]]));
     let coin = Outpoint { txid: first["tx"][0].as_str().unwrap().parse().unwrap(), index: 0 };
@@ -102,7 +96,7 @@ fn a_payment_is_tested_sent_mined_and_found_on_two_nodes() {
 #[test]
 fn transactions_that_need_one_another_are_tested_together() {
     let (alice, bob) = (party(1), party(2));
-    let node = Node::start("bitcoin-regtest", &["--txindex"]);
+    let node = Node::fresh("bitcoin-regtest", &["--txindex"]);
     let blocks = node.call("generatetoaddress", json!([101, alice.address]));
     let block = node.call("getblock", json!([blocks[0]]));
     let coin = Outpoint { txid: block["tx"][0].as_str().unwrap().parse().unwrap(), index: 0 };
@@ -142,7 +136,7 @@ fn transactions_that_need_one_another_are_tested_together() {
 /// What clients ask for before they begin.
 #[test]
 fn a_node_says_which_rules_and_indexes_it_has() {
-    let node = Node::start("bitcoin-regtest", &["--txindex"]);
+    let node = Node::fresh("bitcoin-regtest", &["--txindex"]);
     node.call("generatetoaddress", json!([1, party(1).address]));
     let deployments = node.call("getdeploymentinfo", json!([]));
     assert_eq!(deployments["height"], 1);
@@ -162,7 +156,7 @@ fn a_node_says_which_rules_and_indexes_it_has() {
 #[test]
 fn a_batch_of_submissions_is_answered_in_order_each_by_its_own_merit() {
     let (alice, bob) = (party(1), party(2));
-    let node = Node::start("bitcoin-regtest", &[]);
+    let node = Node::fresh("bitcoin-regtest", &[]);
     let blocks = node.call("generatetoaddress", json!([102, alice.address]));
     let coins: Vec<Outpoint> = (0..2)
         .map(|at| {

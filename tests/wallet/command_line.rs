@@ -70,7 +70,7 @@ impl Desk {
 
 /// `testoon wallet`, the same command line as `testoon-wallet`.
 fn wallet_command() -> Command {
-    let mut command = crate::support::testoon();
+    let mut command = kit::testoon();
     command.arg("wallet");
     command
 }

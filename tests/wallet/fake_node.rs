@@ -14,9 +14,10 @@ use std::time::Duration;
 use base64::Engine;
 use chain_spec::rules::spend::{BlockContext, Coins, SignatureEncoding, check_input_script, check_spends};
 use chain_spec::{
-    Address, Amount, Block, BlockHash, ChainSpec, Coin, Decode, Encode, Header, Outpoint, Script, Transaction, TxIn,
-    TxOut, Txid,
+    Address, Amount, Block, BlockHash, ChainSpec, Coin, Decode, Encode, Header, Outpoint, Script, Transaction, TxOut,
+    Txid,
 };
+use kit::fixture;
 use serde_json::{Value, json};
 
 /// Unconfirmed transactions in a row that the mempool takes, as Core does.
@@ -94,30 +95,20 @@ impl Chain {
 
     pub fn coinbase(&mut self, to: &Script) -> Transaction {
         self.coinbases += 1;
-        let mut script = Script::height_prefix(self.height() + 1);
-        script.extend_from_slice(&self.coinbases.to_le_bytes());
-        Transaction {
-            version: 1,
-            inputs: vec![TxIn { outpoint: Outpoint::NULL, script: Script::from_bytes(script), sequence: u32::MAX }],
-            outputs: vec![TxOut { value: self.spec.subsidy(self.height() + 1), script: to.clone() }],
-            lock_time: 0,
-        }
+        let output = TxOut { value: self.spec.subsidy(self.height() + 1), script: to.clone() };
+        fixture::coinbase_of(self.height() + 1, &self.coinbases.to_le_bytes(), vec![output])
     }
 
     pub fn mine_exactly(&mut self, transactions: Vec<Transaction>) {
         let tip = self.blocks.last().unwrap();
-        let txids: Vec<Txid> = transactions.iter().map(Transaction::txid).collect();
-        let mut header = Header {
+        let header = fixture::solve(Header {
             version: 4,
             previous: tip.hash(),
-            merkle_root: chain_spec::merkle::merkle_root(&txids).0,
+            merkle_root: fixture::root_of(&transactions),
             time: tip.header.time + 2,
             bits: self.spec.target_limit.to_compact(),
             nonce: 0,
-        };
-        while !self.spec.target_limit.is_met_by(&header.hash()) {
-            header.nonce += 1;
-        }
+        });
         self.heights.insert(header.hash(), self.blocks.len());
         self.blocks.push(Block { header, transactions });
     }

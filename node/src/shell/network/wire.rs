@@ -388,4 +388,6 @@ pub fn input_bytes(input: &Input) -> usize {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

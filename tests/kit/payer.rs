@@ -1,14 +1,14 @@
 //! Payments made to order: coins of one key, spent to the same key again and again.
 
-use super::Client;
-use chain_spec::signature_hash::{SIGHASH_ALL, signature_hash};
+use crate::fixture::{pay_to_key, spend};
+use crate::rpc::Client;
 use chain_spec::{
-    Address, Amount, Block, ChainSpec, Decode as _, Encode as _, Outpoint, PrivateKey, Script, Transaction, TxIn, TxOut,
+    Address, Amount, Block, ChainSpec, Decode as _, Encode as _, Outpoint, PrivateKey, Script, Transaction, TxOut,
 };
 use serde_json::json;
 use std::collections::VecDeque;
 
-/// What each payment leaves to the miner.
+/// The fee of each payment.
 const FEE: Amount = Amount::from_units(10_000);
 
 /// One key and its coins.
@@ -23,7 +23,7 @@ impl Payer {
     /// A key that nobody else uses, without coins.
     pub fn new(spec: &ChainSpec) -> Payer {
         let key = PrivateKey::from_bytes(&[0x42; 32], true).expect("not zero and below the group's order");
-        let script = Script::pay_to_public_key_hash(&key.public_key().hash());
+        let script = pay_to_key(&key);
         let address = Address::from_script(&script, spec).expect("a standard script").to_string();
         Payer { key, script, address, coins: VecDeque::new() }
     }
@@ -78,13 +78,7 @@ impl Payer {
 
     fn spend(&self, (outpoint, _): (Outpoint, Amount), values: Vec<Amount>) -> Transaction {
         let outputs = values.into_iter().map(|value| TxOut { value, script: self.script.clone() }).collect();
-        let inputs = vec![TxIn { outpoint, script: Script::default(), sequence: u32::MAX }];
-        let mut transaction = Transaction { version: 1, inputs, outputs, lock_time: 0 };
-        let mut signature = self.key.sign(&signature_hash(&transaction, 0, &self.script, SIGHASH_ALL));
-        signature.push(SIGHASH_ALL as u8);
-        let public_key = self.key.public_key();
-        transaction.inputs[0].script = Script::unlock_public_key_hash(&signature, public_key.as_bytes());
-        transaction
+        spend(&[outpoint], &self.key, outputs)
     }
 }
 

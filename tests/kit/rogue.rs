@@ -61,14 +61,14 @@ struct Said {
     is_held: bool,
 }
 
-enum Order {
+enum Command {
     Say(Said),
     Publish(Topic, Vec<u8>),
 }
 
 /// The peer; gone when dropped.
 pub struct Rogue {
-    orders: mpsc::UnboundedSender<Order>,
+    commands: mpsc::UnboundedSender<Command>,
     ended: std_mpsc::Receiver<()>,
     runtime: Option<tokio::runtime::Runtime>,
 }
@@ -85,7 +85,7 @@ impl Rogue {
     pub fn connect(address: &str, spec: &ChainSpec, answers: Answers) -> Rogue {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
-        let (orders, inbox) = mpsc::unbounded_channel();
+        let (commands, inbox) = mpsc::unbounded_channel();
         let (end, ended) = std_mpsc::channel();
         let (ready, is_ready) = std_mpsc::channel();
         let id = hex::encode(&spec.id()[..8]);
@@ -95,24 +95,24 @@ impl Rogue {
             swarm
         });
         runtime.spawn(run(swarm, id, answers, inbox, ready, end));
-        is_ready.recv_timeout(super::WAIT_MAX).expect("the node takes the connection");
-        Rogue { orders, ended, runtime: Some(runtime) }
+        is_ready.recv_timeout(crate::wait::WAIT_MAX).expect("the node takes the connection");
+        Rogue { commands, ended, runtime: Some(runtime) }
     }
 
     /// Sends bytes on a stream of the request protocol.
     pub fn say(&self, bytes: Vec<u8>) {
         // Once disconnected there is nobody to say it to.
-        let _ = self.orders.send(Order::Say(Said { bytes, is_held: false }));
+        let _ = self.commands.send(Command::Say(Said { bytes, is_held: false }));
     }
 
     /// Begins to send, and never ends.
     pub fn begin_to_say(&self, bytes: Vec<u8>) {
-        let _ = self.orders.send(Order::Say(Said { bytes, is_held: true }));
+        let _ = self.commands.send(Command::Say(Said { bytes, is_held: true }));
     }
 
     /// Gossips bytes.
     pub fn publish(&self, topic: Topic, bytes: Vec<u8>) {
-        let _ = self.orders.send(Order::Publish(topic, bytes));
+        let _ = self.commands.send(Command::Publish(topic, bytes));
     }
 
     /// Waits until the node has closed the connection; whether it did in time.
@@ -166,7 +166,7 @@ async fn run(
     mut swarm: Swarm<Behaviour>,
     id: String,
     answers: Answers,
-    mut inbox: mpsc::UnboundedReceiver<Order>,
+    mut inbox: mpsc::UnboundedReceiver<Command>,
     ready: std_mpsc::Sender<()>,
     end: std_mpsc::Sender<()>,
 ) {
@@ -178,12 +178,12 @@ async fn run(
     let mut subscribed = 0;
     loop {
         tokio::select! {
-            order = inbox.recv() => match order {
-                Some(Order::Say(said)) => {
+            command = inbox.recv() => match command {
+                Some(Command::Say(said)) => {
                     let peer = swarm.connected_peers().next().copied();
                     peer.map(|peer| swarm.behaviour_mut().requests.send_request(&peer, said));
                 }
-                Some(Order::Publish(to, bytes)) => drop(swarm.behaviour_mut().gossip.publish(topic(to), bytes)),
+                Some(Command::Publish(to, bytes)) => drop(swarm.behaviour_mut().gossip.publish(topic(to), bytes)),
                 None => return,
             },
             event = swarm.select_next_some() => match event {

@@ -1,0 +1,118 @@
+//! Fuzz targets for everything that is read from outside: blocks and transactions, RPC arguments, the network file, the wallet
+//! file. The messages between nodes have theirs beside the code (`node/src/shell/network/wire/fuzz.rs`), as they are private.
+//!
+//! Each runs for a second in `cargo test`. `BOLERO_RANDOM_TEST_TIME_MS` makes that longer, for example
+//! `BOLERO_RANDOM_TEST_TIME_MS=600000 cargo test -p testoon-tests --test all fuzz::`; a failure prints the seed that repeats it.
+//! `cargo bolero test` (from crates.io) runs the same targets guided by coverage.
+
+use chain_spec::rules::block::check_block;
+use chain_spec::rules::transaction::check_transaction;
+use chain_spec::{Block, Decode, Encode, Transaction};
+use kit::fixture::{ChainBuilder, regtest};
+use node::shell::rpc::method::arguments::Arguments;
+use node::shell::rpc::table::METHODS;
+use serde_json::Value;
+use std::sync::Arc;
+use testnet::plan::file::NetworkFile;
+use wallet::Password;
+use wallet::file::{Cost, WalletFile};
+
+/// Changes to a valid input: most random bytes are refused by the first check already, a valid value with a few changes is not.
+type Edits = Vec<(u16, u8)>;
+
+/// `bytes` with each edit's byte put at its place, and cut or grown at the end as the last edit says.
+fn edited(bytes: &[u8], edits: &Edits) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    for (place, byte) in edits {
+        let place = usize::from(*place) % (bytes.len() + 1);
+        match bytes.get_mut(place) {
+            Some(there) => *there = *byte,
+            None if byte & 1 == 0 => bytes.push(*byte),
+            None => bytes.truncate(bytes.len() / 2),
+        }
+    }
+    bytes
+}
+
+/// What decodes has exactly one encoding, and that is the bytes it was decoded from.
+fn is_canonical<T: Decode + Encode>(bytes: &[u8]) -> Option<T> {
+    let value = T::from_bytes(bytes).ok()?;
+    assert_eq!(value.to_bytes(), bytes);
+    assert_eq!(value.encoded_len(), bytes.len());
+    Some(value)
+}
+
+#[test]
+fn blocks() {
+    let mut builder = ChainBuilder::new(regtest(), 1);
+    builder.mine_payments(105, 3);
+    let valid = builder.blocks[builder.blocks.len() - 1].to_bytes();
+    bolero::check!().with_type::<(bool, Vec<u8>, Edits)>().for_each(|(from_valid, bytes, edits)| {
+        let bytes = if *from_valid { edited(&valid, edits) } else { bytes.clone() };
+        if let Some(block) = is_canonical::<Block>(&bytes) {
+            let _ = check_block(Arc::new(block), builder.spec());
+        }
+    });
+}
+
+#[test]
+fn transactions() {
+    let mut builder = ChainBuilder::new(regtest(), 1);
+    builder.mine_empty(101);
+    let valid = builder.split(3).expect("a mature coin").to_bytes();
+    bolero::check!().with_type::<(bool, Vec<u8>, Edits)>().for_each(|(from_valid, bytes, edits)| {
+        let bytes = if *from_valid { edited(&valid, edits) } else { bytes.clone() };
+        if let Some(transaction) = is_canonical::<Transaction>(&bytes) {
+            let _ = check_transaction(Arc::new(transaction));
+        }
+    });
+}
+
+#[test]
+fn rpc_arguments() {
+    let methods: Vec<_> = METHODS.0.iter().flat_map(|(_, methods)| methods.iter()).collect();
+    let valid = br#"[["00", {"txid": "ff", "vout": 1}], 1.5, -1, true, null, "abc", {"verbosity": 2, "args": []}]"#;
+    bolero::check!().with_type::<(u8, bool, Vec<u8>, Edits)>().for_each(|(method, from_valid, bytes, edits)| {
+        let bytes = if *from_valid { edited(valid, edits) } else { bytes.clone() };
+        let Ok(parameters) = serde_json::from_slice::<Value>(&bytes) else { return };
+        let method = methods[usize::from(*method) % methods.len()];
+        let Ok(arguments) = Arguments::new(method, Some(parameters)) else { return };
+        for index in 0..method.arguments.len() + 1 {
+            let _ = (arguments.text(index), arguments.integer(index), arguments.number(index), arguments.amount(index));
+            let _ = (arguments.boolean_or(index, true), arguments.verbosity_or(index, 1), arguments.list(index));
+            let _ = (arguments.object(index), arguments.hash::<chain_spec::Txid>(index));
+            let _ = arguments.decoded::<Block>(index, "a block");
+        }
+    });
+}
+
+#[test]
+fn network_file() {
+    let valid = "chain = \"local\"\nhashrate = \"20 kH/s\"\n[[node]]\nname = \"a\"\nshare = 0.6\n\
+                 [[node]]\nname = \"b\"\nshare = 0.4\nconnect = [\"a\"]\n[[link]]\nbetween = [\"a\", \"b\"]\ndelay = \"100ms\"\nloss = 0.1\n";
+    bolero::check!().with_type::<(bool, Vec<u8>, Edits)>().for_each(|(from_valid, bytes, edits)| {
+        let bytes = if *from_valid { edited(valid.as_bytes(), edits) } else { bytes.clone() };
+        let Ok(text) = std::str::from_utf8(&bytes) else { return };
+        match NetworkFile::parse(text) {
+            Ok(file) => assert_eq!(file.plan.check(), Ok(()), "a plan that was read is sound"),
+            Err(error) => assert!(!error.is_empty(), "an error says what is wrong"),
+        }
+    });
+}
+
+#[test]
+fn wallet_file() {
+    let payload = b"what only the wallet reads";
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let path = place.path().join("wallet");
+    WalletFile::create(&path, &Password::None, Cost::LEAST).expect("created").save(payload).expect("saved");
+    let valid = std::fs::read(&path).expect("just written");
+    bolero::check!().with_type::<(bool, Vec<u8>, Edits)>().for_each(|(from_valid, bytes, edits)| {
+        let bytes = if *from_valid { edited(&valid, edits) } else { bytes.clone() };
+        std::fs::write(&path, &bytes).expect("a temporary file");
+        match WalletFile::open(&path, &Password::None, 0) {
+            Ok((_, read)) => assert_eq!((bytes == valid, &read[..]), (true, &payload[..]), "every change is noticed"),
+            Err(error) => assert!(bytes != valid, "{error}"),
+        }
+    });
+}
