@@ -108,11 +108,26 @@ fn wallet_file() {
     WalletFile::create(&path, &Password::None, Cost::LEAST).expect("created").save(payload).expect("saved");
     let valid = std::fs::read(&path).expect("just written");
     bolero::check!().with_type::<(bool, Vec<u8>, Edits)>().for_each(|(from_valid, bytes, edits)| {
-        let bytes = if *from_valid { edited(&valid, edits) } else { bytes.clone() };
+        let bytes = if *from_valid { sealed(edited(&valid, edits), &valid) } else { bytes.clone() };
         std::fs::write(&path, &bytes).expect("a temporary file");
         match WalletFile::open(&path, &Password::None, 0) {
             Ok((_, read)) => assert_eq!((bytes == valid, &read[..]), (true, &payload[..]), "every change is noticed"),
             Err(error) => assert!(bytes != valid, "{error}"),
         }
     });
+}
+
+/// The file's bytes with a checksum that fits, since a change is refused by the checksum otherwise, and with the cost of the
+/// password's key as in `valid`: a larger one only takes longer.
+fn sealed(mut bytes: Vec<u8>, valid: &[u8]) -> Vec<u8> {
+    const COST: std::ops::Range<usize> = 12..24;
+    const CHECKSUM_LEN: usize = 8;
+    if let Some(cost) = bytes.get_mut(COST) {
+        cost.copy_from_slice(&valid[COST]);
+    }
+    if let Some(body) = bytes.len().checked_sub(CHECKSUM_LEN) {
+        let checksum = chain_spec::hash::sha256d(&bytes[..body]);
+        bytes[body..].copy_from_slice(&checksum[..CHECKSUM_LEN]);
+    }
+    bytes
 }
