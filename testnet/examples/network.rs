@@ -21,7 +21,7 @@ const HASHRATE: f64 = 20_000.0;
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
     if arguments.get(1).is_some_and(|first| first == "node") {
-        return testnet::cli::run(arguments.into_iter());
+        return testnet::cli::run(arguments);
     }
     match network() {
         Ok(()) => ExitCode::SUCCESS,
