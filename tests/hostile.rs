@@ -5,7 +5,7 @@
 //! `TESTOON_HOSTILE_HEADERS` and `TESTOON_HOSTILE_CONNECTIONS` make the floods larger.
 
 use chain_spec::{Amount, Block, BlockHash, ChainSpec, Encode as _, Header, Transaction, merkle};
-use kit::fixture::{ChainBuilder, regtest};
+use kit::fixture::{self, ChainBuilder, regtest};
 use kit::payer::Payer;
 use kit::rogue::{self, Answers, Rogue, Topic, contents, frame, list};
 use kit::{Node, NodeOptions, WAIT_MAX, eventually};
@@ -252,12 +252,7 @@ fn headers_without_bodies_are_bounded() {
 
 /// The next header of a chain that nobody has bodies of.
 fn child(parent: &Header) -> Header {
-    let mut header = Header { previous: parent.hash(), time: parent.time + 600, nonce: 0, ..*parent };
-    let target = header.bits.to_target().expect("a target");
-    while !target.is_met_by(&header.hash()) {
-        header.nonce += 1;
-    }
-    header
+    fixture::solve(Header { previous: parent.hash(), time: parent.time + 600, nonce: 0, ..*parent })
 }
 
 /// Payments that conflict, repeat themselves, spend what nobody knows, or are signed wrongly, by the thousand.
