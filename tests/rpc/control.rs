@@ -1,8 +1,8 @@
 //! Time, blocks on demand, reorganisations, REST and the stream of events: what labs and scripts are built on.
 
 use super::chain::ADDRESS;
-use kit::http::Connection;
 use kit::Node;
+use kit::http::Connection;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Write};
@@ -100,7 +100,7 @@ fn small_things_are_as_in_core() {
     assert_eq!(node.error_code("gettxspendingprevout", unknown_key), -3);
 }
 
-fn get(node: &Node, path: &str) -> super::client::Answer {
+fn get(node: &Node, path: &str) -> kit::http::Answer {
     let head = format!("GET {path} HTTP/1.1\r\nHost: localhost");
     Connection::open(node.address).send(&head, b"")
 }
@@ -161,7 +161,7 @@ fn events_until(stream: &mut impl BufRead, kind: &str, count: usize) -> Vec<(Str
 #[test]
 fn events_tell_of_blocks_and_reorganisations_in_order() {
     let node = Node::fresh("bitcoin-regtest", &[]);
-    let stranger = Client { credentials: "nobody:nothing".into(), ..node.client.clone() };
+    let stranger = node.with_credentials("nobody:nothing");
     let head = |client: &Client| client.head().replacen("POST /", "GET /events", 1);
     assert_eq!(Connection::open(node.address).send(&head(&stranger), b"").status, 401);
     let mut stream = TcpStream::connect(node.address).unwrap();

@@ -164,7 +164,7 @@ fn a_user_may_call_what_the_whitelist_names_and_nothing_else() {
     let options =
         ["--rpc-auth", salted, "--rpc-whitelist", "eve:getblockcount,help", "--rpc-whitelist", "__cookie__:stop"];
     let node = Node::fresh("bitcoin-regtest", &options);
-    let eve = Client { credentials: "eve:secret".into(), ..node.client.clone() };
+    let eve = node.with_credentials("eve:secret");
     assert_eq!(eve.number("getblockcount", json!([])), 0);
     assert_eq!(eve.post(br#"{"method":"stop","id":1}"#).status, 403);
     assert_eq!(eve.post(br#"[{"method":"getblockcount","id":1},{"method":"stop","id":2}]"#).status, 403);

@@ -1,9 +1,9 @@
 //! Transactions made by hand over RPC, and proofs that they are in a block; rust-bitcoin reads what the node writes.
 
-use kit::Node;
 use bitcoin::MerkleBlock;
 use bitcoin::consensus::encode::deserialize_hex;
 use chain_spec::{ChainSpec, PrivateKey};
+use kit::Node;
 use serde_json::{Value, json};
 
 /// A key in wallet import format, and its address.
