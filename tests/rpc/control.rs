@@ -1,7 +1,7 @@
 //! Time, blocks on demand, reorganisations, REST and the stream of events: what labs and scripts are built on.
 
 use super::chain::ADDRESS;
-use kit::Node;
+use kit::{Client, Node};
 use kit::http::Connection;
 use serde_json::{Value, json};
 use std::collections::HashSet;
