@@ -5,11 +5,13 @@ use chain_spec::{
     Amount, Block, ChainSpec, CheckedBlock, CompactTarget, Header, Outpoint, PrivateKey, Script, Transaction, TxIn,
     TxOut,
 };
+use kit::fixture::regtest;
+use kit::process::bench_main;
+use kit::{median, now, testoon};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use testoon_benches::{median, now};
 use wallet::coins::{Request, select};
 use wallet::{Auth, Branch, Client, FeeRate, KeyPath, Password, PaymentOptions, Wallet, Words};
 
@@ -19,20 +21,12 @@ const BLOCKS: u32 = 100;
 const SYNC_BLOCKS: u32 = 10_000;
 const ROUNDS: usize = 5;
 
-fn testoon() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_testoon-under-bench"));
-    command.stdin(Stdio::null());
-    command
-}
-
-fn regtest() -> ChainSpec {
-    ChainSpec::builtin("bitcoin-regtest").expect("a built-in chain")
-}
-
-fn main() {
-    selection();
-    large_file();
-    sync();
+fn main() -> std::process::ExitCode {
+    bench_main(|| {
+        selection();
+        large_file();
+        sync();
+    })
 }
 
 /// Half of the transactions pay a new coin each, half spend one and pay another.

@@ -1,8 +1,8 @@
 //! Time, blocks on demand, reorganisations, REST and the stream of events: what labs and scripts are built on.
 
 use super::chain::ADDRESS;
-use kit::{Client, Node};
 use kit::http::Connection;
+use kit::{Client, Node};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Write};
