@@ -2,15 +2,14 @@
 //! coins, what memory a command takes, and how long 10,000 blocks take to follow.
 
 use chain_spec::{
-    Amount, Block, ChainSpec, CheckedBlock, CompactTarget, Header, Outpoint, PrivateKey, Script, Transaction, TxIn,
-    TxOut,
+    Amount, Block, CheckedBlock, CompactTarget, Header, Outpoint, PrivateKey, Script, Transaction, TxIn, TxOut,
 };
 use kit::fixture::regtest;
 use kit::process::bench_main;
 use kit::{median, now, testoon};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::Arc;
 use wallet::coins::{Request, select};
 use wallet::{Auth, Branch, Client, FeeRate, KeyPath, Password, PaymentOptions, Wallet, Words};
