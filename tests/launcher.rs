@@ -1,7 +1,8 @@
 //! What scripts do with a running network: blocks at once, shares that change, nodes that come and go, waiting, paying, and
 //! what is promised to programs: JSON for answers, failures, logs and events.
 
-use crate::support::{Network, eventually, interrupt, is_running, run, testoon};
+use kit::process::{interrupt, is_running};
+use kit::{Network, eventually, run, testoon};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -39,7 +40,7 @@ fn close(found: &[f64], expected: &[f64]) -> bool {
 fn blocks_on_demand_come_at_once_and_leave_the_schedule_as_it_is() {
     let network = resting(&["--nodes", "3"]);
     let before = network.run(&["mine", "node0", "20", "--json"]).json()["height"].as_u64().expect("a height");
-    let difficulty = |client: &crate::support::Client| {
+    let difficulty = |client: &kit::Client| {
         client.call("getmininginfo", json!([]))["next"]["difficulty"].as_f64().expect("a number")
     };
     let clients = network.clients();
@@ -93,8 +94,7 @@ fn hash_shares_change_while_the_network_runs_and_the_others_give_way() {
 fn miners_that_stand_still_do_so_after_a_snapshot_and_after_down() {
     let network = resting(&["--nodes", "2"]);
     let paused = || -> Vec<Value> {
-        let miner =
-            |client: &crate::support::Client| client.call("getmininginfo", json!([]))["miner"]["paused"].clone();
+        let miner = |client: &kit::Client| client.call("getmininginfo", json!([]))["miner"]["paused"].clone();
         network.clients().iter().take(1).map(miner).collect()
     };
     network.run(&["mine", "node0", "3"]);
