@@ -18,6 +18,7 @@
 //! | `propagation` | a tip along a line of five nodes; payments in batches and one by one |
 //! | `start` | a fresh node to its first answer, a network of five, an idle node |
 //! | `simulate` | a simulated network of 1000 nodes and 200 blocks |
+//! | `wallet` | a wallet of 100,000 transactions: opening, saving, choosing coins, following blocks |
 //!
 //! A bench that starts nodes has [`kit::process::bench_main`] for its `main`: its own executable is the node's program.
 

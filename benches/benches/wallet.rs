@@ -2,12 +2,13 @@
 //! coins, what memory a command takes, and how long 10,000 blocks take to follow.
 
 use chain_spec::{
-    Amount, Block, ChainSpec, CheckedBlock, CompactTarget, Header, Outpoint, PrivateKey, Script, Transaction, TxIn,
-    TxOut,
+    Amount, Block, CheckedBlock, CompactTarget, Header, Outpoint, PrivateKey, Script, Transaction, TxIn, TxOut,
 };
+use kit::fixture::regtest;
 use kit::process::bench_main;
-use kit::{Node, median, now, testoon};
-use serde_json::json;
+use kit::{median, now, testoon};
+use serde_json::{Value, json};
+use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
 use std::sync::Arc;
 use wallet::coins::{Request, select};
@@ -18,10 +19,6 @@ const ADDRESSES: u32 = 10_000;
 const BLOCKS: u32 = 100;
 const SYNC_BLOCKS: u32 = 10_000;
 const ROUNDS: usize = 5;
-
-fn regtest() -> ChainSpec {
-    ChainSpec::builtin("bitcoin-regtest").expect("a built-in chain")
-}
 
 fn main() -> std::process::ExitCode {
     bench_main(|| {
@@ -140,9 +137,20 @@ fn selection() {
 }
 
 fn sync() {
-    let node = Node::fresh("bitcoin-regtest", &[]);
-    let cookie = node.options.datadir.join(".cookie");
-    let client = Client::new(&format!("http://{}", node.client.address), Auth::Cookie(cookie)).expect("an address");
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let mut node = testoon()
+        .args(["node", "--chain", "bitcoin-regtest", "--rpc-listen", "127.0.0.1:0", "--p2p-listen", "127.0.0.1:0"])
+        .args(["--no-discover", "--datadir"])
+        .arg(place.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the node starts");
+    let mut line = String::new();
+    BufReader::new(node.stdout.take().expect("piped above")).read_line(&mut line).expect("a line");
+    let ready: Value = serde_json::from_str(&line).expect("the node says where it listens");
+    let rpc = ready["rpc"].as_str().expect("an address").to_owned();
+    let client = Client::new(&rpc, Auth::Cookie(place.path().join(".cookie"))).expect("an address");
     let mut wallet = Wallet::in_memory(regtest(), &Words::generate(12).expect("randomness"), "").expect("a wallet");
     let to = wallet.address().expect("an address").to_string();
     for _ in 0..SYNC_BLOCKS / 500 {
@@ -151,4 +159,6 @@ fn sync() {
     let started = now();
     wallet.sync(&client).expect("the node answers");
     println!("{} blocks followed: {:.3} s", wallet.view().height(), started.elapsed().as_secs_f64());
+    let _ = node.kill();
+    let _ = node.wait();
 }

@@ -10,8 +10,9 @@
 use anyhow::{Context as _, Result};
 use chain_spec::ChainSpec;
 use std::process::ExitCode;
+use testnet::cluster::Cluster;
 use testnet::cluster::directory::Directory;
-use testnet::cluster::{Cluster, payment};
+use testnet::cluster::payment::{self, PaymentRequest};
 use testnet::plan::Plan;
 use testnet::plan::topology::Topology;
 
@@ -48,13 +49,13 @@ fn network() -> Result<()> {
 fn pay(cluster: &Cluster) -> Result<()> {
     println!("running: {}", cluster.alive().join(", "));
     let amount = payment::parse_amount("12.5").map_err(anyhow::Error::msg)?;
-    let request = payment::PaymentRequest {
+    let request = PaymentRequest {
         from: Some("alice"),
         to: "shop",
         amount,
         confirmations: 1,
         timeout_ms: None,
-        fee_rate: wallet::FeeRate::DEFAULT,
+        fee_rate: wallet::PaymentOptions::default().fee_rate,
     };
     let payment = payment::pay(cluster, &request)?;
     println!("alice paid shop 12.5 coins in transaction {}", payment.txid);
