@@ -1,6 +1,6 @@
 //! The simulator and the attacks that are played in it. It stands on [`super::strategy`] and [`super::theory`].
 //!
-//! From the ground up: [`random`], [`queue`], [`arena`], [`links`], [`trace`] and [`statistics`] are what [`simulation`] is made of;
+//! From the ground up: [`random`], [`queue`], [`arena`], [`links`], [`setup`], [`trace`] and [`statistics`] are what [`simulation`] is made of;
 //! [`honest`] and [`two_nodes`] set up one attacker against all others; [`double_spend`], [`revenue`] and [`suppression`] play
 //! an attack many times; [`network`] plays a large honest network.
 
@@ -12,6 +12,7 @@ pub mod network;
 pub mod queue;
 pub mod random;
 pub mod revenue;
+pub mod setup;
 pub mod simulation;
 pub mod statistics;
 pub mod suppression;

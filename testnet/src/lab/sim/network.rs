@@ -1,7 +1,8 @@
 //! A large honest network on virtual time, and what it says of forks and propagation.
 
 use super::links::LinkModel;
-use super::simulation::{Churn, Setup, Simulation, simulated_chain};
+use super::setup::{Churn, Setup, simulated_chain};
+use super::simulation::Simulation;
 use crate::lab::theory::estimate::Estimate;
 use crate::plan::topology::Topology;
 use anyhow::Context as _;

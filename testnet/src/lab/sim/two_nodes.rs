@@ -3,7 +3,8 @@
 
 use super::honest::DividedMiners;
 use super::links::LinkModel;
-use super::simulation::{Setup, Simulation, simulated_chain};
+use super::setup::{Setup, simulated_chain};
+use super::simulation::Simulation;
 use crate::lab::strategy::attacker::{Attacker, StatusReport};
 use crate::lab::strategy::{Command, Strategy};
 use chain_spec::rules::spend::{SignatureEncoding, check_input_script};

@@ -1,0 +1,44 @@
+//! What a simulation is told before it starts: the chain, the nodes, the links, the seed. [`super::simulation`] carries it out.
+
+use super::links::LinkModel;
+use chain_spec::ChainSpec;
+use std::sync::Arc;
+
+/// Memory a simulated node may use for transactions, bytes: a thousand of them share one machine.
+pub(super) const MEMPOOL_BYTES_MAX: usize = 4 << 20;
+
+/// Everything a run depends on.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The chain. Its target must be fixed at its limit: see [`simulated_chain`].
+    pub spec: Arc<ChainSpec>,
+    /// Each node's part of the hash rate; any scale.
+    pub shares: Vec<f64>,
+    /// Who is connected to whom.
+    pub edges: Vec<(usize, usize)>,
+    /// What the links are like.
+    pub links: LinkModel,
+    /// Whether nodes leave and come back.
+    pub churn: Option<Churn>,
+    /// Draws everything.
+    pub seed: u64,
+}
+
+/// Nodes that leave and come back, each by itself: how long it stays and how long it is away are exponential draws.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Churn {
+    /// The part of the time that a node is away, in (0, 1).
+    pub away: f64,
+    /// How long it is away on average, seconds.
+    pub mean_s: f64,
+}
+
+/// `chain` as the simulator plays it: the same rules, with the target fixed where one hash in two meets it, because the
+/// time between blocks is drawn and not worked for.
+pub fn simulated_chain(mut chain: ChainSpec, spacing_s: u32) -> ChainSpec {
+    chain.name = format!("{}-simulated", chain.name);
+    chain.retarget = chain_spec::spec::Retarget::Fixed;
+    chain.initial_target = chain.target_limit.to_compact();
+    chain.spacing_s = spacing_s;
+    chain
+}
