@@ -1,6 +1,6 @@
 //! secp256k1 keys, signatures (ECDSA by k256) and the wallet import format.
 //!
-//! Signatures are read by [`der`](crate::der); many are checked together by `key/batch.rs`, whose arithmetic is in
+//! Signatures are read by [`der`]; many are checked together by `key/batch.rs`, whose arithmetic is in
 //! `key/ecmult.rs`.
 mod batch;
 mod ecmult;

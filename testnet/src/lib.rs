@@ -6,7 +6,7 @@
 //! The floors, each standing on those below it only:
 //!
 //! - [`cli`]: the command line, the only place that knows clap;
-//! - [`terminal`] and [`web`] show what is observed; [`lab`] stages attacks, live and on virtual time; [`bench`] measures;
+//! - [`terminal`] and [`web`] show what is observed; [`lab`] stages attacks, live and on virtual time; [`mod@bench`] measures;
 //! - [`observer`]: what is seen of a running network, one source for all who show it;
 //! - [`cluster`]: a network of processes in a directory, started, connected, told and ended;
 //! - [`plan`] and [`chain`]: what a network should look like, as plain values;

@@ -1,7 +1,7 @@
-//! The peer-to-peer network: libp2p below, the core's [`Input`]s and [`Output`](crate::core::event::Output)s above.
+//! The peer-to-peer network: libp2p below, the core's [`Input`](crate::core::event::Input)s and [`Output`](crate::core::event::Output)s above.
 //!
 //! One task owns the swarm (`service`). What peers say is decoded and bounded here (`wire`, `codec`) and reaches the core
-//! as [`Input`]s over a bounded channel; what the core wants done comes through [`NetworkHandle::perform`]. Who is there is
+//! as `Input`s over a bounded channel; what the core wants done comes through [`NetworkHandle::perform`]. Who is there is
 //! kept in `peers`, who was asked for by name in `dialer`, who was met before in `address_book`, who is kept out in `bans` and
 //! `connection_policy`, what misbehaviour costs in `score`, and links that misbehave on purpose in `link`.
 //!

@@ -15,7 +15,7 @@ use crate::core::store::StoreError;
 use chain_spec::der::{SignatureEncoding, is_strict_der};
 use chain_spec::rules::RuleError;
 use chain_spec::rules::spend::{BlockContext, Coins, InputCheck, ScriptError, SpendError, check_spends};
-use chain_spec::rules::transaction::check_transaction;
+use chain_spec::rules::transaction::check_transaction_within;
 use chain_spec::{Amount, CheckedTransaction, Coin, Outpoint, Transaction, TxOut, Txid};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -115,7 +115,7 @@ impl Mempool {
         if let RejectionKind::MissingInputs { parents } = &rejection.kind
             && !parents.is_empty()
             && !self.orphans.contains(&txid)
-            && let Ok(checked) = check_transaction(transaction.clone())
+            && let Ok(checked) = check_transaction_within(transaction.clone(), chain.spec().money_max)
         {
             parents_missing.clone_from(parents);
             self.orphans.insert(Arc::new(checked), peer, now);
@@ -240,7 +240,7 @@ impl Mempool {
         transaction: &Arc<Transaction>,
         setting: &Setting<'_>,
     ) -> Result<(Candidate, Vec<Coin>), AcceptError> {
-        let checked = match check_transaction(transaction.clone()) {
+        let checked = match check_transaction_within(transaction.clone(), setting.chain.spec().money_max) {
             Ok(checked) => Arc::new(checked),
             Err(error) => return Err(Rejection::rule(&error).into()),
         };

@@ -15,8 +15,8 @@ use crate::shell::rpc::method::context::Context;
 use chain_spec::merkle::root_from_branch;
 use chain_spec::retarget::on_demand_version;
 use chain_spec::rules::RuleError;
-use chain_spec::rules::transaction::check_transaction;
-use chain_spec::{Address, Block, BlockHash, CheckedTransaction, Encode, Script, Transaction, Txid};
+use chain_spec::rules::transaction::check_transaction_within;
+use chain_spec::{Address, Block, BlockHash, ChainSpec, CheckedTransaction, Encode, Script, Transaction, Txid};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
@@ -178,7 +178,11 @@ pub async fn generateblock(context: Arc<Context>, arguments: Arguments) -> Reply
         Err(error) => descriptor::parse(output, &context.spec)
             .map_err(|_| RpcError::not_found(format!("Invalid address or descriptor: {error}")))?,
     };
-    let chosen = arguments.list(1)?.iter().map(chosen_transaction).collect::<Result<Vec<_>, _>>()?;
+    let chosen = arguments
+        .list(1)?
+        .iter()
+        .map(|value| chosen_transaction(value, &context.spec))
+        .collect::<Result<Vec<_>, _>>()?;
     let wants_submit = arguments.boolean_or(2, true)?;
     // Judged before any work goes into it, so that a bad choice leaves nothing behind.
     let judged = context.core.read(move |core| {
@@ -211,7 +215,7 @@ enum Chosen {
     Given(Arc<CheckedTransaction>),
 }
 
-fn chosen_transaction(value: &Value) -> Result<Chosen, RpcError> {
+fn chosen_transaction(value: &Value, spec: &ChainSpec) -> Result<Chosen, RpcError> {
     let text = value.as_str().ok_or_else(|| {
         RpcError::new(crate::shell::rpc::error::TYPE_ERROR, "transactions: every element must be a string")
     })?;
@@ -219,7 +223,7 @@ fn chosen_transaction(value: &Value) -> Result<Chosen, RpcError> {
         Ok(txid) => Ok(Chosen::Pooled(txid)),
         Err(_) => {
             let transaction: Transaction = decode_hex(text, "Transaction")?;
-            check_transaction(Arc::new(transaction))
+            check_transaction_within(Arc::new(transaction), spec.money_max)
                 .map(|checked| Chosen::Given(Arc::new(checked)))
                 .map_err(|error| RpcError::new(VERIFY_ERROR, format!("{}: {error}", error.reason())))
         }
