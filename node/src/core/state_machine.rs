@@ -7,6 +7,7 @@ use super::Core;
 use super::event::{Input, Output, Time};
 use super::store::StoreError;
 use super::template::Template;
+use super::view::Parts;
 use chain_spec::Script;
 
 /// A core, or something that behaves like one.
@@ -17,7 +18,8 @@ pub trait StateMachine: Send {
     fn handle(&mut self, now: Time, input: Input) -> Result<Vec<Output>, StoreError>;
     /// What to mine next, paying `payout`; a strategy may mine elsewhere than on the active tip.
     fn template(&self, payout: &Script, now: Time) -> Template {
-        self.core().template(payout, now)
+        // By name: of a core, `template` would be this method again.
+        Parts::template(self.core(), payout, now)
     }
     /// Whether something waits for time to pass (requests in flight, retries): then ticks come often.
     fn wants_tick(&self) -> bool {
