@@ -247,7 +247,7 @@ fn payments_take_a_fee_rate_and_their_wait_an_end() {
     let address = network.run(&["rpc", "node0", "validateaddress", "mghKdQzx6hVVEGJGEFU4AzRBTYsEhLqqa7"]);
     assert_eq!(address.code, 0);
     let paid = network.run(&["faucet", "mghKdQzx6hVVEGJGEFU4AzRBTYsEhLqqa7", "3", "--json"]).json();
-    assert_eq!(paid["from"], "alice", "{paid}");
+    assert_eq!(paid["from"], "mallory", "{paid}");
     // A mistyped address is told without a list of bytes.
     let mistyped = network.run(&["pay", "alice", "mghKdQzx6hVVEGJGEFU4AzRBTYsEhLqqa8", "1"]);
     mistyped.refuses(2, &["checksum", "alice"]);

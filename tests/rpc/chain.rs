@@ -92,7 +92,6 @@ fn wrong_arguments_get_core_s_codes() {
         ("disconnectnode", json!(["127.0.0.1:1"]), -29),
         ("setban", json!(["nonsense", "add"]), -30),
         ("gettxoutsetinfo", json!(["nonsense"]), -8),
-        ("help", json!(["nonsense"]), -1),
     ] {
         assert_eq!(node.error_code(method, parameters.clone()), code, "{method} {parameters}");
     }

@@ -56,9 +56,9 @@ pub const METHODS: &[Method] = &[
 
 async fn help(context: Arc<Context>, arguments: Arguments) -> Reply {
     if let Some(name) = arguments.optional_text(0)? {
-        let method =
-            context.methods.find(name).ok_or_else(|| RpcError::misc(format!("help: unknown command: {name}")))?;
-        return Ok(json!(method.help_text()));
+        // As in Core, an unknown name is an answer and no error.
+        let unknown = || format!("help: unknown command: {name}");
+        return Ok(json!(context.methods.find(name).map_or_else(unknown, |method| method.help_text())));
     }
     let mut text = String::new();
     for (heading, methods) in context.methods.0 {
