@@ -13,6 +13,11 @@ impl Stopwatch {
         Stopwatch(Instant::now())
     }
 
+    /// As if it had been started so much later: time that stood still does not count.
+    pub fn leave_out(&mut self, stood_still: Duration) {
+        self.0 += stood_still;
+    }
+
     /// Time since the start.
     pub fn elapsed(&self) -> Duration {
         self.0.elapsed()

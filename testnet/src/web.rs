@@ -8,6 +8,7 @@
 //! | `hub` | a numbered stream of events that can be resumed |
 //! | `guard` | who may read and who may change something |
 //! | `assets` | the page's files, in `testnet/web/` |
+//! | `browser` | opens it |
 //!
 //! It stands on [`crate::observer`], which looks at the nodes; [`crate::cli`] starts it beside a network or for one that runs.
 //! Absent: TLS, and users: it is one person's page, or a class's to look at.
@@ -15,6 +16,7 @@
 mod api;
 mod assets;
 mod attack;
+pub mod browser;
 mod command;
 mod guard;
 mod hub;
@@ -26,9 +28,12 @@ use assets::Assets;
 use attack::Stage;
 use guard::Access;
 use rand::RngExt as _;
+use serde_json::Value;
+use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 use tokio::sync::watch as channel;
 use watch::Watched;
@@ -47,12 +52,22 @@ pub struct PageOptions {
     pub read_only: bool,
     /// The page's files are read from here instead of those in the binary.
     pub files: Option<PathBuf>,
+    /// The directory holds the network of an attack that this process stages; sending goes on from a step of its story.
+    pub attack: Option<Sender<()>>,
+}
+
+impl PageOptions {
+    /// The embedded page of a network, by which it can be changed.
+    pub fn new(directory: Directory, listen: SocketAddr) -> PageOptions {
+        PageOptions { directory, listen, read_only: false, files: None, attack: None }
+    }
 }
 
 /// A page that is served until it is dropped.
 pub struct Page {
     url: String,
     watched: [Arc<Watched>; 2],
+    stage: Arc<Stage>,
     ending: channel::Sender<bool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -64,7 +79,7 @@ impl Page {
     /// The address cannot be listened on.
     pub fn start(options: PageOptions) -> Result<Page> {
         let listen = options.listen;
-        let listener = TcpListener::bind(listen).with_context(|| {
+        let listener = bind(listen).with_context(|| {
             format!("cannot show the page on {listen}; choose another address, or port 0 for any that is free")
         })?;
         listener.set_nonblocking(true).context("cannot serve the page")?;
@@ -79,12 +94,16 @@ impl Page {
         let (ending, ended) = channel::channel(false);
         let directory = options.directory.path().to_owned();
         let main = Watched::start(directory.clone()).context("cannot watch the network")?;
-        let attacked = Watched::start(directory.join("attack")).context("cannot watch the network")?;
-        let stage = Stage::new(program.clone(), attacked.directory().clone(), attacked.hub.clone());
+        let attacked = match options.attack {
+            Some(_) => main.clone(),
+            None => Watched::start(directory.join("attack")).context("cannot watch the network")?,
+        };
+        let place = (attacked.directory().clone(), attacked.hub.clone());
+        let stage = Arc::new(Stage::new(program.clone(), place, options.attack));
         let server = Arc::new(api::Server {
             main: main.clone(),
             attacked: attacked.clone(),
-            stage: Arc::new(stage),
+            stage: stage.clone(),
             assets: Assets::new(options.files),
             access: Access { token: token().into(), read_only: options.read_only },
             program,
@@ -107,7 +126,12 @@ impl Page {
         };
         let thread = std::thread::Builder::new().name("web".into()).spawn(move || runtime.block_on(serve));
         let thread = thread.context("cannot serve the page")?;
-        Ok(Page { url, watched: [main, attacked], ending, thread: Some(thread) })
+        Ok(Page { url, watched: [main, attacked], stage, ending, thread: Some(thread) })
+    }
+
+    /// Passes on a line of the story of the attack that this process stages.
+    pub fn tell(&self, line: Value) {
+        self.stage.tell(line);
     }
 
     /// Where it is.
@@ -124,6 +148,16 @@ impl Drop for Page {
             // A thread that panicked has printed its message; there is nothing to add while dropping.
             let _ = thread.join();
         }
+    }
+}
+
+/// Listens; where nobody has asked for the default address in particular, a free port serves if it is taken.
+fn bind(listen: SocketAddr) -> std::io::Result<TcpListener> {
+    match TcpListener::bind(listen) {
+        Err(error) if error.kind() == ErrorKind::AddrInUse && listen.to_string() == LISTEN_DEFAULT => {
+            TcpListener::bind(SocketAddr::new(listen.ip(), 0))
+        }
+        bound => bound,
     }
 }
 

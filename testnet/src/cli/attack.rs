@@ -1,11 +1,15 @@
 //! `testoon attack`: the same strategies on live processes ([`crate::lab::live`]) or in the simulator ([`crate::lab::sim`]).
 
 mod report;
+mod telling;
 
+use self::telling::TellingArgs;
 use super::Common;
 use super::odds::parse_share;
 use crate::error::usage;
+use crate::interrupt::Interrupt;
 use crate::lab::attack::Attack;
+use crate::lab::live::story::Listeners;
 use crate::lab::live::{self, AttackSettings, campaign};
 use crate::lab::strategy::double_spend::Plan;
 use crate::lab::theory::double_spend::blocks_until_ahead;
@@ -93,6 +97,8 @@ pub struct AttackArgs {
     /// Live: write the picture of both branches over time to this file [default: attack.svg in the directory]
     #[arg(long, env = "TESTOON_SVG", value_name = "FILE")]
     svg: Option<PathBuf>,
+    #[command(flatten)]
+    telling: TellingArgs,
 }
 
 fn parse_gamma(text: &str) -> Result<f64, String> {
@@ -148,6 +154,9 @@ impl AttackArgs {
             svg: self.svg.clone(),
             directory: common.dir.clone(),
             is_quiet: common.json,
+            listeners: Listeners::default(),
+            interrupt: None,
+            keep: self.telling.keep,
         }
     }
 
@@ -173,7 +182,10 @@ impl AttackArgs {
             ("--blocks", self.blocks.is_some(), name.is_suppression() || (live && revenue), "blocks do not end it"),
             ("--svg", self.svg.is_some(), live && self.live_runs.is_none(), "there is no single story to draw"),
         ];
-        match options.into_iter().find(|(_, is_given, has_effect, _)| *is_given && !has_effect) {
+        let once = live && self.live_runs.is_none();
+        let told =
+            self.telling.given().map(|(option, is_given)| (option, is_given, once, "there is no single story to tell"));
+        match options.into_iter().chain(told).find(|(_, is_given, has_effect, _)| *is_given && !has_effect) {
             Some((option, _, _, why)) => {
                 let mode = if self.sim { " --sim" } else { "" };
                 Err(usage(format!("{option} has no effect on `attack {}{mode}`: {why}", name.as_str())))
@@ -217,7 +229,11 @@ pub fn run(args: &AttackArgs, common: &Common) -> anyhow::Result<()> {
         return report::campaign(args, &outcome, common.json);
     }
     if !args.sim {
-        return live::run(&args.settings(common));
+        let interrupt = Interrupt::install()?;
+        // The page ends when the attack does.
+        let (listeners, _page) = args.telling.listeners(common, &interrupt)?;
+        let settings = AttackSettings { listeners, interrupt: Some(interrupt), ..args.settings(common) };
+        return live::run(&settings).map(drop);
     }
     match args.name {
         Attack::DoubleSpend => {

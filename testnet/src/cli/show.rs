@@ -53,10 +53,9 @@ pub fn logs(common: &Common, arguments: &LogsArgs) -> Result<()> {
 pub fn web(common: &Common, arguments: &WebArgs) -> Result<()> {
     let interrupt = Interrupt::install()?;
     let page = Page::start(PageOptions {
-        directory: common.directory()?,
-        listen: arguments.listen,
         read_only: arguments.read_only,
         files: arguments.files.clone(),
+        ..PageOptions::new(common.directory()?, arguments.listen)
     })?;
     if common.json {
         line(json!({ "url": page.url() }));

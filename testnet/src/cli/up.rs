@@ -84,9 +84,7 @@ pub fn up(common: &Common, arguments: &UpArgs, program: &str) -> Result<()> {
     };
     let seconds = watch.seconds();
     drop(lock);
-    let page = arguments.web.map(|listen| {
-        Page::start(PageOptions { directory: cluster.directory().clone(), listen, read_only: false, files: None })
-    });
+    let page = arguments.web.map(|listen| Page::start(PageOptions::new(cluster.directory().clone(), listen)));
     // A page that cannot be shown is no reason to end a network that runs.
     let page = page.and_then(|page| page.map_err(|error| eprintln!("warning: {}", one_line(&error))).ok());
     let mut intro = intro(&cluster, seconds, program);

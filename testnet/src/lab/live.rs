@@ -1,7 +1,7 @@
 //! Attacks on real nodes: every node a process, every fact read back over RPC.
 //!
 //! [`testbed`] starts the network and its attacker, [`control`] is how the lab talks to the attacker's process, [`observer`]
-//! reads all nodes and knows who had which block when, [`picture`] draws it. One file an attack tells its story; [`campaign`]
+//! reads all nodes and knows who had which block when, [`story`] is what is told of it, [`picture`] draws it. One file an attack tells its story; [`campaign`]
 //! repeats one many times. The highest floor of the lab: it uses all others.
 
 pub mod campaign;
@@ -11,15 +11,16 @@ pub mod eclipse;
 pub mod observer;
 pub mod picture;
 pub mod revenue;
+pub mod story;
 pub mod suppression;
 pub mod testbed;
 pub mod timewarp;
 
 use crate::error::usage;
+use crate::interrupt::Interrupt;
 use crate::lab::attack::Attack;
 use crate::lab::strategy::double_spend::Plan;
 use crate::lab::theory::double_spend::{Race, blocks_until_ahead};
-use crate::output::line;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -28,7 +29,7 @@ use std::path::PathBuf;
 const SECONDS_BEFORE_PAYING_MAX: f64 = 300.0;
 
 /// What is to be staged.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct AttackSettings {
     /// Which attack.
     pub attack: Attack,
@@ -48,6 +49,12 @@ pub struct AttackSettings {
     pub directory: Option<PathBuf>,
     /// Print facts as JSON only.
     pub is_quiet: bool,
+    /// Who is told what happens.
+    pub listeners: story::Listeners,
+    /// What ends it early; the process's own signals if not given.
+    pub interrupt: Option<Interrupt>,
+    /// Leave the nodes running after the verdict, until Ctrl-C.
+    pub keep: bool,
 }
 
 impl AttackSettings {
@@ -78,7 +85,7 @@ impl AttackSettings {
 }
 
 /// What an attack came to. Fields that mean nothing for an attack are `null` in its JSON.
-#[derive(Debug, Default, serde::Serialize)]
+#[derive(Default, serde::Serialize)]
 pub struct Outcome {
     /// Its name on the command line.
     pub attack: String,
@@ -109,10 +116,13 @@ pub struct Outcome {
     /// What this attack measures besides.
     #[serde(flatten)]
     pub more: BTreeMap<String, Value>,
+    /// The nodes, which end with it.
+    #[serde(skip)]
+    pub testbed: Option<testbed::Testbed>,
 }
 
-/// Stages an attack and prints what happened.
-pub fn run(settings: &AttackSettings) -> anyhow::Result<()> {
+/// Stages an attack, tells its listeners what happens, and with `keep` waits for Ctrl-C before the nodes end.
+pub fn run(settings: &AttackSettings) -> anyhow::Result<Outcome> {
     let mut outcome = match settings.attack {
         Attack::DoubleSpend => double_spend::stage(settings),
         Attack::Censor | Attack::Halt => suppression::stage(settings),
@@ -121,22 +131,7 @@ pub fn run(settings: &AttackSettings) -> anyhow::Result<()> {
         _ => revenue::stage(settings),
     }?;
     outcome.seconds = (outcome.seconds * 1e3).round() / 1e3;
-    if settings.is_quiet {
-        line(serde_json::to_string(&outcome)?);
-        return Ok(());
-    }
-    let result = match (settings.attack.is_for_revenue(), outcome.succeeded) {
-        (true, _) => "Revenue",
-        (false, true) => "The attack succeeded",
-        (false, false) => "The attack failed",
-    };
-    line(format_args!("\n{result}: {}", outcome.verdict));
-    for (node, depth) in &outcome.reorg_depth {
-        line(format_args!("  deepest reorganisation of {node}: {depth} block(s)"));
-    }
-    if let Some(share) = outcome.share_achieved {
-        line(format_args!("  hash share: {:.1} % achieved, {:.1} % asked", 100.0 * share, 100.0 * outcome.share_asked));
-    }
-    line(format_args!("  {:.1} s", outcome.seconds));
-    Ok(())
+    let Some(testbed) = outcome.testbed.take() else { return Ok(outcome) };
+    testbed.conclude(&outcome, settings.keep)?;
+    Ok(outcome)
 }

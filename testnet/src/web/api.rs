@@ -86,6 +86,7 @@ pub fn router(server: Arc<Server>) -> Router {
         .route("/api/story", get(|State(server): Shared| async move { answer(Ok(server.stage.story())) }))
         .route("/api/do", post(act))
         .route("/api/attack", post(start_attack).delete(stop_attack))
+        .route("/api/attack/next", post(next_step))
         .fallback(asset)
         .layer(axum::extract::DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(access, guard::guard))
@@ -305,11 +306,23 @@ async fn start_attack(State(server): Shared, body: Bytes) -> Response {
         Ok(request) => request,
         Err(error) => return failure(StatusCode::BAD_REQUEST, &format!("not an attack: {error}")),
     };
+    // The nodes of an attack that is judged make room for the next one.
+    if server.stage.is_kept() && server.stage.stop().is_ok() {
+        server.stage.ended().await;
+    }
     if server.stage.story()["running"] != true {
         server.attacked.reset();
     }
     match server.stage.start(&request) {
         Ok(command) => answer(Ok(json!({ "command": command }))),
+        Err(error) => failure(StatusCode::CONFLICT, &error),
+    }
+}
+
+/// Goes on from the step at which the attack stands.
+async fn next_step(State(server): Shared) -> Response {
+    match server.stage.go_on() {
+        Ok(()) => answer(Ok(json!({}))),
         Err(error) => failure(StatusCode::CONFLICT, &error),
     }
 }

@@ -7,8 +7,10 @@ use super::command::typed;
 use super::hub::Hub;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::io::{PipeWriter, Write as _};
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::Command;
@@ -37,8 +39,9 @@ pub struct AttackRequest {
     pub target: Option<String>,
     /// For censor, halt and selfish: blocks until the verdict.
     pub blocks: Option<u32>,
-    /// Seeds the order in which work is tried.
-    pub seed: Option<u64>,
+    /// Stop at each step of the story until told to go on.
+    #[serde(default)]
+    pub step: bool,
 }
 
 impl AttackRequest {
@@ -54,12 +57,14 @@ impl AttackRequest {
             ("give-up", self.give_up.map(u64::from)),
             ("premine", self.premine.map(u64::from)),
             ("blocks", self.blocks.map(u64::from)),
-            ("seed", self.seed),
         ];
         words.extend(numbers.iter().filter_map(|(flag, value)| Some(format!("--{flag}={}", (*value)?))));
         if let Some(target) = self.target.as_deref().filter(|target| !target.is_empty()) {
             words.push(format!("--target={target}"));
         }
+        words.extend(self.step.then(|| "--step".to_owned()));
+        // What is clicked after the verdict is asked of the nodes.
+        words.push("--keep".to_owned());
         Some(words)
     }
 }
@@ -68,6 +73,10 @@ impl AttackRequest {
 #[derive(Debug, Default)]
 struct State {
     running: bool,
+    /// Its verdict is told; the nodes go on.
+    is_judged: bool,
+    /// What goes on from a step.
+    steps: Option<PipeWriter>,
     /// What was typed, every line it said, and how it ended.
     story: Vec<Value>,
 }
@@ -81,12 +90,16 @@ pub struct Stage {
     state: Mutex<State>,
     /// Ends the attack that runs.
     stop: Notify,
+    /// Goes on from a step of the one attack that this process stages itself.
+    own_steps: Option<Sender<()>>,
 }
 
 impl Stage {
-    /// Attacks live in `directory`; their lines go to `hub`.
-    pub fn new(program: PathBuf, directory: PathBuf, hub: Arc<Hub>) -> Stage {
-        Stage { program, directory, hub, state: Mutex::default(), stop: Notify::new() }
+    /// Attacks live in a directory, and their lines go to a hub. With `own_steps` the process stages one itself and no others.
+    pub fn new(program: PathBuf, place: (PathBuf, Arc<Hub>), own_steps: Option<Sender<()>>) -> Stage {
+        let (directory, hub) = place;
+        let state = State { running: own_steps.is_some(), ..State::default() };
+        Stage { program, directory, hub, state: Mutex::new(state), stop: Notify::new(), own_steps }
     }
 
     /// Whether an attack runs, and the story of it or of the last one.
@@ -95,12 +108,36 @@ impl Stage {
         json!({ "running": state.running, "lines": state.story })
     }
 
+    /// Whether nothing but the nodes of a judged attack runs.
+    pub fn is_kept(&self) -> bool {
+        let state = self.lock();
+        state.running && state.is_judged && self.own_steps.is_none()
+    }
+
+    /// Goes on from the step at which the attack stands.
+    ///
+    /// # Errors
+    /// None stands at one.
+    pub fn go_on(&self) -> Result<(), String> {
+        let none = || "no attack waits at a step".to_owned();
+        match &self.own_steps {
+            Some(steps) => steps.send(()).map_err(|_| none()),
+            None => {
+                let mut state = self.lock();
+                let steps = state.steps.as_mut().ok_or_else(none)?;
+                steps.write_all(b"\n").map_err(|error| format!("the attack cannot be told to go on: {error}"))
+            }
+        }
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tell(&self, line: Value) {
+    /// Passes on a line of a story and keeps it for pages that come later.
+    pub fn tell(&self, line: Value) {
         let mut state = self.lock();
+        state.is_judged |= line["verdict"].is_string();
         if state.story.len() < LINES_MAX {
             state.story.push(line.clone());
         }
@@ -116,27 +153,35 @@ impl Stage {
         let arguments = request
             .arguments()
             .ok_or_else(|| format!("{:?} is no attack's name; see `testoon attack --help`", request.attack))?;
+        if self.own_steps.is_some() {
+            return Err("this page shows an attack that was started in a terminal; start another one there".to_owned());
+        }
         {
             let mut state = self.lock();
             if state.running {
                 return Err("an attack is running already; end it first, or wait for its verdict".to_owned());
             }
             state.running = true;
+            state.is_judged = false;
             state.story.clear();
         }
         let command = typed(&arguments);
-        let child = Command::new(&self.program)
-            .args(&arguments)
-            .arg("--json")
-            .arg("--dir")
-            .arg(&self.directory)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn();
-        let mut child = match child {
-            Ok(child) => child,
+        let mut command_line = std::process::Command::new(&self.program);
+        command_line.args(&arguments).arg("--json").arg("--dir").arg(&self.directory);
+        let (keys, steps) = match std::io::pipe() {
+            Ok(pipe) => pipe,
+            Err(error) => {
+                self.lock().running = false;
+                return Err(format!("cannot make a pipe to the attack: {error}"));
+            }
+        };
+        command_line.stdin(keys).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut command_line = Command::from(command_line);
+        let mut child = match command_line.kill_on_drop(true).spawn() {
+            Ok(child) => {
+                self.lock().steps = request.step.then_some(steps);
+                child
+            }
             Err(error) => {
                 self.lock().running = false;
                 return Err(format!("cannot run {}: {error}", self.program.display()));
@@ -160,7 +205,11 @@ impl Stage {
             // The readers end when the child's ends of the pipes do; a reader that failed has said all it had.
             let _ = tokio::join!(lines, warnings);
             let ended = status.map_or_else(|error| error.to_string(), |status| status.to_string());
-            stage.lock().running = false;
+            {
+                let mut state = stage.lock();
+                state.running = false;
+                state.steps = None;
+            }
             stage.tell(json!({ "ended": ended }));
         });
         Ok(command)
@@ -171,7 +220,7 @@ impl Stage {
     /// # Errors
     /// None runs.
     pub fn stop(&self) -> Result<(), String> {
-        if !self.lock().running {
+        if self.own_steps.is_some() || !self.lock().running {
             return Err("no attack is running".to_owned());
         }
         self.stop.notify_waiters();
@@ -223,7 +272,10 @@ mod tests {
     fn a_request_is_one_command_line() {
         let asked = request(r#"{"attack":"double-spend","share":0.6,"confirmations":2,"give_up":5,"target":"-x"}"#);
         let words = asked.arguments().unwrap();
-        assert_eq!(words, ["attack", "double-spend", "--share=0.6", "--confirmations=2", "--give-up=5", "--target=-x"]);
+        assert_eq!(
+            words,
+            ["attack", "double-spend", "--share=0.6", "--confirmations=2", "--give-up=5", "--target=-x", "--keep"]
+        );
         for name in ["", "--help", "a b", "x;y"] {
             assert_eq!(AttackRequest { attack: name.into(), ..asked.clone() }.arguments(), None, "{name:?}");
         }
@@ -234,18 +286,18 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let hub = Arc::new(Hub::default());
         // `sh` takes "attack" for a script's name, which is not there: it says so and ends.
-        let stage = Arc::new(Stage::new("/bin/sh".into(), place.path().into(), hub.clone()));
+        let stage = Arc::new(Stage::new("/bin/sh".into(), (place.path().into(), hub.clone()), None));
         assert!(stage.stop().is_err(), "none runs");
         let mut events = hub.subscribe();
         let typed = stage.start(&request(r#"{"attack":"halt","share":0.5}"#)).unwrap();
-        assert_eq!(typed, "testoon attack halt --share=0.5");
+        assert_eq!(typed, "testoon attack halt --share=0.5 --keep");
         assert!(stage.start(&request(r#"{"attack":"halt","share":0.5}"#)).is_err(), "one runs already");
         while stage.story()["running"] == true {
             events.changed().await.unwrap();
         }
         let story = stage.story();
         let lines = story["lines"].as_array().unwrap();
-        assert_eq!(lines[0]["started"], "testoon attack halt --share=0.5");
+        assert_eq!(lines[0]["started"], "testoon attack halt --share=0.5 --keep");
         assert!(lines.iter().any(|line| line["warning"].is_string()), "{story}");
     }
 }

@@ -1,8 +1,7 @@
 //! The story of the online shop: pay it, mine a longer branch in secret that spends the same coins elsewhere, wait until it
 //! ships, publish.
 
-use super::picture;
-use super::testbed::{self, ATTACKER, SHOP, Testbed};
+use super::testbed::{self, ATTACKER, GIVES_UP, PUBLISHES, SHIPS, SHOP, Testbed};
 use super::{AttackSettings, Outcome};
 use crate::lab::strategy::Command;
 use crate::lab::strategy::double_spend::Plan;
@@ -27,7 +26,6 @@ pub fn stage(settings: &AttackSettings) -> Result<Outcome> {
     let strategy = strategy_arguments(&settings.plan);
     let plan = testbed::network_plan(settings, &spec);
     let mut testbed = Testbed::start(settings, plan, spec, &strategy)?;
-    testbed.say(&picture::heading());
     testbed.wait(|testbed| Ok((testbed.observer.tip(SHOP)?.1 >= 1).then_some(())))?;
     let at_start = testbed.balance("shop", SHOP)?;
 
@@ -44,30 +42,30 @@ pub fn stage(settings: &AttackSettings) -> Result<Outcome> {
     let before = testbed.balance("shop", SHOP)?;
     if let Some(height) = shipped {
         testbed.narrate(
-            "ships",
+            SHIPS,
             &format!(
                 "the shop sees {} confirmation(s) at height {height} and ships; its balance is {before}",
                 settings.plan.confirmations
             ),
-        );
+        )?;
     }
     if shipped.is_some() {
         testbed.control().send(&Command::Shipped)?;
     }
     let ended = testbed.wait(|testbed| Ok(testbed.control().status()?.ended))?;
     testbed.narrate(
-        if ended { "publishes" } else { "gives up" },
+        if ended { PUBLISHES } else { GIVES_UP },
         &format!("the attacker: {}", testbed.control().status()?.state),
-    );
+    )?;
     settle(&mut testbed)?;
 
     let after = testbed.balance("shop", SHOP)?;
     let gone = confirmations(&mut testbed, &paid)? == 0;
     let spent_elsewhere = testbed.is_confirmed(&conflicting, SHOP)?;
     testbed.say(&format!(
-        "          the shop's balance: {at_start} before the sale, {before} when it shipped, {after} now; its payment is {}",
+        "the shop's balance: {at_start} before the sale, {before} when it shipped, {after} now; its payment is {}",
         if gone { "gone" } else { "still there" }
-    ));
+    ))?;
     let succeeded = shipped.is_some() && gone && spent_elsewhere;
     let verdict = match (shipped, gone, spent_elsewhere) {
         (Some(_), true, true) => format!("the shop shipped, and {PRICE_COINS} coins it had been paid never were"),
@@ -118,10 +116,7 @@ fn pay(testbed: &mut Testbed) -> Result<(Txid, Txid)> {
     let command = Command::Pay { paid: Arc::clone(&payment.transaction), conflicting: Arc::new(conflicting_checked) };
     testbed.control().send(&command)?;
     // The payment may have to wait for blocks mined in advance: it is out when an honest node has it.
-    testbed.say(&format!(
-        "{:>7.1} s mallory prepares to pay the shop {PRICE_COINS} coins with {paid}",
-        testbed.observer.seconds()
-    ));
+    testbed.say(&format!("mallory prepares to pay the shop {PRICE_COINS} coins with {paid}"))?;
     testbed.wait(|testbed| {
         let pooled = testbed.client(SHOP)?.mempool()?.contains(&paid);
         Ok((pooled || confirmations(testbed, &paid)? > 0 || testbed.control().status()?.ended.is_some()).then_some(()))
@@ -129,7 +124,7 @@ fn pay(testbed: &mut Testbed) -> Result<(Txid, Txid)> {
     testbed.narrate(
         "pays",
         &format!("the shop's node sees the payment; the same coins go to mallory herself in {conflicting}, in secret"),
-    );
+    )?;
     Ok((paid, conflicting))
 }
 

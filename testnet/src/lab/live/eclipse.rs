@@ -1,8 +1,7 @@
 //! Eclipse: the shop's only peer is the attacker's node, which mines for it alone. The shop sees a payment confirmed that the
 //! rest of the world never hears of; there, the same coins go elsewhere. No majority is needed, only patience.
 
-use super::picture;
-use super::testbed::{self, ATTACKER, SHOP, Testbed};
+use super::testbed::{self, ATTACKER, SHIPS, SHOP, Testbed};
 use super::{AttackSettings, Outcome};
 use anyhow::{Context as _, Result, anyhow};
 use chain_spec::Amount;
@@ -20,9 +19,8 @@ pub fn stage(settings: &AttackSettings) -> Result<Outcome> {
     let mut plan = testbed::network_plan(settings, &spec);
     plan.edges = [("honest1", "honest2"), (ATTACKER, SHOP)].map(|(a, b)| (a.to_owned(), b.to_owned())).to_vec();
     let mut testbed = Testbed::start(settings, plan, spec, &[])?;
-    testbed.say(&picture::heading());
     testbed
-        .narrate("eclipsed", "the shop's only peer is the attacker; the honest miners are connected with each other");
+        .narrate("eclipsed", "the shop's only peer is the attacker; the honest miners are connected with each other")?;
     let at_start = testbed.balance("shop", SHOP)?;
 
     let price = Amount::COIN.checked_mul(PRICE_COINS).ok_or_else(|| anyhow!("the price is too high"))?;
@@ -38,7 +36,7 @@ pub fn stage(settings: &AttackSettings) -> Result<Outcome> {
     testbed.narrate(
         "pays",
         &format!("mallory pays the shop {PRICE_COINS} coins with {paid}; everybody else sees {conflicting}"),
-    );
+    )?;
 
     testbed.wait(|testbed| {
         let state = testbed.wallet("shop", SHOP)?.state(&paid);
@@ -48,12 +46,12 @@ pub fn stage(settings: &AttackSettings) -> Result<Outcome> {
     })?;
     let (height, before) = (testbed.observer.tip(SHOP)?.1, testbed.balance("shop", SHOP)?);
     testbed.narrate(
-        "ships",
+        SHIPS,
         &format!(
             "the shop sees {} confirmation(s) at height {height} and ships; its balance is {before}",
             settings.plan.confirmations
         ),
-    );
+    )?;
     // The honest branch must be ahead when the shop finds it. Against a majority it never is; then the story ends all the same.
     let until = testbed.observer.seconds() + PATIENCE_S;
     testbed.wait(|testbed| {
@@ -62,7 +60,7 @@ pub fn stage(settings: &AttackSettings) -> Result<Outcome> {
     })?;
     let address = testbed.cluster.state().nodes["honest1"].p2p.first().cloned().unwrap_or_default();
     testbed.client(SHOP)?.call("addnode", json!([address, "add"]))?;
-    testbed.narrate("found", "the shop finds an honest peer");
+    testbed.narrate("found", "the shop finds an honest peer")?;
     let until = testbed.observer.seconds() + 20.0;
     testbed
         .wait(|testbed| Ok((testbed.observer.honest_agree() || testbed.observer.seconds() > until).then_some(())))?;

@@ -112,6 +112,11 @@ impl Observer {
         self.clock.seconds()
     }
 
+    /// Time that stood still does not count.
+    pub fn leave_out(&mut self, stood_still: std::time::Duration) {
+        self.clock.leave_out(stood_still);
+    }
+
     /// Remembers a moment for the picture.
     pub fn mark(&mut self, words: impl Into<String>) {
         self.marks.push((self.seconds(), words.into()));

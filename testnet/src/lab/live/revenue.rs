@@ -5,7 +5,6 @@
 //! agree. The last cycle is therefore cut short; in a run of `n` blocks its bias is of the order of one cycle in `n` blocks.
 
 use super::observer::Observer;
-use super::picture;
 use super::testbed::{self, ATTACKER, SHOP, Testbed};
 use super::{AttackSettings, Outcome};
 use crate::lab::attack::Attack;
@@ -22,7 +21,6 @@ pub fn stage(settings: &AttackSettings) -> Result<Outcome> {
     let name = settings.attack.as_str();
     let strategy = [name.to_owned(), "--share".to_owned(), settings.share.to_string()];
     let mut testbed = Testbed::start(settings, testbed::network_plan(settings, &spec), spec, &strategy)?;
-    testbed.say(&picture::heading());
     let blocks = settings.blocks as usize;
     testbed.wait(|testbed| Ok((testbed.observer.blocks.len() > blocks).then_some(())))?;
     testbed.control().send(&Command::Stop)?;

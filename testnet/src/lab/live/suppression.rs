@@ -4,7 +4,6 @@
 //! many blocks have been found by anybody since the payment without that. The formula for this race is
 //! [`crate::lab::theory::suppression`]'s.
 
-use super::picture;
 use super::testbed::{self, ATTACKER, SHOP, Testbed};
 use super::{AttackSettings, Outcome};
 use crate::cluster::accounts;
@@ -33,14 +32,13 @@ pub fn stage(settings: &AttackSettings) -> Result<Outcome> {
         strategy.extend(["--target".to_owned(), address.to_string()]);
     }
     let mut testbed = Testbed::start(settings, testbed::network_plan(settings, &spec), spec, &strategy)?;
-    testbed.say(&picture::heading());
     testbed.wait(|testbed| Ok((testbed.observer.tip(SHOP)?.1 >= 1).then_some(())))?;
 
     let txid = pay(&testbed, &address)?;
     let paid = txid.to_string();
     testbed.paid = Some(paid.clone());
     let known = testbed.observer.blocks.len();
-    testbed.narrate("payment", &format!("alice pays {address} 1 coin with {txid}"));
+    testbed.narrate("payment", &format!("alice pays {address} 1 coin with {txid}"))?;
     // `None`: the payment has got through.
     let kept_out = testbed.wait(|testbed| {
         let found = testbed.observer.blocks.len() - known;

@@ -3,6 +3,7 @@
 use super::control::ControlChannel;
 use super::observer::{ChainEvent, Observer};
 use super::picture;
+use super::story::{self, Listeners, Moment, What};
 use super::{AttackSettings, Outcome};
 use crate::chain;
 use crate::clock::Stopwatch;
@@ -11,7 +12,8 @@ use crate::cluster::accounts;
 use crate::cluster::directory::Directory;
 use crate::cluster::state::NetworkState;
 use crate::interrupt::Interrupt;
-use crate::output::line;
+use crate::lab::attack::Attack;
+use crate::lab::theory::double_spend::Race;
 use crate::plan::topology::Topology;
 use crate::plan::{NodePlan, Plan, Role};
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -26,6 +28,14 @@ use wallet::{Client, Wallet};
 pub const ATTACKER: &str = "attacker";
 /// The shop's node.
 pub const SHOP: &str = "shop";
+/// The step of a story at which a secret block holds the conflicting transaction.
+pub const HIDES: &str = "hides";
+/// The step at which the shop ships.
+pub const SHIPS: &str = "ships";
+/// The step at which the secret branch comes out.
+pub const PUBLISHES: &str = "publishes";
+/// The step at which the attacker does not go on.
+pub const GIVES_UP: &str = "gives up";
 /// Between two looks at all nodes, milliseconds.
 const LOOK_MS: u64 = 25;
 /// A testbed that has not come to an end by then never will, seconds.
@@ -98,7 +108,10 @@ pub struct Testbed {
     pub conflicting: Option<String>,
     clock: Stopwatch,
     interrupt: Interrupt,
-    is_quiet: bool,
+    listeners: Listeners,
+    /// The race of a double spend, whose standing is told.
+    race: Option<Race>,
+    is_shipped: bool,
     svg: PathBuf,
     share_asked: f64,
     hashes_before: BTreeMap<String, u64>,
@@ -108,7 +121,8 @@ pub struct Testbed {
 impl Testbed {
     /// Starts the network of a plan; the attacker's node runs `strategy` (its name and options).
     pub fn start(settings: &AttackSettings, plan: Plan, spec: ChainSpec, strategy: &[String]) -> Result<Testbed> {
-        Testbed::start_with(settings, plan, spec, strategy, Interrupt::install()?)
+        let interrupt = settings.interrupt.clone().map_or_else(Interrupt::install, Ok)?;
+        Testbed::start_with(settings, plan, spec, strategy, interrupt)
     }
 
     /// The same, ended by an interrupt that is watched already: several networks share one.
@@ -164,28 +178,86 @@ impl Testbed {
             conflicting: None,
             clock,
             interrupt,
-            is_quiet: settings.is_quiet,
+            listeners: settings.listeners.clone(),
+            race: (settings.attack == Attack::DoubleSpend).then(|| settings.race()),
+            is_shipped: false,
             svg,
             share_asked: settings.share,
             hashes_before: BTreeMap::new(),
             rate_is_checked: false,
         };
         testbed.hashes_before = testbed.hashes()?;
-        testbed.say(&format!("{} nodes run in {}", testbed.cluster.alive().len(), path.display()));
+        testbed.say(&format!("{} nodes run in {}", testbed.cluster.alive().len(), path.display()))?;
         Ok(testbed)
     }
 
-    /// Prints a line for people.
-    pub fn say(&self, text: &str) {
-        if !self.is_quiet {
-            line(text);
-        }
+    /// Tells the listeners.
+    fn tell(&self, what: What<'_>) -> Result<()> {
+        let paid = self.paid.as_deref();
+        let standing = self.race.and_then(|race| story::standing(&self.observer, race, SHOP, paid, self.is_shipped));
+        self.listeners.tell(&Moment {
+            seconds: self.observer.seconds(),
+            observer: &self.observer,
+            paid,
+            conflicting: self.conflicting.as_deref(),
+            standing,
+            what,
+        })
     }
 
-    /// A moment in the story: printed, and marked in the picture.
-    pub fn narrate(&mut self, short: &str, text: &str) {
+    /// Something for the listeners to know.
+    pub fn say(&self, text: &str) -> Result<()> {
+        self.tell(What::Note(text))
+    }
+
+    /// A step of the story: told, and marked in the picture. All miners pause while a listener wants time to stand still.
+    pub fn narrate(&mut self, short: &str, text: &str) -> Result<()> {
         self.observer.mark(short);
-        self.say(&format!("{:>7.1} s {text}", self.observer.seconds()));
+        self.is_shipped |= short == SHIPS;
+        if short == PUBLISHES || short == GIVES_UP {
+            self.race = None;
+        }
+        if !self.listeners.stop_time() {
+            return self.tell(What::Step(short, text));
+        }
+        let stopped = Stopwatch::start();
+        self.pause_miners(true)?;
+        self.tell(What::Step(short, text))?;
+        self.pause_miners(false)?;
+        self.clock.leave_out(stopped.elapsed());
+        self.observer.leave_out(stopped.elapsed());
+        Ok(())
+    }
+
+    /// The secret block that spends the payment's coins elsewhere is a step of the story.
+    fn note_conflict(&mut self, hash: &str) -> Result<()> {
+        let (Some(conflicting), Some(block)) = (&self.conflicting, self.observer.blocks.get(hash)) else {
+            return Ok(());
+        };
+        if !block.txids.contains(conflicting) {
+            return Ok(());
+        }
+        let text = format!("in secret the attacker has block {}, in which the same coins go to mallory", block.height);
+        self.narrate(HIDES, &text)
+    }
+
+    fn pause_miners(&self, is_paused: bool) -> Result<()> {
+        for name in self.cluster.alive() {
+            self.client(&name)?.call("setmining", json!({ "paused": is_paused }))?;
+        }
+        Ok(())
+    }
+
+    /// Tells the verdict; with `keep` the nodes go on until Ctrl-C.
+    pub fn conclude(mut self, outcome: &Outcome, keep: bool) -> Result<()> {
+        self.observer.mark("verdict");
+        self.tell(What::Verdict(outcome))?;
+        if !keep || self.interrupt.is_set() {
+            return Ok(());
+        }
+        self.tell(What::Kept)?;
+        self.interrupt.wait_forever();
+        Ok(())
     }
 
     /// Where the attacker's commands go and its status is read.
@@ -230,8 +302,10 @@ impl Testbed {
         }
         self.check_rate()?;
         for event in self.observer.look()? {
-            let line = picture::line(&self.observer, &event, self.paid.as_deref(), self.conflicting.as_deref());
-            self.say(&line);
+            self.tell(What::Event(&event))?;
+            if let ChainEvent::Block { hash, secret: true } = &event {
+                self.note_conflict(hash)?;
+            }
             if let ChainEvent::Reorganisation { node, depth } = &event {
                 self.observer.mark(format!("{node} -{depth}"));
             }
@@ -311,13 +385,14 @@ impl Testbed {
         self.interrupt.is_set()
     }
 
-    /// Draws the picture, ends all processes, and gives the facts that every attack reports.
+    /// Draws the picture and gives the facts that every attack reports, the nodes with them.
     pub fn finish(mut self, attack: &str, succeeded: bool, verdict: String) -> Result<Outcome> {
         let share_achieved = self.share_achieved()?;
         let title = format!("{attack}: {verdict}");
-        picture::write(&self.observer, &title, &self.svg)
+        let held = picture::Held { paid: self.paid.as_deref(), conflicting: self.conflicting.as_deref() };
+        picture::write(&self.observer, &title, held, SHOP, &self.svg)
             .with_context(|| format!("cannot write {}", self.svg.display()))?;
-        self.say(&format!("The picture is in {}.", self.svg.display()));
+        self.say(&format!("the picture is in {}", self.svg.display()))?;
         let outcome = Outcome {
             attack: attack.to_owned(),
             share_asked: self.share_asked,
@@ -328,6 +403,7 @@ impl Testbed {
             succeeded,
             seconds: self.clock.seconds(),
             verdict,
+            testbed: Some(self),
             ..Outcome::default()
         };
         Ok(outcome)

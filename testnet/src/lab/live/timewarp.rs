@@ -1,6 +1,5 @@
 //! Timewarp on live nodes: targets grow period by period although the hash rate stays as it is.
 
-use super::picture;
 use super::testbed::{self, SHOP, Testbed};
 use super::{AttackSettings, Outcome};
 use crate::error::usage;
@@ -31,7 +30,6 @@ pub fn stage(settings: &AttackSettings) -> Result<Outcome> {
     testbed::check_duration(settings, &spec, f64::from(interval) * PERIODS as f64)?;
     let plan = testbed::network_plan(settings, &spec);
     let mut testbed = Testbed::start(settings, plan, spec.clone(), &["timewarp".to_owned()])?;
-    testbed.say(&picture::heading());
     let end = u64::from(interval) * PERIODS;
     let mut told = 0;
     testbed.wait(|testbed| {
@@ -43,7 +41,7 @@ pub fn stage(settings: &AttackSettings) -> Result<Outcome> {
             testbed.narrate(
                 &bits,
                 &format!("period {period} begins: compact target {bits}, difficulty {:.3e}", difficulty(&bits, &spec)),
-            );
+            )?;
         }
         Ok((height >= end).then_some(()))
     })?;

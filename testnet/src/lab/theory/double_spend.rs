@@ -7,6 +7,8 @@
 //!
 //! All of it assumes a fixed target: retargeting on the private branch changes the rate it grows at.
 
+pub mod standing;
+
 /// Confirmations searched for in [`confirmations_needed`] before "no number of confirmations helps" is said.
 pub const CONFIRMATIONS_SEARCHED_MAX: u32 = 1 << 20;
 
