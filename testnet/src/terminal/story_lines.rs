@@ -104,10 +104,11 @@ fn happened(moment: &Moment<'_>, event: &ChainEvent) -> Value {
     }
 }
 
-/// `more` with what every line has.
-fn with_head(moment: &Moment<'_>, event: &str, text: &str, mut more: Value) -> Value {
-    more["s"] = json!((moment.seconds * 1e3).round() / 1e3);
-    more["event"] = json!(event);
-    more["text"] = json!(text);
-    more
+/// What every line has, and `more`.
+fn with_head(moment: &Moment<'_>, event: &str, text: &str, more: Value) -> Value {
+    let mut line = json!({ "s": (moment.seconds * 1e3).round() / 1e3, "event": event, "text": text });
+    if let (Value::Object(line), Value::Object(more)) = (&mut line, more) {
+        line.extend(more);
+    }
+    line
 }

@@ -86,11 +86,20 @@ impl std::fmt::Debug for Listeners {
 }
 
 /// How a double spend stands by what the nodes have told: the shop's branch against the highest one that is still secret. `None`
-/// before the payment is out.
-pub fn standing(observer: &Observer, race: Race, shop: &str, paid: Option<&str>, shipped: bool) -> Option<Standing> {
-    let paid = paid?;
+/// before the payment is out, and once the conflicting transaction is public.
+pub fn standing(
+    observer: &Observer,
+    race: Race,
+    shop: &str,
+    (paid, conflicting): (Option<&str>, Option<&str>),
+    shipped: bool,
+) -> Option<Standing> {
     let public = observer.branch(&observer.tip(shop).ok()?.0);
-    let held = public.iter().position(|(_, block)| block.txids.iter().any(|txid| txid == paid));
+    let place = |txid: &str| public.iter().position(|(_, block)| block.txids.iter().any(|own| own == txid));
+    let held = place(paid?);
+    if conflicting.and_then(place).is_some() {
+        return None;
+    }
     let confirmations = held.map_or(0, |at| public.len() - at);
     let secret = observer.blocks.iter().filter(|(_, block)| block.public_s.is_none());
     let (own, above) = match secret.max_by_key(|(_, block)| block.height) {

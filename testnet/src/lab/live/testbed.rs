@@ -193,13 +193,15 @@ impl Testbed {
 
     /// Tells the listeners.
     fn tell(&self, what: What<'_>) -> Result<()> {
-        let paid = self.paid.as_deref();
-        let standing = self.race.and_then(|race| story::standing(&self.observer, race, SHOP, paid, self.is_shipped));
+        let (paid, conflicting) = (self.paid.as_deref(), self.conflicting.as_deref());
+        let standing = self
+            .race
+            .and_then(|race| story::standing(&self.observer, race, SHOP, (paid, conflicting), self.is_shipped));
         self.listeners.tell(&Moment {
             seconds: self.observer.seconds(),
             observer: &self.observer,
             paid,
-            conflicting: self.conflicting.as_deref(),
+            conflicting,
             standing,
             what,
         })
