@@ -13,7 +13,7 @@
 //! | floor | modules |
 //! |---|---|
 //! | the whole | this file, [`state_machine`] |
-//! | read-only looks at the parts | [`view`], [`template`], [`snapshot`], [`verify`] |
+//! | read-only looks at the parts | [`view`], [`template`], [`verify`], [`snapshot`], [`summary`] |
 //! | peers | `peers`: synchronisation, relay, punishment |
 //! | transactions | [`mempool`]: pool, orphans, what was submitted here |
 //! | chain | `chainstate`: block tree, coins, reorganisations, every read of the store |
@@ -33,6 +33,7 @@ pub(crate) mod signatures;
 pub mod snapshot;
 pub mod state_machine;
 pub mod store;
+pub mod summary;
 pub mod template;
 #[cfg(test)]
 pub(crate) mod tests;

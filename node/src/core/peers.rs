@@ -23,8 +23,9 @@ mod transactions;
 pub(crate) use compact::ReconstructedBlock;
 pub(crate) use headers::HeadersDelivery;
 pub(crate) use requests::Delivery;
-pub(crate) use transactions::{TransactionsDelivery, is_behind};
+pub(crate) use transactions::TransactionsDelivery;
 
+use super::chain_view::ChainView;
 use super::chainstate::Chainstate;
 use super::event::{Output, PeerKey, RequestId, Time};
 use super::mempool::Mempool;
@@ -34,6 +35,14 @@ use rebroadcast::Unbroadcast;
 use relay::Relay;
 use requests::{Asked, Outstanding};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// How far the active tip may be behind the best header for transactions to make sense, blocks.
+const BEHIND_MAX: u32 = 24;
+/// Time without progress after which headers without bodies no longer count as being behind, milliseconds.
+const BEHIND_PATIENCE_MS: u64 = 30_000;
+
+/// How far below the tip an announced block may be and its body still be fetched, blocks.
+const SIDE_BRANCH_DEPTH_MAX: u32 = 100;
 
 /// What peers' doings are held against, and where the answers go.
 pub(crate) struct Context<'a> {
@@ -45,6 +54,27 @@ pub(crate) struct Context<'a> {
     pub mempool: &'a Mempool,
     /// What the shell is to do.
     pub outputs: &'a mut Vec<Output>,
+}
+
+impl Context<'_> {
+    /// See [`is_behind`].
+    fn is_behind(&self) -> bool {
+        is_behind(self.chain, self.now)
+    }
+
+    /// Whether a block's body is missing here and may matter. Those of side branches near the tip may: the branch can become
+    /// the better one, and people watch forks; each cost its maker a proof of work.
+    fn wants_body(&self, hash: &BlockHash) -> bool {
+        let floor = self.chain.height().saturating_sub(SIDE_BRANCH_DEPTH_MAX);
+        let node = self.chain.find(hash);
+        node.is_some_and(|node| !node.has_body() && node.is_sound() && node.height >= floor)
+    }
+}
+
+/// Whether the active chain is still catching up with headers that bodies keep coming for.
+pub(crate) fn is_behind(chain: &Chainstate, now: Time) -> bool {
+    let is_moving = now.0.saturating_sub(chain.tip_changed_at().0) < BEHIND_PATIENCE_MS;
+    is_moving && chain.best_header().height > chain.height().saturating_add(BEHIND_MAX)
 }
 
 /// One connected peer.

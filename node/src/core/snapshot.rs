@@ -7,7 +7,7 @@
 
 use super::chainstate::Chainstate;
 use super::store::{Store, StoreError};
-use super::view::{self, Summary};
+use super::summary::{Summary, summary};
 use chain_spec::{Block, BlockHash, BlockUndo, Coin, Outpoint};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -31,11 +31,7 @@ pub(super) fn for_each_coin(chain: &Chainstate, visit: &mut dyn FnMut(Outpoint, 
 impl Snapshot {
     /// The active tip's coins, to be read elsewhere.
     pub(super) fn of(chain: &Chainstate) -> Snapshot {
-        Snapshot {
-            tip: view::summary(chain, chain.tip()),
-            changes: chain.unflushed_coins(),
-            store: chain.store().held(),
-        }
+        Snapshot { tip: summary(chain, chain.tip()), changes: chain.unflushed_coins(), store: chain.store().held() }
     }
 
     /// The block after which exactly these coins exist.

@@ -10,11 +10,12 @@ use super::mempool::{Mempool, Pool, Tested};
 use super::peers::{Peers, is_behind};
 use super::rejection::{AcceptError, Answer};
 use super::snapshot::{self, Snapshot};
-use super::store::{Status, StoreError};
+use super::store::StoreError;
+use super::summary::{Summary, summary};
 use super::template::{Template, TemplateSource};
 use super::verify::Verifier;
 use chain_spec::{
-    Block, BlockHash, BlockUndo, ChainSpec, CheckedTransaction, Coin, Header, Outpoint, Script, Transaction, Txid, Work,
+    Block, BlockHash, BlockUndo, ChainSpec, CheckedTransaction, Coin, Outpoint, Script, Transaction, Txid,
 };
 use std::sync::Arc;
 
@@ -165,29 +166,6 @@ impl Parts {
     }
 }
 
-/// One block of the tree, as far as it is known.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Summary {
-    /// Its hash.
-    pub hash: BlockHash,
-    /// Its header.
-    pub header: Header,
-    /// Blocks below it.
-    pub height: u32,
-    /// Work of the whole branch up to and including it (Core: `chainwork`).
-    pub work: Work,
-    /// Median of the times of this block and the ten before it, Unix seconds (BIP113).
-    pub median_time_past_s: u32,
-    /// Transactions, 0 while the body is not stored.
-    pub transactions: u32,
-    /// How far it has been judged.
-    pub status: Status,
-    /// In the active chain.
-    pub active: bool,
-    /// The next block of the active chain, if this one is active and not the tip.
-    pub next: Option<BlockHash>,
-}
-
 /// A leaf of the block tree (Core: `getchaintips`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChainTip {
@@ -253,23 +231,6 @@ pub struct PeerState {
     pub in_flight: Vec<u32>,
     /// Height of their best header when they connected (Core: `startingheight`); `None` until they answered.
     pub starting_height: Option<u32>,
-}
-
-/// A block of the tree.
-pub(super) fn summary(chain: &Chainstate, node: &Node) -> Summary {
-    let active = chain.is_active(node);
-    let next = chain.active_at(node.height.saturating_add(1)).filter(|_| active);
-    Summary {
-        hash: node.hash,
-        header: node.header,
-        height: node.height,
-        work: node.work,
-        median_time_past_s: node.median_time_past_s,
-        transactions: node.transactions,
-        status: node.status(),
-        active,
-        next: next.map(|next| next.hash),
-    }
 }
 
 /// Every leaf of the tree, and the active tip, highest first (Core: `getchaintips`).

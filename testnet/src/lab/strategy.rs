@@ -18,7 +18,7 @@ use crate::lab::theory::revenue::{LENGTH_MAX, Process};
 use crate::lab::theory::withholding::{Named, Policy};
 use chain_spec::{Address, Block, BlockHash, ChainSpec, CheckedBlock, CheckedTransaction, Script, Transaction};
 use node::core::Core;
-use node::core::view::Summary;
+use node::core::summary::Summary;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 

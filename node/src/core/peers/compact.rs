@@ -1,7 +1,6 @@
 //! Putting blocks together from a compact announcement (BIP152): the mempool first, then what the sender adds, and the whole
 //! block as the fallback.
 
-use super::relay::wants_body;
 use super::requests::Asked;
 use super::{Context, Peers};
 use crate::core::event::{Misbehaviour, PeerKey, Time};
@@ -76,7 +75,7 @@ impl Peers {
     /// Puts together the next body of the blocks whose headers were forwarded.
     pub(crate) fn reconstruct_next(&mut self, cx: &mut Context<'_>) -> Option<ReconstructedBlock> {
         while let Some((peer, compact)) = self.relay.pending.pop_front() {
-            if !wants_body(&compact.header.hash(), cx) {
+            if !cx.wants_body(&compact.header.hash()) {
                 continue;
             }
             let Some(node) = cx.chain.find(&compact.header.hash()) else { continue };

@@ -21,8 +21,6 @@ const PENDING_MAX: usize = 32;
 const ANNOUNCED_MAX: usize = 1_024;
 /// How far below the tip a block may be and still be forwarded, blocks: replayed history is not news.
 const FORWARDED_DEPTH_MAX: u32 = 6;
-/// How far below the tip an announced block may be and its body still be fetched, blocks.
-const SIDE_BRANCH_DEPTH_MAX: u32 = 100;
 /// Announced blocks whose bodies are waited for, blocks; each cost its maker a proof of work.
 const BODIES_MISSING_MAX: usize = 64;
 /// Time after which others than the announcer are asked for a body, milliseconds. The next two are asked after as long again.
@@ -186,7 +184,7 @@ impl Peers {
 
     /// Has a gossiped block's body put together in the next call, if it is missing here and may matter.
     pub(crate) fn queue_body(&mut self, peer: PeerKey, compact: Arc<CompactBlock>, cx: &Context<'_>) {
-        if !wants_body(&compact.header.hash(), cx) {
+        if !cx.wants_body(&compact.header.hash()) {
             return;
         }
         // While ancestors' bodies are missing, synchronisation looks after all of them.
@@ -209,7 +207,7 @@ impl Peers {
 
     /// Waits no longer for bodies that have come, or that do not matter any more.
     pub(super) fn end_waits_for_bodies(&mut self, cx: &Context<'_>) {
-        self.relay.bodies_missing.retain(|hash, _| wants_body(hash, cx));
+        self.relay.bodies_missing.retain(|hash, _| cx.wants_body(hash));
     }
 
     /// Asks others where a body does not come: an announcer that never sends it must not hold it up. They show by their headers
@@ -258,12 +256,4 @@ impl Peers {
             cx.outputs.push(Output::Publish(Gossip::Block(Arc::new(compact))));
         }
     }
-}
-
-/// Whether a block's body is missing here and may matter. Those of side branches near the tip may: the branch can become the
-/// better one, and people watch forks; each cost its maker a proof of work.
-pub(super) fn wants_body(hash: &BlockHash, cx: &Context<'_>) -> bool {
-    let floor = cx.chain.height().saturating_sub(SIDE_BRANCH_DEPTH_MAX);
-    let node = cx.chain.find(hash);
-    node.is_some_and(|node| !node.has_body() && node.is_sound() && node.height >= floor)
 }

@@ -2,9 +2,7 @@
 
 use super::requests::Asked;
 use super::{Context, Peers};
-use crate::core::chain_view::ChainView;
-use crate::core::chainstate::Chainstate;
-use crate::core::event::{Misbehaviour, PeerKey, Time};
+use crate::core::event::{Misbehaviour, PeerKey};
 use crate::core::message::{Request, TRANSACTIONS_PER_MESSAGE_MAX};
 use chain_spec::{Encode, Transaction, Txid};
 use std::collections::BTreeSet;
@@ -17,11 +15,6 @@ const TRANSACTIONS_PER_REQUEST_MAX: usize = 1_000;
 const RELAYED_MAX: usize = 1_000;
 /// The same, bytes.
 const RELAYED_BYTES_MAX: usize = 1_000_000;
-/// How far the active tip may be behind the best header for transactions to make sense, blocks.
-const BEHIND_MAX: u32 = 24;
-/// Time without progress after which headers without bodies no longer count as being behind, milliseconds.
-const BEHIND_PATIENCE_MS: u64 = 30_000;
-
 /// Transactions that were asked for.
 #[derive(Debug)]
 pub(crate) struct TransactionsDelivery {
@@ -31,19 +24,6 @@ pub(crate) struct TransactionsDelivery {
     pub are_parents: bool,
     /// What to ask for next: what of the peer's mempool has not come. `None` if nothing more is asked.
     rest: Option<Vec<Txid>>,
-}
-
-/// Whether the active chain is still catching up with headers that bodies keep coming for.
-pub(crate) fn is_behind(chain: &Chainstate, now: Time) -> bool {
-    let is_moving = now.0.saturating_sub(chain.tip_changed_at().0) < BEHIND_PATIENCE_MS;
-    is_moving && chain.best_header().height > chain.height().saturating_add(BEHIND_MAX)
-}
-
-impl Context<'_> {
-    /// See [`is_behind`].
-    pub(crate) fn is_behind(&self) -> bool {
-        is_behind(self.chain, self.now)
-    }
 }
 
 impl Peers {

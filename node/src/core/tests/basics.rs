@@ -167,7 +167,7 @@ fn a_body_that_breaks_a_rule_by_itself_is_refused_before_its_place_and_forgotten
         let mut second = twice.transactions[0].clone();
         second.lock_time = 1;
         twice.transactions.push(second);
-        let twice = solve(twice, &spec);
+        let twice = solve(twice);
         for _ in 0..2 {
             assert_eq!(node.submit(&twice).unwrap_err().reason, "bad-cb-multiple");
         }
@@ -189,7 +189,7 @@ fn a_block_aside_is_judged_where_it_stands_as_soon_as_it_comes() {
     let mut early = (*block_on(&first.header, 2, &[], 50 * COIN, 6, &spec)).clone();
     early.transactions[0].lock_time = 2;
     early.transactions[0].inputs[0].sequence = 0;
-    let early = solve(early, &spec);
+    let early = solve(early);
     assert_eq!(node.submit(&early).unwrap_err().reason, "bad-txns-nonfinal");
     assert_eq!(node.core.summary(&early.hash()).unwrap().status, Status::Invalid);
     let aside = block_on(&first.header, 2, &[], 50 * COIN, 7, &spec);
@@ -203,7 +203,7 @@ fn a_block_ahead_of_the_clock_is_welcome_later() {
     let mut node = Node::new(&spec, 1);
     let mut early = (*block_on(&spec.genesis.header, 1, &[], 50 * COIN, 0, &spec)).clone();
     early.header.time = (node.now.0 / 1_000) as u32 + spec.future_max_s + 1;
-    let early = solve(early, &spec);
+    let early = solve(early);
     assert_eq!(node.submit(&early).unwrap_err().reason, "time-too-new");
     node.now.0 += 1_000;
     assert_eq!(node.submit(&early), Ok(Accepted::Active));
@@ -341,7 +341,7 @@ fn a_full_template_leaves_room_for_a_coinbase_of_the_miner_s_own() {
     assert!((7_000..=7_320).contains(&size), "{size} bytes: it is full, but for a tenth");
     let note = TxOut { value: Amount::ZERO, script: Script::from_bytes([vec![0x6a, 75], vec![1; 75]].concat()) };
     block.transactions[0].outputs.extend(vec![note; 6]);
-    assert_eq!(node.submit(&solve(block, &spec)), Ok(Accepted::Active));
+    assert_eq!(node.submit(&solve(block)), Ok(Accepted::Active));
 }
 
 #[test]

@@ -68,7 +68,7 @@ fn with_repeatable_coinbase(parent: &Header, spec: &ChainSpec) -> Arc<Block> {
     };
     let mut header = block_on(parent, 1, &[], COIN, 0, spec).header;
     header.nonce = 0;
-    solve(Block { header, transactions: vec![coinbase] }, spec)
+    solve(Block { header, transactions: vec![coinbase] })
 }
 
 #[test]

@@ -103,12 +103,12 @@ fn a_pooled_transaction_with_another_s_short_id_costs_only_the_whole_block() {
 }
 
 /// Solved headers on a block.
-fn headers_on(parent: &Header, count: usize, spec: &ChainSpec) -> Vec<Header> {
+fn headers_on(parent: &Header, count: usize) -> Vec<Header> {
     let mut headers: Vec<Header> = Vec::with_capacity(count);
     for _ in 0..count {
         let parent = headers.last().unwrap_or(parent);
         let header = Header { previous: parent.hash(), time: parent.time + 1, nonce: 0, ..*parent };
-        headers.push(solve_header(Header { version: 0x2000_0000, ..header }, spec));
+        headers.push(chain_spec::fixture::solve(Header { version: 0x2000_0000, ..header }));
     }
     headers
 }
@@ -122,7 +122,7 @@ fn more_headers_than_a_message_may_hold_are_a_flood() {
     ] {
         let mut node = Node::new(&spec, 1);
         let outputs = node.handle(Input::PeerConnected { peer: PEER, inbound: true });
-        let headers = headers_on(&spec.genesis.header, count, &spec);
+        let headers = headers_on(&spec.genesis.header, count);
         let outputs = respond(&mut node, asked_headers(&outputs), Response::Headers(headers.clone()));
         assert_eq!(offences(&outputs), Vec::from_iter(offence.clone()));
         assert_eq!(node.core.summary(&headers[0].hash()).is_some(), offence.is_none());
@@ -139,7 +139,7 @@ fn headers_of_little_work_are_not_kept_until_they_have_shown_enough() {
     let enough = node.core.chainstate.work_below_tip(LOW_WORK_BLOCKS);
     let each = work_of(&node.core.tip().header);
     let genesis_work = work_of(&spec.genesis.header);
-    let branch = headers_on(&spec.genesis.header, 40, &spec);
+    let branch = headers_on(&spec.genesis.header, 40);
     let work = |count: usize| (0..count).fold(genesis_work, |sum, _| sum.saturating_add(each));
     let needed = (1..40).find(|count| work(*count) >= enough).unwrap();
     let ask = |node: &mut Node, peer: PeerKey| {

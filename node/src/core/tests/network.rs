@@ -197,10 +197,9 @@ impl Network {
     }
 
     fn mine(&mut self, node: usize, count: u32) {
-        let spec = self.nodes[node].core.spec().clone();
         for _ in 0..count {
             let template = self.nodes[node].core.template(&lock(9), Time(self.now));
-            let block = solve(template.block, &spec);
+            let block = solve(template.block);
             self.input(node, Input::SubmitBlock { call: CallId(0), block });
         }
     }

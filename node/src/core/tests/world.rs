@@ -5,14 +5,12 @@ use crate::core::rejection::Rejection;
 use crate::core::store::StoreError;
 use crate::core::store::memory::MemoryStore;
 use crate::core::{Config, Core};
-use chain_spec::merkle::merkle_root;
-use chain_spec::rules::header::check_proof_of_work;
-use chain_spec::signature_hash::{SIGHASH_ALL, signature_hash};
+use chain_spec::fixture::{self, coinbase_of, root_of, sign_with, unsigned};
+use chain_spec::signature_hash::SIGHASH_ALL;
 use chain_spec::spec::FUTURE_MAX_S;
 use chain_spec::spec::Retarget;
 use chain_spec::{
-    Amount, Block, BlockHash, ChainSpec, Coin, CompactTarget, Header, Outpoint, PrivateKey, Script, Transaction, TxIn,
-    TxOut,
+    Amount, Block, BlockHash, ChainSpec, Coin, CompactTarget, Header, Outpoint, PrivateKey, Script, Transaction, TxOut,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,18 +26,18 @@ pub(crate) fn spec() -> Arc<ChainSpec> {
     spec.initial_target = CompactTarget::from_bits(0x207f_ffff);
     let output = TxOut { value: Amount::from_units(10 * Amount::COIN.units()), script: lock(0) };
     spec.genesis.transactions[0].outputs = vec![output; GENESIS_COINS as usize];
-    spec.genesis.header.merkle_root = merkle_root(&[spec.genesis.transactions[0].txid()]).0;
+    spec.genesis.header.merkle_root = root_of(&spec.genesis.transactions);
     Arc::new(spec)
 }
 
 /// A key by number.
 pub(crate) fn key(number: u8) -> PrivateKey {
-    PrivateKey::from_bytes(&[number + 1; 32], true).unwrap()
+    fixture::key(number + 1)
 }
 
 /// The script that pays a key.
 pub(crate) fn lock(number: u8) -> Script {
-    Script::pay_to_public_key_hash(&key(number).public_key().hash())
+    fixture::pay_to(number + 1)
 }
 
 /// The `index`-th of the genesis block's coins.
@@ -54,27 +52,20 @@ pub(crate) fn spend(coins: &[Outpoint], from: u8, outputs: &[(u64, u8)]) -> Arc<
 
 /// The same, with a lock time.
 pub(crate) fn spend_at(coins: &[Outpoint], from: u8, outputs: &[(u64, u8)], lock_time: u32) -> Arc<Transaction> {
-    let sequence = if lock_time > 0 { 0 } else { u32::MAX };
-    let input = |outpoint: &Outpoint| TxIn { outpoint: *outpoint, script: Script::default(), sequence };
     let output = |(units, to): &(u64, u8)| TxOut { value: Amount::from_units(*units), script: lock(*to) };
-    let mut transaction = Transaction {
-        version: 2,
-        inputs: coins.iter().map(input).collect(),
-        outputs: outputs.iter().map(output).collect(),
-        lock_time,
-    };
+    let mut transaction = unsigned(coins, outputs.iter().map(output).collect());
+    transaction.lock_time = lock_time;
+    if lock_time > 0 {
+        transaction.inputs.iter_mut().for_each(|input| input.sequence = 0);
+    }
     sign(&mut transaction, from);
     Arc::new(transaction)
 }
 
 /// Signs all inputs with one key.
 pub(crate) fn sign(transaction: &mut Transaction, from: u8) {
-    let (key, script) = (key(from), lock(from));
     for place in 0..transaction.inputs.len() {
-        let digest = signature_hash(transaction, place, &script, SIGHASH_ALL);
-        let mut signature = key.sign(&digest);
-        signature.push(SIGHASH_ALL as u8);
-        transaction.inputs[place].script = Script::unlock_public_key_hash(&signature, key.public_key().as_bytes());
+        sign_with(transaction, place, &key(from), SIGHASH_ALL as u8);
     }
 }
 
@@ -84,19 +75,10 @@ pub(crate) fn outpoint(transaction: &Transaction, index: u32) -> Outpoint {
 }
 
 /// Fills in the Merkle root and finds a nonce.
-pub(crate) fn solve(mut block: Block, spec: &ChainSpec) -> Arc<Block> {
-    let txids: Vec<_> = block.transactions.iter().map(Transaction::txid).collect();
-    block.header.merkle_root = merkle_root(&txids).0;
-    block.header = solve_header(block.header, spec);
+pub(crate) fn solve(mut block: Block) -> Arc<Block> {
+    block.header.merkle_root = root_of(&block.transactions);
+    block.header = fixture::solve(block.header);
     Arc::new(block)
-}
-
-/// Finds a nonce.
-pub(crate) fn solve_header(mut header: Header, spec: &ChainSpec) -> Header {
-    while check_proof_of_work(&header, spec).is_err() {
-        header.nonce = header.nonce.wrapping_add(1);
-    }
-    header
 }
 
 /// A block on any header, with a coinbase that pays key 9; `tag` tells siblings apart.
@@ -108,15 +90,8 @@ pub(crate) fn block_on(
     tag: u64,
     spec: &ChainSpec,
 ) -> Arc<Block> {
-    let mut script = Script::height_prefix(height);
-    script.push(8);
-    script.extend_from_slice(&tag.to_le_bytes());
-    let coinbase = Transaction {
-        version: 1,
-        inputs: vec![TxIn { outpoint: Outpoint::NULL, script: Script::from_bytes(script), sequence: u32::MAX }],
-        outputs: vec![TxOut { value: Amount::from_units(reward), script: lock(9) }],
-        lock_time: 0,
-    };
+    let extra = [&[8], &tag.to_le_bytes()[..]].concat();
+    let coinbase = coinbase_of(height, &extra, vec![TxOut { value: Amount::from_units(reward), script: lock(9) }]);
     let header = Header {
         version: 0x2000_0000,
         previous: parent.hash(),
@@ -126,7 +101,7 @@ pub(crate) fn block_on(
         nonce: 0,
     };
     let all = std::iter::once(coinbase).chain(transactions.iter().map(|transaction| (**transaction).clone()));
-    solve(Block { header, transactions: all.collect() }, spec)
+    solve(Block { header, transactions: all.collect() })
 }
 
 /// One transaction, submitted without limits.
@@ -220,8 +195,7 @@ impl Node {
     /// Mines a template and submits it.
     pub(crate) fn mine(&mut self) -> Arc<Block> {
         let template = self.core.template(&lock(9), self.now);
-        let spec = self.core.spec().clone();
-        let block = solve(template.block, &spec);
+        let block = solve(template.block);
         assert_eq!(self.submit(&block), Ok(Accepted::Active), "every template connects");
         block
     }

@@ -2,7 +2,7 @@
 
 use crate::core::Core;
 use crate::core::store::StoreError;
-use crate::core::view::Summary;
+use crate::core::summary::Summary;
 use crate::shell::rpc::error::RpcError;
 use chain_spec::{BlockHash, ChainSpec, Coin, Outpoint, Transaction};
 use serde_json::Value;

@@ -2,7 +2,7 @@
 
 use crate::core::Core;
 use crate::core::event::Accepted;
-use crate::core::view::Summary;
+use crate::core::summary::Summary;
 use crate::shell::clock;
 use crate::shell::mining::{Change, MiningStatus, THREADS_MAX};
 use crate::shell::rpc::error::{INVALID_ADDRESS_OR_KEY, MISC_ERROR, RpcError, VERIFY_ERROR, rejection};

@@ -4,7 +4,7 @@ use crate::core::Core;
 use crate::core::event::SubmissionLimits;
 use crate::core::mempool::Tested;
 use crate::core::rejection::{Answer, RejectionKind};
-use crate::core::view::Summary;
+use crate::core::summary::Summary;
 use crate::shell::clock;
 use crate::shell::rpc::error::RpcError;
 use crate::shell::rpc::lookup::coins_of;

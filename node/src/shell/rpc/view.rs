@@ -2,7 +2,7 @@
 //!
 //! Amounts are JSON numbers with eight decimals, written from integers: nothing is ever rounded through a float.
 
-use crate::core::view::Summary;
+use crate::core::summary::Summary;
 use crate::shell::rpc::descriptor;
 use chain_spec::{Address, Amount, Block, ChainSpec, Coin, CompactTarget, Encode, Script, Transaction, Txid};
 use serde_json::{Number, Value, json};

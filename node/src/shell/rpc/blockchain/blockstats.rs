@@ -1,7 +1,7 @@
 //! `getblockstats`: one block in numbers, with Core's fields. Amounts are in the smallest unit, rates in units per byte.
 
 use crate::core::Core;
-use crate::core::view::Summary;
+use crate::core::summary::Summary;
 use crate::shell::rpc::error::RpcError;
 use crate::shell::rpc::lookup::known_block;
 use crate::shell::rpc::method::Reply;

@@ -2,7 +2,7 @@
 //! `CMerkleBlock`, `CPartialMerkleTree`).
 
 use crate::core::Core;
-use crate::core::view::Summary;
+use crate::core::summary::Summary;
 use crate::shell::rpc::error::{DESERIALIZATION_ERROR, RpcError, TYPE_ERROR};
 use crate::shell::rpc::lookup::known_block;
 use crate::shell::rpc::method::Reply;

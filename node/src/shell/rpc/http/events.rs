@@ -6,7 +6,7 @@
 //! RPC what it has missed.
 
 use crate::core::Core;
-use crate::core::view::Summary;
+use crate::core::summary::Summary;
 use crate::shell::core_handle::Stopped;
 use crate::shell::rpc::method::context::Context;
 use chain_spec::{BlockHash, Txid};

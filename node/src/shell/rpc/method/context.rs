@@ -2,7 +2,7 @@
 
 use super::Table;
 use crate::core::event::Time;
-use crate::core::view::Summary;
+use crate::core::summary::Summary;
 use crate::shell::clock;
 use crate::shell::core_handle::CoreHandle;
 use crate::shell::counters::Counters;
