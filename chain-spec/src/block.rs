@@ -9,7 +9,7 @@ use crate::transaction::{TRANSACTION_LEN_MIN, Transaction};
 pub struct Header {
     /// Version bits; free above the floor of [`rules::header`](crate::rules::header), so miners roll them (BIP320).
     pub version: i32,
-    /// The parent.
+    /// Hash of the block below; all zero in genesis.
     pub previous: BlockHash,
     /// Commits to the transactions.
     pub merkle_root: MerkleRoot,
@@ -59,9 +59,9 @@ impl Header {
 /// A header and its transactions, the coinbase first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {
-    /// The header.
+    /// The 80 bytes that proof of work is spent on.
     pub header: Header,
-    /// The transactions.
+    /// In block order, the coinbase first. The Merkle root in the header commits to them.
     pub transactions: Vec<Transaction>,
 }
 impl Block {

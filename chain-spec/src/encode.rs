@@ -33,7 +33,7 @@ pub trait Encode {
     fn encode(&self, out: &mut Vec<u8>);
     /// How many bytes [`Encode::encode`] appends.
     fn encoded_len(&self) -> usize;
-    /// The bytes.
+    /// The whole encoding in one buffer, of [`encoded_len`](Encode::encoded_len) bytes.
     fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.encoded_len());
         self.encode(&mut out);

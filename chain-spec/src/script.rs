@@ -40,7 +40,7 @@ impl Script {
     pub fn from_bytes(bytes: impl Into<Box<[u8]>>) -> Script {
         Script(bytes.into())
     }
-    /// The bytes.
+    /// The program as it stands in a transaction, without the length before it.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }

@@ -18,7 +18,7 @@ pub(crate) const TRANSACTION_LEN_MIN: usize = 4 + 1 + 1 + 4;
 /// One output of one transaction: the name of a coin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Outpoint {
-    /// The transaction.
+    /// The transaction that made the output.
     pub txid: Txid,
     /// Which of its outputs, from 0.
     pub index: u32,
@@ -58,7 +58,8 @@ pub struct TxOut {
     pub script: Script,
 }
 
-/// A transaction.
+/// Moves coins: spends the outputs that its inputs name and makes new ones. What the inputs are worth beyond the
+/// outputs is the fee.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Transaction {
     /// Format version.

@@ -22,15 +22,15 @@ pub struct CheckedBlock {
     size: usize,
 }
 impl CheckedBlock {
-    /// The block.
+    /// The block that passed the checks.
     pub fn block(&self) -> &Arc<Block> {
         &self.block
     }
-    /// Its header.
+    /// The block's 80-byte header.
     pub fn header(&self) -> &Header {
         &self.block.header
     }
-    /// Its hash.
+    /// The header's hash, which was computed once when the block was checked.
     pub fn hash(&self) -> BlockHash {
         self.hash
     }
@@ -38,7 +38,7 @@ impl CheckedBlock {
     pub fn txids(&self) -> &[Txid] {
         &self.txids
     }
-    /// Its bytes.
+    /// Length of the block's encoding, bytes.
     pub fn size(&self) -> usize {
         self.size
     }
@@ -70,7 +70,7 @@ pub enum BlockError {
     Length {
         /// How many transactions.
         transactions: usize,
-        /// Its bytes.
+        /// Length of the block's encoding, bytes.
         size: usize,
         /// The chain's limit, bytes.
         size_max: usize,
@@ -84,17 +84,17 @@ pub enum BlockError {
     /// Another transaction is a coinbase too.
     #[error("transaction {index} is a coinbase, which only the first may be")]
     CoinbaseMultiple {
-        /// Its position.
+        /// Its position in the block, from 0.
         index: usize,
     },
     /// A transaction breaks a rule of its own.
     #[error("transaction {index} ({txid}): {error}")]
     Transaction {
-        /// Its position.
+        /// The transaction's position in the block, from 0.
         index: usize,
-        /// Its id.
+        /// The transaction that breaks a rule.
         txid: Txid,
-        /// The rule.
+        /// The rule that it breaks.
         error: TransactionError,
     },
     /// Too many signature operations by the legacy count.

@@ -22,15 +22,15 @@ pub struct CheckedTransaction {
     size: usize,
 }
 impl CheckedTransaction {
-    /// The transaction.
+    /// The transaction that passed the checks.
     pub fn transaction(&self) -> &Arc<Transaction> {
         &self.transaction
     }
-    /// Its txid.
+    /// The transaction's id, which was computed once when it was checked.
     pub fn txid(&self) -> Txid {
         self.txid
     }
-    /// Its bytes.
+    /// Length of the transaction's encoding, bytes.
     pub fn size(&self) -> usize {
         self.size
     }
@@ -48,7 +48,7 @@ pub enum TransactionError {
     /// Larger than [`TRANSACTION_SIZE_MAX`].
     #[error("the transaction has {size} bytes, the most is {TRANSACTION_SIZE_MAX}")]
     Oversize {
-        /// Its bytes.
+        /// Length of the transaction's encoding, bytes.
         size: usize,
     },
     /// A value with the top bit set, which Bitcoin reads as a negative number.
@@ -62,7 +62,7 @@ pub enum TransactionError {
     ValueTooLarge {
         /// Which output.
         output: usize,
-        /// Its value.
+        /// What the output claims to be worth.
         value: Amount,
     },
     /// The outputs' sum is over the cap (CVE-2010-5139).
@@ -77,7 +77,7 @@ pub enum TransactionError {
     /// A coinbase's script has a length outside [`COINBASE_SCRIPT_LEN`].
     #[error("the coinbase script has {length} bytes instead of 2 to 100")]
     CoinbaseScriptLength {
-        /// Its bytes.
+        /// Length of the coinbase's script, bytes.
         length: usize,
     },
     /// A transaction that is no coinbase has a coinbase's input.

@@ -41,7 +41,7 @@ pub(crate) enum ChainEvent {
 pub(crate) struct BlockChange {
     /// Which.
     pub hash: BlockHash,
-    /// Its height.
+    /// Blocks below it.
     pub height: u32,
     /// Its body. Absent only in a reorganisation of more bytes than are kept in memory at once; the chainstate has it.
     pub block: Option<Arc<CheckedBlock>>,
@@ -49,7 +49,7 @@ pub(crate) struct BlockChange {
 
 /// An answer, unless the chain still has to move.
 pub(super) struct WaitingAnswer {
-    /// Who waits.
+    /// The call whose caller waits.
     pub call: CallId,
     /// The answer as it stands.
     pub answer: Answer<Accepted>,

@@ -33,14 +33,14 @@ pub enum Input {
     Tick,
     /// A peer is connected and speaks our protocol on our network.
     PeerConnected {
-        /// The peer.
+        /// The number that the shell gave to the connection.
         peer: PeerKey,
         /// They dialled us.
         inbound: bool,
     },
     /// A peer is gone; its requests have failed.
     PeerDisconnected {
-        /// The peer.
+        /// Who is gone.
         peer: PeerKey,
     },
     /// A peer forwarded a gossiped message. Every one gets exactly one [`Output::GossipAcceptance`], in this call or a later one.
@@ -54,7 +54,7 @@ pub enum Input {
     },
     /// A peer asks. Every request gets exactly one [`Output::Respond`] in the same call.
     Request {
-        /// The peer.
+        /// Who forwarded it; not necessarily who made it.
         peer: PeerKey,
         /// To answer with.
         id: InboundId,
@@ -63,16 +63,16 @@ pub enum Input {
     },
     /// A peer answers our request.
     Response {
-        /// The peer.
+        /// Who asks.
         peer: PeerKey,
         /// Names the request.
         id: RequestId,
-        /// The answer.
+        /// What it sent, decoded but not judged.
         response: Response,
     },
     /// Our request will not be answered (refused, undecodable, connection lost).
     RequestFailed {
-        /// The peer.
+        /// Who was asked.
         peer: PeerKey,
         /// Names the request.
         id: RequestId,
@@ -158,7 +158,7 @@ pub enum Output {
     },
     /// Ask a peer.
     Request {
-        /// The peer.
+        /// Who is to be asked.
         peer: PeerKey,
         /// Names the request.
         id: RequestId,
@@ -169,12 +169,12 @@ pub enum Output {
     Respond {
         /// Names the request.
         id: InboundId,
-        /// The answer.
+        /// What is sent; the shell encodes it.
         response: Response,
     },
     /// A peer broke a rule or a promise: lower its score, drop or ban it as the shell's policy says.
     Misbehaviour {
-        /// The peer.
+        /// Who misbehaved.
         peer: PeerKey,
         /// What it did.
         misbehaviour: Misbehaviour,
@@ -190,7 +190,7 @@ pub enum Output {
     TipChanged {
         /// The new tip.
         tip: BlockHash,
-        /// Its height.
+        /// Height of the new tip.
         height: u32,
         /// Blocks undone to get there; 0 when the old tip was extended.
         reorganised: u32,
@@ -253,7 +253,7 @@ pub enum Accepted {
 pub struct Submission {
     /// To answer with.
     pub call: CallId,
-    /// The transaction.
+    /// The transaction, not judged yet.
     pub transaction: Arc<Transaction>,
     /// What its submitter allows.
     pub limits: SubmissionLimits,

@@ -24,7 +24,7 @@ pub enum Gossip {
 /// A block announcement: header, keyed short ids, and transactions the receiver cannot have (the coinbase).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CompactBlock {
-    /// The header.
+    /// The announced block's header, whose work is checked before anything else.
     pub header: Header,
     /// Keys the short ids, with the header (BIP152).
     pub nonce: u64,
@@ -85,7 +85,7 @@ pub enum Request {
     },
     /// Transactions of one block, by position.
     BlockTransactions {
-        /// The block.
+        /// The block that lacks transactions.
         block: BlockHash,
         /// Positions in it, ascending.
         indexes: Vec<u32>,
@@ -98,7 +98,7 @@ pub enum Request {
         txids: Vec<Txid>,
     },
 }
-/// The answer.
+/// What a peer sends back, a variant for each [`Request`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Response {
     /// Linked headers, oldest first; empty when there is nothing newer.

@@ -46,11 +46,11 @@ const SIDE_BRANCH_DEPTH_MAX: u32 = 100;
 
 /// What peers' doings are held against, and where the answers go.
 pub(crate) struct Context<'a> {
-    /// The time.
+    /// When the input that is being handled arrived.
     pub now: Time,
-    /// The chain.
+    /// The chain, read only.
     pub chain: &'a Chainstate,
-    /// The mempool.
+    /// The mempool, read only.
     pub mempool: &'a Mempool,
     /// What the shell is to do.
     pub outputs: &'a mut Vec<Output>,

@@ -28,9 +28,9 @@ pub trait Store: Send {
 /// What the header index says of one block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndexEntry {
-    /// The header.
+    /// The block's 80-byte header.
     pub header: Header,
-    /// Its height.
+    /// Blocks below it.
     pub height: u32,
     /// Transactions, 0 while the body has not been seen.
     pub transactions: u32,

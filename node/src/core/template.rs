@@ -36,7 +36,7 @@ const RESERVED_DIVISOR_MIN: usize = 10;
 pub struct Template {
     /// The block: header with time, target and Merkle root filled in, coinbase first.
     pub block: Block,
-    /// Its height.
+    /// Height that the block will have.
     pub height: u32,
     /// What the transactions leave to the miner; the coinbase pays this and the subsidy.
     pub fees: Amount,
@@ -57,7 +57,7 @@ pub struct Template {
 /// One transaction of a template, as `getblocktemplate` describes it.
 #[derive(Clone, Debug)]
 pub struct TemplateTransaction {
-    /// The transaction.
+    /// A pooled transaction that the block holds.
     pub transaction: Arc<CheckedTransaction>,
     /// What it leaves to the miner.
     pub fee: Amount,
@@ -75,7 +75,7 @@ struct Room {
 
 /// What templates are made from.
 pub(super) struct TemplateSource<'a> {
-    /// The chain.
+    /// The chain whose tip, or another block, the template stands on.
     pub chain: &'a Chainstate,
     /// The transactions to choose from.
     pub pool: &'a Pool,

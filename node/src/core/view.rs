@@ -169,7 +169,7 @@ impl Parts {
 /// A leaf of the block tree (Core: `getchaintips`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChainTip {
-    /// The leaf.
+    /// The leaf's block.
     pub summary: Summary,
     /// Blocks between it and the active chain; 0 for the active tip.
     pub branch_length: u32,

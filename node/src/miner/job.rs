@@ -39,7 +39,7 @@ pub struct Job {
 /// A part of a job: 2³⁶ candidates.
 #[derive(Clone, Debug)]
 pub struct WorkUnit {
-    /// The candidates.
+    /// Which nonces, versions and extra nonces are tried.
     pub search: Search,
     job: Arc<Job>,
     extranonce: u64,

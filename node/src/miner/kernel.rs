@@ -231,7 +231,7 @@ impl Kernel {
         name.variants().iter().map(move |&variant| Kernel { name, variant })
     }
 
-    /// Its name.
+    /// The name by which `--kernel` chooses it.
     pub fn name(self) -> KernelName {
         self.name
     }

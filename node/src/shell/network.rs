@@ -122,7 +122,7 @@ pub enum NetworkError {
     /// A file of the data directory is unusable.
     #[error("cannot use {}: {error}; check its owner and mode, or move it away to start without it", path.display())]
     File {
-        /// The file.
+        /// The file that cannot be read or written.
         path: PathBuf,
         /// The system's reason.
         error: std::io::Error,

@@ -12,15 +12,15 @@ pub enum SpendError {
     /// The transaction's lock time is not reached.
     #[error("transaction {txid} is locked until {lock_time} (height, or Unix time from 500000000 on)")]
     NonFinal {
-        /// The transaction.
+        /// The transaction that is not final.
         txid: Txid,
-        /// Its lock time.
+        /// The height, or Unix time, before which no block may hold it.
         lock_time: u32,
     },
     /// An input's relative lock time (BIP68) is not reached.
     #[error("input {input} of transaction {txid} has a relative lock time that is not reached")]
     RelativeLock {
-        /// The transaction.
+        /// The transaction that comes too early.
         txid: Txid,
         /// The input whose sequence number asks for the longest wait.
         input: usize,
@@ -39,19 +39,19 @@ pub enum SpendError {
     /// The coin does not exist on this branch.
     #[error("transaction {txid} spends {outpoint}, which is missing or spent")]
     MissingOrSpent {
-        /// The transaction.
+        /// The transaction whose input has no coin.
         txid: Txid,
         /// The coin it names.
         outpoint: Outpoint,
     },
-    /// The coin is a young coinbase's.
+    /// The coin was made by a coinbase that is not mature yet.
     #[error(
         "transaction {txid} spends the coinbase's {outpoint} at height {height}, which can be spent from {spendable_at}"
     )]
     Immature {
-        /// The transaction.
+        /// The transaction that spends too early.
         txid: Txid,
-        /// The coin.
+        /// The coinbase's output.
         outpoint: Outpoint,
         /// Where the transaction would stand.
         height: u32,
@@ -59,15 +59,15 @@ pub enum SpendError {
         spendable_at: u32,
     },
     /// The inputs' values, or their sum, are over the cap.
-    #[error("the inputs of transaction {txid} have a value over the cap of 21000000 coins")]
+    #[error("the inputs of transaction {txid} have a value over the most that this chain may ever have")]
     InputsOutOfRange {
-        /// The transaction.
+        /// The transaction whose inputs sum up to too much.
         txid: Txid,
     },
     /// The outputs are worth more than the inputs.
     #[error("transaction {txid} spends {inputs} and makes {outputs}")]
     InBelowOut {
-        /// The transaction.
+        /// The transaction that spends more than it has.
         txid: Txid,
         /// The inputs' value.
         inputs: Amount,
@@ -75,9 +75,9 @@ pub enum SpendError {
         outputs: Amount,
     },
     /// The block's fees are over the cap.
-    #[error("with transaction {txid} the block's fees are over the cap of 21000000 coins")]
+    #[error("with transaction {txid} the block's fees are over the most that this chain may ever have")]
     FeesOutOfRange {
-        /// The transaction.
+        /// The transaction whose fee takes the sum over the cap.
         txid: Txid,
     },
     /// The coinbase takes more than it may.

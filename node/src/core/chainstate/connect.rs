@@ -18,7 +18,7 @@ use std::sync::Arc;
 pub(super) struct ConnectedBlock {
     /// Which.
     pub id: NodeId,
-    /// Its body.
+    /// The body that was connected.
     pub body: Arc<CheckedBlock>,
     /// The coins it spent.
     pub undo: Arc<BlockUndo>,

@@ -24,9 +24,9 @@ impl NodeId {
 /// One block.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
-    /// Its hash.
+    /// The double SHA-256 of the header.
     pub hash: BlockHash,
-    /// Its header.
+    /// The 80 bytes that were mined.
     pub header: Header,
     /// Its parent; genesis is its own.
     pub parent: NodeId,
@@ -103,7 +103,7 @@ impl Node {
     }
 }
 
-/// The tree.
+/// All headers that are known, as a tree with genesis at its root.
 #[derive(Debug)]
 pub(crate) struct BlockTree {
     nodes: Vec<Node>,
@@ -170,7 +170,7 @@ impl BlockTree {
         tree
     }
 
-    /// A node.
+    /// The block behind an id of this tree.
     pub(crate) fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.0 as usize]
     }

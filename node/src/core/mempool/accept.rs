@@ -55,7 +55,7 @@ pub(super) enum Origin {
 /// What became of a transaction from a peer.
 #[derive(Clone, Debug)]
 pub(crate) struct JudgedTransaction {
-    /// Its id.
+    /// The transaction that was judged.
     pub txid: Txid,
     /// Whether it is in the pool now.
     pub answer: Answer<()>,
@@ -66,11 +66,11 @@ pub(crate) struct JudgedTransaction {
 /// What the dry run of a transaction found: it would be accepted (Core: `testmempoolaccept`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tested {
-    /// Its id.
+    /// The transaction that was tried.
     pub txid: Txid,
     /// What it leaves to the miner.
     pub fee: Amount,
-    /// Its bytes.
+    /// Length of its encoding, bytes.
     pub size: usize,
 }
 

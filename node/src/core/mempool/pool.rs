@@ -21,7 +21,7 @@ const FULL_FEE_HALF_LIFE_MS: u64 = 12 * 60 * 60 * 1_000;
 /// One pooled transaction and what it hangs together with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// The transaction.
+    /// The transaction, which passed every rule and policy.
     pub transaction: Arc<CheckedTransaction>,
     /// What it leaves to the miner.
     pub fee: Amount,
@@ -35,15 +35,15 @@ pub struct Entry {
     pub spent_by: Vec<Txid>,
     /// Itself and all pooled transactions it needs.
     pub ancestor_count: u32,
-    /// Their bytes.
+    /// Sum of their sizes, bytes.
     pub ancestor_size: usize,
-    /// Their fees.
+    /// Sum of their fees.
     pub ancestor_fees: Amount,
     /// Itself and all pooled transactions that need it.
     pub descendant_count: u32,
-    /// Their bytes.
+    /// Sum of their sizes, bytes.
     pub descendant_size: usize,
-    /// Their fees.
+    /// Sum of their fees.
     pub descendant_fees: Amount,
     /// By Bitcoin's legacy count.
     pub signature_operations: u32,

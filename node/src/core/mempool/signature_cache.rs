@@ -19,7 +19,7 @@ const INPUTS_MAX: usize = 50_000;
 /// script of the coin it spends.
 pub(super) type InputDigest = [u8; 32];
 
-/// The sets.
+/// Transactions all of whose signatures are good, and single inputs whose signature is; the oldest are forgotten first.
 #[derive(Debug)]
 pub(super) struct SignatureCache {
     transactions: Remembered<Txid>,

@@ -43,7 +43,7 @@ pub(super) struct Reconstruction {
 pub(crate) struct ReconstructedBlock {
     /// Who announced it.
     pub peer: PeerKey,
-    /// The block.
+    /// The block, whose Merkle root has not been compared yet.
     pub block: Arc<Block>,
 }
 

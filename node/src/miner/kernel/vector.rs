@@ -93,7 +93,7 @@ pub unsafe fn scan_batches<V: Vector, const FIRST: usize, const SECOND: usize>(
 
 /// What all nonces of a search share, in as many parts as vectors hold its sixteen versions.
 struct Prepared<V> {
-    /// The midstates.
+    /// The states after the first 64 bytes, one lane for each version.
     start: [[V; 8]; 2],
     /// The state after round 3, without the nonce's share in `a` and `e`.
     after_3: [[V; 8]; 2],

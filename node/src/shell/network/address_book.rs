@@ -119,7 +119,7 @@ struct StoredPeer {
     record: Record,
 }
 
-/// The book.
+/// Addresses heard of and addresses that answered, in buckets that no single source can fill (Core: `addrman`).
 #[derive(Debug)]
 pub struct AddressBook {
     path: PathBuf,

@@ -108,7 +108,7 @@ pub struct Ban {
     /// Why.
     pub reason: String,
 }
-/// The list.
+/// Who is banned and until when, kept in a file across restarts.
 #[derive(Debug)]
 pub struct Bans {
     path: PathBuf,

@@ -44,7 +44,7 @@ pub struct Explicit {
     /// Dials in a row that led to nothing lasting.
     pub failures: u32,
 }
-/// The list.
+/// The peers that the user wants to stay connected to, and when each is dialled next.
 #[derive(Debug, Default)]
 pub struct Dialer {
     entries: Vec<Explicit>,
@@ -65,7 +65,7 @@ impl Dialer {
         let position = self.entries.iter().position(|entry| entry.address == address)?;
         Some(self.entries.remove(position))
     }
-    /// The list.
+    /// Every peer that was asked for, in the order of asking.
     pub fn entries(&self) -> &[Explicit] {
         &self.entries
     }

@@ -18,7 +18,7 @@ const GONE_MAX: usize = 256;
 /// One connection.
 #[derive(Clone, Debug)]
 pub struct Connection {
-    /// Its number.
+    /// libp2p's number of the connection, unique in this process.
     pub id: ConnectionId,
     /// The other end.
     pub address: Multiaddr,

@@ -33,7 +33,7 @@ pub enum ProtocolViolation {
     AnswerUntaken,
 }
 impl ProtocolViolation {
-    /// Its price.
+    /// How much of a peer's score the misbehaviour costs; at the limit the peer is disconnected.
     pub fn points(self) -> f64 {
         match self {
             ProtocolViolation::Malformed(_) => 50.0,
