@@ -106,6 +106,12 @@ fn live(settings: Settings, log_level: &str, notice: Option<String>) -> Result<(
     if let Some(notice) = notice {
         tracing::info!("{notice}");
     }
+    if !settings.core.fork_rules.is_empty() {
+        tracing::warn!(
+            rules = %settings.core.fork_rules,
+            "fork rules are not consensus: this node may stay on another branch than the others for good"
+        );
+    }
     if std::io::stderr().is_terminal() {
         progress::enable_bar();
     }

@@ -17,13 +17,14 @@
 //! | peers | `peers`: synchronisation, relay, punishment |
 //! | transactions | [`mempool`]: pool, orphans, what was submitted here |
 //! | chain | `chainstate`: block tree, coins, reorganisations, every read of the store |
-//! | vocabulary | [`event`], [`message`], [`store`], [`rejection`], `effects`, `chain_view`, `signatures`, `hash_map` |
+//! | vocabulary | [`event`], [`message`], [`store`], [`rejection`], [`fork_rule`], `effects`, `chain_view`, `signatures`, `hash_map` |
 
 pub(crate) mod chain_view;
 pub(crate) mod chainstate;
 mod config;
 mod effects;
 pub mod event;
+pub mod fork_rule;
 pub(crate) mod hash_map;
 pub mod mempool;
 pub mod message;
@@ -92,6 +93,8 @@ impl Core {
         let limits = chainstate::Limits {
             coin_cache_bytes_max: config.coin_cache_bytes_max,
             headers_aside_max: config.headers_aside_max,
+            fork_rules: config.fork_rules.clone(),
+            seed: config.seed,
         };
         let kept = std::mem::take(&mut loaded.transactions);
         let parts = Parts {

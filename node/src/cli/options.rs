@@ -100,6 +100,11 @@ pub struct Options {
     #[arg(long, env = "TESTOON_REINDEX", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL", value_parser = BoolishValueParser::new())]
     pub reindex: Option<bool>,
 
+    /// A defence against reorganisations to try out, NOT consensus: the node may stay on another branch than the others for
+    /// good (repeatable): reorg-limit=BLOCKS, mess, mess=SECONDS, checkpoint=HEIGHT:HASH, uniform-tie or fresh-tie
+    #[arg(long, env = "TESTOON_FORK_RULE", value_name = "RULE", value_delimiter = ',')]
+    pub fork_rule: Vec<String>,
+
     /// Log level (error, warn, info, debug, trace), or tracing's target=level list [default: info]
     #[arg(long, env = "TESTOON_LOG_LEVEL", value_name = "LEVEL")]
     pub log_level: Option<String>,
@@ -138,6 +143,7 @@ impl Options {
             minrelaytxfee: self.minrelaytxfee.or(file.minrelaytxfee),
             txindex: self.txindex.or(file.txindex),
             reindex: self.reindex.or(file.reindex),
+            fork_rule: list(self.fork_rule, file.fork_rule),
             log_level: self.log_level.or(file.log_level),
         }
     }

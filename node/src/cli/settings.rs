@@ -189,6 +189,9 @@ fn core(options: &Options) -> Result<Config, UsageError> {
             .map_err(|error| UsageError(format!("--minrelaytxfee {text}: not an amount of coins: {error}")))?;
         config.fee_rate_min = rate.units();
     }
+    for rule in &options.fork_rule {
+        config.fork_rules.push(rule).map_err(|error| UsageError(format!("--fork-rule: {error}")))?;
+    }
     Ok(config)
 }
 

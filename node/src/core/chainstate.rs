@@ -28,6 +28,7 @@ pub(crate) use tree::{Node, work_of};
 use super::chain_view::ChainView;
 use super::effects::BlockChange;
 use super::event::Time;
+use super::fork_rule::ForkRules;
 use super::hash_map::IdState;
 use super::store::{Store, StoreError};
 use bodies::Bodies;
@@ -55,15 +56,21 @@ pub(crate) struct Chainstate {
     /// A better branch is known than there was time to activate.
     has_pending: bool,
     tip_changed_at: Time,
+    /// The branch that a fork rule was last said to refuse.
+    refused: Option<BlockHash>,
 }
 
-/// Bounds of a chainstate.
-#[derive(Clone, Copy, Debug)]
+/// Bounds and options of a chainstate.
+#[derive(Clone, Debug)]
 pub(crate) struct Limits {
     /// Coin cache before it is flushed, bytes.
     pub coin_cache_bytes_max: usize,
     /// Headers without a body beside the best header chain, headers.
     pub headers_aside_max: usize,
+    /// What else decides between branches than their work.
+    pub fork_rules: ForkRules,
+    /// Draws of the fork rules differ by it.
+    pub seed: u64,
 }
 
 impl Chainstate {
@@ -80,13 +87,14 @@ impl Chainstate {
             id_state,
             coin_cache_bytes_max: limits.coin_cache_bytes_max,
             store,
-            chain: Chain::new(&spec, limits.headers_aside_max, id_state),
+            chain: Chain::new(&spec, limits, id_state),
             bodies: Bodies::new(id_state),
             orphans: OrphanBlocks::default(),
             coins: CoinCache::new(id_state),
             flush: FlushState::new(now),
             has_pending: false,
             tip_changed_at: now,
+            refused: None,
             spec,
         }
     }
@@ -102,6 +110,10 @@ impl Chainstate {
     /// A better branch is known than there was time to activate.
     pub(crate) fn has_pending(&self) -> bool {
         self.has_pending
+    }
+    /// The block with more work than the tip that a fork rule refuses, and the rule's text.
+    pub(crate) fn refused(&self) -> Option<(&Node, &str)> {
+        self.chain.refused().map(|(id, rule)| (self.chain.tree.node(id), rule))
     }
     /// When the tip last changed.
     pub(crate) fn tip_changed_at(&self) -> Time {

@@ -1,4 +1,6 @@
-//! Bounds and options of a core. Ground floor.
+//! Bounds and options of a core. Vocabulary floor, above the [`fork_rule`](super::fork_rule)s.
+
+use super::fork_rule::ForkRules;
 
 /// Bounds and options of a core.
 #[derive(Clone, Debug)]
@@ -13,6 +15,8 @@ pub struct Config {
     pub headers_aside_max: usize,
     /// Tells this core from others: keys its hash maps and tags its coinbases. The simulator gives its own.
     pub seed: u64,
+    /// What else decides between two branches than their work; nothing, unless the operator wants to try a defence.
+    pub fork_rules: ForkRules,
 }
 
 /// 450 MiB of coins, 300 MB of transactions, 1,000 units per 1,000 bytes: Core's classic defaults. 50,000 headers aside.
@@ -24,6 +28,7 @@ impl Default for Config {
             fee_rate_min: 1_000,
             headers_aside_max: 50_000,
             seed: 0,
+            fork_rules: ForkRules::default(),
         }
     }
 }

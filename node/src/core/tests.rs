@@ -2,6 +2,7 @@
 
 mod basics;
 mod crash;
+mod fork_rules;
 mod headers;
 mod history;
 mod hostile;

@@ -48,6 +48,10 @@ impl Parts {
     pub fn summary(&self, hash: &BlockHash) -> Option<Summary> {
         self.chainstate.find(hash).map(|node| summary(&self.chainstate, node))
     }
+    /// The block with more work than the tip that a fork rule keeps this node from following, and the rule's text.
+    pub fn refused_branch(&self) -> Option<(Summary, &str)> {
+        self.chainstate.refused().map(|(node, rule)| (summary(&self.chainstate, node), rule))
+    }
     /// The active chain's block at a height.
     pub fn active_hash(&self, height: u32) -> Option<BlockHash> {
         self.chainstate.active_at(height).map(|node| node.hash)

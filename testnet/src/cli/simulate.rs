@@ -2,12 +2,14 @@
 
 use crate::clock::Stopwatch;
 use crate::error::usage;
+use crate::lab::sim::geography::{self, Geography};
 use crate::lab::sim::links::LinkModel;
 use crate::lab::sim::network::{NetworkExperiment, NetworkOutcome};
 use crate::lab::theory::estimate::Estimate;
 use crate::output::line;
 use crate::plan::topology::Topology;
 use clap::builder::BoolishValueParser;
+use node::core::fork_rule::ForkRules;
 use serde_json::json;
 
 /// Delays of the sweep's rows, milliseconds.
@@ -20,9 +22,18 @@ const SWEEP_BANDWIDTH: u64 = 1_250_000;
 /// Simulate a network of thousands of nodes on virtual time, with the consensus code of a live node.
 #[derive(Clone, Debug, clap::Args)]
 pub struct SimulateArgs {
-    /// Nodes, each with the same share of the hash rate
+    /// Nodes, each with the same share of the hash rate unless --miners or --preset says otherwise
     #[arg(long, env = "TESTOON_NODES", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub nodes: u32,
+    /// Only so many of the nodes mine, with equal shares; the others relay [default: all]
+    #[arg(long, env = "TESTOON_MINERS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "preset")]
+    pub miners: Option<u32>,
+    /// A measured network: regions, delays, uplinks, miners and block size of its source: bitcoin-2015 or bitcoin-2019
+    #[arg(long, env = "TESTOON_PRESET", value_name = "NAME", value_parser = parse_preset, conflicts_with_all = ["topology", "spacing", "delay_ms", "bandwidth", "block_bytes", "sweep"])]
+    pub preset: Option<&'static Geography>,
+    /// A defence that every node uses, such as reorg-limit=6 or mess,uniform-tie: see docs/defences.md
+    #[arg(long, env = "TESTOON_FORK_RULE", value_name = "RULES", default_value_t)]
+    pub fork_rule: ForkRules,
     /// Blocks to find
     #[arg(long, env = "TESTOON_BLOCKS", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub blocks: u32,
@@ -73,6 +84,12 @@ fn parse_milliseconds(text: &str) -> Result<f64, String> {
     }
 }
 
+fn parse_preset(text: &str) -> Result<&'static Geography, String> {
+    geography::preset(text).ok_or_else(|| {
+        format!("no such network; there are {}", geography::PRESETS.map(|preset| preset.name).join(" and "))
+    })
+}
+
 fn parse_part(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(part) if part > 0.0 && part < 1.0 => Ok(part),
@@ -99,20 +116,34 @@ impl SimulateArgs {
                 "--block-bytes has no effect on links without limit; add --bandwidth BYTES_PER_SECOND, such as 1250000",
             ));
         }
+        if let Some(miners) = self.miners.filter(|miners| *miners > self.nodes) {
+            return Err(usage(format!("--miners {miners}: there are {} nodes only", self.nodes)));
+        }
+        let preset = self.preset;
+        if let Some(preset) = preset.filter(|preset| preset.miners.len() > self.nodes as usize) {
+            let miners = preset.miners.len();
+            return Err(usage(format!(
+                "--preset {}: it has {miners} miners; --nodes {} are too few",
+                preset.name, self.nodes
+            )));
+        }
         Ok(NetworkExperiment {
             nodes: self.nodes as usize,
+            miners: self.miners.unwrap_or(self.nodes) as usize,
             blocks: self.blocks as usize,
             seed: self.seed,
-            topology: self.topology,
-            spacing_s: self.spacing,
+            topology: preset.map_or(self.topology, |preset| Topology::RandomK { k: preset.peers, seed: 1 }),
+            spacing_s: preset.map_or(self.spacing, |preset| preset.spacing_s),
             links: LinkModel {
                 delay_ms: self.delay_ms,
                 jitter_ms: self.jitter_ms,
                 bandwidth: self.bandwidth,
-                block_bytes: self.block_bytes,
+                block_bytes: preset.map_or(self.block_bytes, |preset| preset.block_bytes),
+                geography: preset,
             },
             partition: self.partition.map(|span| (span.from, span.to)),
             churn: self.churn,
+            fork_rules: self.fork_rule.clone(),
         })
     }
 }
@@ -144,6 +175,7 @@ pub fn run(args: &SimulateArgs, json: bool) -> anyhow::Result<()> {
             "trace_hash": outcome.trace_hash,
             "fork_rate": outcome.fork_rate,
             "stale_rate": outcome.stale_rate,
+            "expected_fork_rate": outcome.expected_fork_rate,
             "propagation_ms": {
                 "mean": outcome.propagation_mean_ms.value,
                 "mean_interval95": outcome.propagation_mean_ms.interval95,
@@ -170,14 +202,30 @@ pub fn run(args: &SimulateArgs, json: bool) -> anyhow::Result<()> {
 
 fn print_outcome(args: &SimulateArgs, outcome: &NetworkOutcome, seconds: f64, memory: Option<u64>) {
     let [p50, p90, p99] = outcome.propagation_ms;
-    line(format_args!("{} nodes, {} blocks, seed {}, {}", args.nodes, args.blocks, args.seed, args.topology));
-    line(format_args!("  virtual time      {:.0} s, one block in {} s", outcome.virtual_s, args.spacing));
+    match args.preset {
+        None => {
+            line(format_args!("{} nodes, {} blocks, seed {}, {}", args.nodes, args.blocks, args.seed, args.topology));
+        }
+        Some(preset) => {
+            line(format_args!("{} nodes, {} blocks, seed {}, {}", args.nodes, args.blocks, args.seed, preset.name));
+            line(format_args!("  source            {}", preset.source));
+            line(format_args!("  published         {}", preset.published));
+        }
+    }
+    if !args.fork_rule.is_empty() {
+        line(format_args!("  fork rules        {} (docs/defences.md)", args.fork_rule));
+    }
+    let spacing_s = args.preset.map_or(args.spacing, |preset| preset.spacing_s);
+    line(format_args!("  virtual time      {:.0} s, one block in {spacing_s} s", outcome.virtual_s));
     line(format_args!(
         "  height            {} ({} nodes on another tip, {} of them behind)",
         outcome.height, outcome.elsewhere, outcome.behind
     ));
     line(format_args!("  fork rate         {:.4} of all heights had more than one block", outcome.fork_rate));
-    line(format_args!("  stale rate        {:.4} of all blocks found did not stay", outcome.stale_rate));
+    line(format_args!(
+        "  stale rate        {:.4} of all blocks found did not stay; {:.4} are expected of these delays",
+        outcome.stale_rate, outcome.expected_fork_rate
+    ));
     line(format_args!("  deepest reorg     {} block(s)", outcome.reorganisation_max));
     let Estimate { value: mean, interval95: [low, high], .. } = outcome.propagation_mean_ms;
     line(format_args!(
@@ -233,10 +281,23 @@ mod tests {
 
     #[test]
     fn odd_values_are_refused() {
-        for line in
-            ["--nodes 0", "--blocks 0", "--delay-ms -1", "--partition 5..5", "--partition x", "--churn 1", "--churn 0"]
-        {
+        for line in [
+            "--nodes 0",
+            "--blocks 0",
+            "--delay-ms -1",
+            "--partition 5..5",
+            "--partition x",
+            "--churn 1",
+            "--churn 0",
+            "--miners 0",
+            "--preset mars",
+            "--preset bitcoin-2019 --delay-ms 5",
+            "--fork-rule none",
+        ] {
             assert!(parsed(line).is_err(), "{line} was taken");
+        }
+        for line in ["--nodes 5 --miners 6", "--nodes 5 --preset bitcoin-2015"] {
+            assert!(parsed(line).unwrap().experiment().is_err(), "{line} was taken");
         }
         let sizes = parsed("--block-bytes 1000000").unwrap();
         assert!(sizes.experiment().is_err_and(|error| error.to_string().contains("--bandwidth")));

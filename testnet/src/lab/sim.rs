@@ -1,11 +1,12 @@
 //! The simulator and the attacks that are played in it. It stands on [`super::strategy`] and [`super::theory`].
 //!
-//! From the ground up: [`random`], [`queue`], [`arena`], [`links`], [`setup`], [`trace`] and [`statistics`] are what [`simulation`] is made of;
+//! From the ground up: [`random`], [`queue`], [`arena`], [`geography`], [`links`], [`setup`], [`trace`] and [`statistics`] are what [`simulation`] is made of;
 //! [`honest`] and [`two_nodes`] set up one attacker against all others; [`double_spend`], [`revenue`] and [`suppression`] play
 //! an attack many times; [`network`] plays a large honest network.
 
 pub mod arena;
 pub mod double_spend;
+pub mod geography;
 pub mod honest;
 pub mod links;
 pub mod network;

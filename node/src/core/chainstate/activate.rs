@@ -83,6 +83,7 @@ impl Chainstate {
         let is_full = activation.blocks > 0 && self.coins.bytes() > self.coin_cache_bytes_max;
         self.has_pending = tip != target && (activation.is_used_up() || is_full);
         if tip == target || self.has_pending {
+            self.say_what_is_refused();
             return Ok(false);
         }
         let fork = self.chain.fork_from_active(target);
@@ -94,6 +95,14 @@ impl Chainstate {
         activation.transactions += connected.iter().map(|id| self.chain.tree.node(*id).transactions).sum::<u32>();
         activation.blocks += connected.len() as u32;
         Ok(true)
+    }
+
+    /// Says once for each branch in the log that a fork rule keeps the node from the most work.
+    fn say_what_is_refused(&mut self) {
+        let Some((refused, rule)) = self.refused().map(|(node, rule)| (node.hash, rule.to_owned())) else { return };
+        if self.refused.replace(refused) != Some(refused) {
+            tracing::warn!(block = %refused, rule, "a branch with more work is not followed: a fork rule refuses it");
+        }
     }
 
     /// The first blocks of a path that are judged in one go.

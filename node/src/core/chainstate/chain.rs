@@ -1,6 +1,8 @@
 //! Which branch of the [`tree`](super::tree) is active, and the candidates to become so.
 
+use super::Limits;
 use super::tree::{BlockTree, NodeId};
+use crate::core::fork_rule::{Branch, ForkRules, Rivals};
 use crate::core::hash_map::IdState;
 use chain_spec::{BlockHash, ChainSpec, Work};
 use std::cmp::Reverse;
@@ -19,6 +21,9 @@ pub(crate) struct Chain {
     precious_next: i64,
     /// The tip's work when `preciousblock` was last used.
     precious_work: Work,
+    fork_rules: ForkRules,
+    /// Draws of the fork rules differ by it.
+    seed: u64,
 }
 
 /// Most work first, then first seen.
@@ -31,14 +36,16 @@ struct Candidate {
 
 impl Chain {
     /// A chain of genesis alone.
-    pub(super) fn new(spec: &ChainSpec, headers_aside_max: usize, state: IdState) -> Chain {
+    pub(super) fn new(spec: &ChainSpec, limits: Limits, state: IdState) -> Chain {
         let transactions = spec.genesis.transactions.len() as u32;
         let mut chain = Chain {
-            tree: BlockTree::new(spec.genesis.header, transactions, headers_aside_max, state),
+            tree: BlockTree::new(spec.genesis.header, transactions, limits.headers_aside_max, state),
             active: vec![NodeId::GENESIS],
             candidates: BTreeSet::new(),
             precious_next: -1,
             precious_work: Work::ZERO,
+            fork_rules: limits.fork_rules,
+            seed: limits.seed,
         };
         chain.rebuild_candidates();
         chain
@@ -72,15 +79,61 @@ impl Chain {
 
     /// Considers a complete branch, if it is sound and not beaten by the tip.
     pub(super) fn add_candidate(&mut self, id: NodeId) {
-        let candidate = self.candidate(id);
-        if self.tree.node(id).is_sound() && candidate >= self.candidate(self.tip()) {
+        if !self.tree.node(id).is_sound() {
+            return;
+        }
+        let (candidate, tip) = (self.candidate(id), self.candidate(self.tip()));
+        if candidate >= tip {
             self.candidates.insert(candidate);
+        } else if candidate.work == tip.work && !self.fork_rules.is_empty() {
+            let wins = self.with_rivals(id, |rivals| self.fork_rules.wins_tie(rivals));
+            if wins {
+                self.prefer(id);
+            }
         }
     }
 
-    /// The branch that should be active.
+    /// The branch that should be active: the best one that the fork rules do not refuse.
     pub(super) fn best_candidate(&self) -> NodeId {
-        self.candidates.last().map_or(self.tip(), |candidate| candidate.id)
+        let best = self.candidates.iter().rev().find(|candidate| self.refusing(candidate.id).is_none());
+        best.map_or(self.tip(), |candidate| candidate.id)
+    }
+
+    /// The branch with more work than the active one that a fork rule keeps from replacing it, and the rule.
+    pub(super) fn refused(&self) -> Option<(NodeId, &str)> {
+        let best = self.candidates.last().filter(|best| best.work > self.tree.node(self.tip()).work)?;
+        self.refusing(best.id).map(|rule| (best.id, rule))
+    }
+
+    /// The fork rule that keeps a candidate from replacing the tip. A tip that is invalid is left in any case.
+    fn refusing(&self, id: NodeId) -> Option<&str> {
+        if self.fork_rules.is_empty() || id == self.tip() || !self.tree.node(self.tip()).is_sound() {
+            return None;
+        }
+        self.with_rivals(id, |rivals| self.fork_rules.refusing(rivals))
+    }
+
+    /// Puts the active branch and a rival before a fork rule.
+    fn with_rivals<T>(&self, rival: NodeId, ask: impl FnOnce(&Rivals<'_>) -> T) -> T {
+        let fork = self.tree.node(self.fork_from_active(rival));
+        let branch = |id| {
+            let tip = self.tree.node(id);
+            let work = tip.work.saturating_sub(fork.work);
+            Branch { tip: tip.hash, tip_time_s: tip.header.time, height: tip.height, work }
+        };
+        let rival_height = self.tree.node(rival).height;
+        let rival_at = |height| {
+            let id = (height <= rival_height).then(|| self.tree.ancestor(rival, height))?;
+            Some(self.tree.node(id).hash)
+        };
+        ask(&Rivals {
+            fork_height: fork.height,
+            fork_time_s: fork.header.time,
+            active: branch(self.tip()),
+            rival: branch(rival),
+            rival_at: &rival_at,
+            seed: self.seed,
+        })
     }
 
     /// Considers every block again: after an override or a failure, weaker branches may be the best there are.

@@ -134,6 +134,7 @@ pub(crate) fn config(seed: u64) -> Config {
         fee_rate_min: 1_000,
         headers_aside_max: HEADERS_ASIDE_MAX,
         seed,
+        ..Config::default()
     }
 }
 

@@ -1,8 +1,10 @@
 //! The modelled network: who is connected, and how long a message takes.
 //!
 //! A message of `b` bytes waits for those sent before it in the same direction, takes `b` divided by the bandwidth to be sent,
-//! and then the link's own delay and a jitter drawn for it. Links are symmetric and lose nothing.
+//! and then the link's own delay and a jitter drawn for it. Links are symmetric and lose nothing. Where a [`Geography`] says how
+//! far nodes are apart, a node's links share its uplink: what it sends waits for what it is sending to others.
 
+use super::geography::Geography;
 use super::random::{exponential, uniform};
 use node::core::message::{Gossip, Response};
 use rand_chacha::ChaCha8Rng;
@@ -24,11 +26,14 @@ pub struct LinkModel {
     pub bandwidth: Option<u64>,
     /// Bytes a block is taken to have beyond what travels in the simulation.
     pub block_bytes: usize,
+    /// Where nodes stand: delays and bandwidths are taken from it, and `delay_ms` and `bandwidth` do not count.
+    pub geography: Option<&'static Geography>,
 }
 
 impl LinkModel {
     /// Everything arrives at once.
-    pub const INSTANT: LinkModel = LinkModel { delay_ms: 0.0, jitter_ms: 0.0, bandwidth: None, block_bytes: 0 };
+    pub const INSTANT: LinkModel =
+        LinkModel { delay_ms: 0.0, jitter_ms: 0.0, bandwidth: None, block_bytes: 0, geography: None };
 }
 
 struct Link {
@@ -46,6 +51,10 @@ pub struct Links {
     model: LinkModel,
     links: FxHashMap<(usize, usize), Link>,
     peers: Vec<Vec<usize>>,
+    /// The region of each node, if there is a geography.
+    regions: Vec<usize>,
+    /// When each node's uplink is free again, virtual microseconds, if there is a geography.
+    uplinks_us: Vec<u64>,
 }
 
 impl Links {
@@ -53,14 +62,19 @@ impl Links {
     pub fn new(edges: &[(usize, usize)], nodes: usize, model: LinkModel, random: &mut ChaCha8Rng) -> Links {
         let mut peers = vec![Vec::new(); nodes];
         let mut links = FxHashMap::default();
+        let regions = model.geography.map_or_else(Vec::new, |geography| geography.regions(nodes, random));
         for &(a, b) in edges {
             peers[a].push(b);
             peers[b].push(a);
-            let half_ms = model.delay_ms / 2.0;
-            let delay_us = ((half_ms + half_ms * exponential(random)) * 1e3) as u64;
+            let delay_ms = match model.geography {
+                Some(geography) => geography.delay_ms(regions[a], regions[b]),
+                None => model.delay_ms / 2.0 * (1.0 + exponential(random)),
+            };
+            let delay_us = (delay_ms * 1e3) as u64;
             links.insert(ordered(a, b), Link { delay_us, up: false, cut: false, sent_us: [0; 2] });
         }
-        Links { model, links, peers }
+        let uplinks_us = vec![0; regions.len()];
+        Links { model, links, peers, regions, uplinks_us }
     }
 
     /// The nodes that `node` has a link to, up or down, in the order of the edges.
@@ -101,17 +115,26 @@ impl Links {
             _ => 0,
         };
         let Some(link) = self.links.get_mut(&ordered(from, to)) else { return jitter_us };
-        let queued_us = match self.model.bandwidth {
-            None => 0,
-            Some(bandwidth) => {
-                let sending_us = (bytes + FRAME_BYTES) as u64 * 1_000_000 / bandwidth.max(1);
-                let sent_us = &mut link.sent_us[usize::from(from > to)];
-                *sent_us = now_us.max(*sent_us) + sending_us;
-                *sent_us - now_us
+        let bytes = (bytes + FRAME_BYTES) as u64;
+        let queued_us = match (self.model.geography, self.model.bandwidth) {
+            (Some(geography), _) => {
+                let rate = geography.bytes_per_second(self.regions[from], self.regions[to]);
+                queue(&mut self.uplinks_us[from], now_us, (bytes as f64 / rate * 1e6) as u64)
             }
+            (None, Some(bandwidth)) => {
+                let sending_us = bytes * 1_000_000 / bandwidth.max(1);
+                queue(&mut link.sent_us[usize::from(from > to)], now_us, sending_us)
+            }
+            (None, None) => 0,
         };
         queued_us + link.delay_us + jitter_us
     }
+}
+
+/// Sends once what was sent before is through; how long both take, microseconds.
+fn queue(free_us: &mut u64, now_us: u64, sending_us: u64) -> u64 {
+    *free_us = now_us.max(*free_us) + sending_us;
+    *free_us - now_us
 }
 
 fn ordered(a: usize, b: usize) -> (usize, usize) {
@@ -147,6 +170,19 @@ pub fn response_bytes(response: &Response, block_bytes: usize) -> usize {
 mod tests {
     use super::*;
     use rand_chacha::rand_core::SeedableRng as _;
+
+    #[test]
+    fn a_node_sends_to_one_peer_after_the_other_where_it_has_one_uplink() {
+        let mut random = ChaCha8Rng::seed_from_u64(1);
+        let geography = super::super::geography::preset("bitcoin-2015").unwrap();
+        let model = LinkModel { geography: Some(geography), ..LinkModel::INSTANT };
+        // Two pools in Asia, and a third: 5.3 Mbit/s up, 10 Mbit/s down, 99.46 ms apart.
+        let mut links = Links::new(&[(0, 1), (0, 2)], 3, model, &mut random);
+        let bytes = 662_500 - FRAME_BYTES;
+        assert_eq!(links.send(0, 1, bytes, 0, &mut random), 1_000_000 + 99_460);
+        assert_eq!(links.send(0, 2, bytes, 0, &mut random), 2_000_000 + 99_460, "behind the first");
+        assert_eq!(links.send(1, 0, bytes, 0, &mut random), 1_000_000 + 99_460, "another node's uplink");
+    }
 
     #[test]
     fn messages_in_one_direction_wait_for_each_other() {

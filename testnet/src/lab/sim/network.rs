@@ -7,6 +7,7 @@ use crate::lab::theory::estimate::Estimate;
 use crate::plan::topology::Topology;
 use anyhow::Context as _;
 use chain_spec::ChainSpec;
+use node::core::fork_rule::ForkRules;
 use std::sync::Arc;
 
 /// After the last block, everybody has this long to hear of it, virtual microseconds (and a hundred link delays).
@@ -15,8 +16,11 @@ const SETTLE_US: u64 = 600_000_000;
 /// What is simulated.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NetworkExperiment {
-    /// Nodes, each with the same share of the hash rate.
+    /// Nodes.
     pub nodes: usize,
+    /// How many of them mine, with equal parts of the hash rate: the first ones; the others relay. A geography with miners of
+    /// its own says so itself.
+    pub miners: usize,
     /// Blocks to find.
     pub blocks: usize,
     /// Draws everything.
@@ -31,6 +35,8 @@ pub struct NetworkExperiment {
     pub partition: Option<(usize, usize)>,
     /// The part of the nodes that is away at any moment, in (0, 1).
     pub churn: Option<f64>,
+    /// The defences that every node uses.
+    pub fork_rules: ForkRules,
 }
 
 /// What a run came to.
@@ -42,6 +48,8 @@ pub struct NetworkOutcome {
     pub fork_rate: f64,
     /// The part of all blocks that did not stay in the chain.
     pub stale_rate: f64,
+    /// The fork rate that the measured receipts let expect: see [`super::statistics::Statistics::expected_fork_rate`].
+    pub expected_fork_rate: f64,
     /// Milliseconds until half, nine tenths, and 99 of 100 receipts of blocks by nodes had happened.
     pub propagation_ms: [f64; 3],
     /// Mean milliseconds from finding to receipt.
@@ -61,6 +69,23 @@ pub struct NetworkOutcome {
 }
 
 impl NetworkExperiment {
+    /// The usual network: everybody mines and has eight peers at least, a block in ten minutes, links of 100 ms with up to 20 ms
+    /// more for each message. Seed 7.
+    pub fn new(nodes: usize, blocks: usize) -> NetworkExperiment {
+        NetworkExperiment {
+            nodes,
+            miners: nodes,
+            blocks,
+            seed: 7,
+            topology: Topology::RandomK { k: 8, seed: 0 },
+            spacing_s: 600,
+            links: LinkModel { delay_ms: 100.0, jitter_ms: 20.0, ..LinkModel::INSTANT },
+            partition: None,
+            churn: None,
+            fork_rules: ForkRules::default(),
+        }
+    }
+
     /// Runs it once.
     pub fn run(&self) -> anyhow::Result<NetworkOutcome> {
         let chain = ChainSpec::builtin("local").context("the local chain is built in")?;
@@ -70,10 +95,11 @@ impl NetworkExperiment {
         };
         let setup = Setup {
             spec: Arc::new(simulated_chain(chain, self.spacing_s)),
-            shares: vec![1.0; self.nodes],
+            shares: self.shares(),
             edges: topology.edges(self.nodes),
             links: self.links,
             churn: self.churn.map(|away| Churn { away, mean_s: f64::from(self.spacing_s) }),
+            fork_rules: self.fork_rules.clone(),
             seed: self.seed,
         };
         let edges = setup.edges.clone();
@@ -99,11 +125,19 @@ impl NetworkExperiment {
         }
         let settled_us = simulation.now_us() + SETTLE_US + (100.0 * self.links.delay_ms * 1e3) as u64;
         while simulation.now_us() < settled_us && simulation.step()?.is_some() {}
-        Ok(outcome(&simulation, self.nodes, virtual_s))
+        Ok(outcome(&simulation, self.nodes, self.spacing_s, virtual_s))
+    }
+
+    /// Each node's part of the hash rate.
+    fn shares(&self) -> Vec<f64> {
+        match self.links.geography.filter(|geography| !geography.miners.is_empty()) {
+            Some(geography) => geography.shares(self.nodes),
+            None => (0..self.nodes).map(|node| f64::from(u8::from(node < self.miners))).collect(),
+        }
     }
 }
 
-fn outcome(simulation: &Simulation, nodes: usize, virtual_s: f64) -> NetworkOutcome {
+fn outcome(simulation: &Simulation, nodes: usize, spacing_s: u32, virtual_s: f64) -> NetworkOutcome {
     let statistics = simulation.statistics();
     let tip = simulation.core(0).tip();
     let works: Vec<_> = (0..nodes).map(|node| simulation.core(node).tip().work).collect();
@@ -113,6 +147,7 @@ fn outcome(simulation: &Simulation, nodes: usize, virtual_s: f64) -> NetworkOutc
         trace_hash: hex::encode(simulation.trace_hash()),
         fork_rate: statistics.fork_rate(),
         stale_rate: statistics.stale_rate(&tip.hash),
+        expected_fork_rate: statistics.expected_fork_rate(f64::from(spacing_s)),
         propagation_ms: [propagation[0], propagation[1], propagation[2]],
         propagation_mean_ms: statistics.propagation_mean_ms(),
         events: statistics.events,

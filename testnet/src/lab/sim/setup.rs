@@ -2,6 +2,7 @@
 
 use super::links::LinkModel;
 use chain_spec::ChainSpec;
+use node::core::fork_rule::ForkRules;
 use std::sync::Arc;
 
 /// Memory a simulated node may use for transactions, bytes: a thousand of them share one machine.
@@ -20,6 +21,8 @@ pub struct Setup {
     pub links: LinkModel,
     /// Whether nodes leave and come back.
     pub churn: Option<Churn>,
+    /// The defences that every node uses; an attacker's are those of its strategy.
+    pub fork_rules: ForkRules,
     /// Draws everything.
     pub seed: u64,
 }

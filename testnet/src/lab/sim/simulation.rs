@@ -154,8 +154,9 @@ impl Simulation {
                 coin_cache_bytes_max: 0,
                 mempool_bytes_max: MEMPOOL_BYTES_MAX,
                 fee_rate_min: 0,
-                headers_aside_max: Config::default().headers_aside_max,
                 seed: simulation.random.next_u64(),
+                fork_rules: simulation.setup.fork_rules.clone(),
+                ..Config::default()
             };
             let spec = Arc::clone(&simulation.setup.spec);
             let (core, outputs) = Core::open(spec, config, store, Loaded::default(), simulation.time())?;
@@ -340,7 +341,8 @@ impl Simulation {
         for output in outputs {
             match output {
                 Output::StoreBlock(block) => {
-                    self.statistics.received(node, &block.hash(), self.queue.now_us());
+                    let share = self.setup.shares[node] / self.total_share;
+                    self.statistics.received(node, share, &block.hash(), self.queue.now_us());
                     self.arena.keep_block(block.block());
                 }
                 Output::StoreUndo(hash, undo) => self.arena.keep_undo(hash, undo),

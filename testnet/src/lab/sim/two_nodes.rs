@@ -10,6 +10,7 @@ use crate::lab::strategy::{Command, Strategy};
 use chain_spec::rules::spend::{SignatureEncoding, check_input_script};
 use chain_spec::signature_hash::{SIGHASH_ALL, signature_hash};
 use chain_spec::{Amount, ChainSpec, Coin, Outpoint, PrivateKey, Script, Transaction, TxIn, TxOut, Txid, merkle};
+use node::core::fork_rule::ForkRules;
 use node::core::state_machine::StateMachine;
 use node::core::store::StoreError;
 use std::sync::{Arc, mpsc};
@@ -103,6 +104,7 @@ impl TwoNodes {
             edges: vec![(HONEST, ATTACKER)],
             links: LinkModel::INSTANT,
             churn: None,
+            fork_rules: ForkRules::default(),
             seed: players.seed,
         };
         let simulation = Simulation::with_machines(setup, |number, mut core| -> Box<dyn StateMachine> {

@@ -1,16 +1,7 @@
 use super::*;
 
 fn experiment(nodes: usize, blocks: usize) -> NetworkExperiment {
-    NetworkExperiment {
-        nodes,
-        blocks,
-        seed: 7,
-        topology: Topology::RandomK { k: 8, seed: 0 },
-        spacing_s: 600,
-        links: LinkModel { delay_ms: 100.0, jitter_ms: 20.0, bandwidth: None, block_bytes: 0 },
-        partition: None,
-        churn: None,
-    }
+    NetworkExperiment::new(nodes, blocks)
 }
 
 #[test]
@@ -66,7 +57,7 @@ fn a_partition_forks_deeply_and_heals() {
 #[test]
 fn nodes_that_leave_come_back_to_the_others_chain() {
     for seed in 1..=8 {
-        let links = LinkModel { delay_ms: 100.0, jitter_ms: 200.0, bandwidth: None, block_bytes: 0 };
+        let links = LinkModel { delay_ms: 100.0, jitter_ms: 200.0, ..LinkModel::INSTANT };
         let churning = NetworkExperiment { links, seed, spacing_s: 10, churn: Some(0.4), ..experiment(60, 30) };
         let outcome = churning.run().unwrap();
         assert_eq!(outcome.behind, 0, "seed {seed}: not all caught up");
@@ -83,4 +74,42 @@ fn events_are_linear_in_blocks_and_nodes() {
     let base = events(30, 60);
     assert!((1.5..2.5).contains(&(events(30, 120) / base)), "blocks");
     assert!((1.5..2.5).contains(&(events(60, 60) / base)), "nodes");
+}
+
+/// The outside truth of a fork rate is Decker and Wattenhofer's formula over the delays that were measured.
+#[test]
+fn forks_are_as_frequent_as_the_delays_let_expect() {
+    let links = LinkModel { delay_ms: 400.0, jitter_ms: 0.0, ..LinkModel::INSTANT };
+    let outcome = NetworkExperiment { links, spacing_s: 60, ..experiment(40, 6_000) }.run().unwrap();
+    let (measured, expected) = (outcome.stale_rate, outcome.expected_fork_rate);
+    assert!(expected > 0.01, "{expected}");
+    // Four standard deviations of the count of stale blocks, and the formula's own bias of one rate squared.
+    let tolerance = 4.0 * (expected / 6_000.0).sqrt() + expected * expected;
+    assert!((measured - expected).abs() < tolerance, "{measured} of the blocks were stale, {expected} are expected");
+}
+
+#[test]
+fn nodes_that_only_relay_find_no_blocks() {
+    let outcome = NetworkExperiment { miners: 1, ..experiment(20, 40) }.run().unwrap();
+    assert_eq!((outcome.height, outcome.stale_rate, outcome.elsewhere), (40, 0.0, 0));
+}
+
+#[test]
+fn a_measured_network_spreads_large_blocks_in_seconds() {
+    let geography = super::super::geography::preset("bitcoin-2015").unwrap();
+    let links = LinkModel { geography: Some(geography), block_bytes: geography.block_bytes, ..LinkModel::INSTANT };
+    let outcome = NetworkExperiment { links, ..experiment(100, 60) }.run().unwrap();
+    assert_eq!(outcome.elsewhere, 0);
+    // One copy of a block takes about a second on these uplinks, and a node sends eight one after the other.
+    assert!((1_000.0..20_000.0).contains(&outcome.propagation_ms[0]), "{:?}", outcome.propagation_ms);
+}
+
+/// What a defence costs: nodes that were apart for longer than it allows never agree again.
+#[test]
+fn a_reorganisation_limit_keeps_a_partition_apart_for_good() {
+    let apart = NetworkExperiment { partition: Some((10, 40)), ..experiment(20, 60) };
+    let limited = NetworkExperiment { fork_rules: "reorg-limit=3".parse().unwrap(), ..apart.clone() }.run().unwrap();
+    assert!(limited.elsewhere > 0 && limited.reorganisation_max <= 3, "{limited:?}");
+    let scored = NetworkExperiment { fork_rules: "mess".parse().unwrap(), ..apart }.run().unwrap();
+    assert!(scored.elsewhere > 0, "half against half never has the work that is asked for: {scored:?}");
 }
