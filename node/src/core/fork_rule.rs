@@ -92,6 +92,13 @@ pub const FORK_RULES: &str = "reorg-limit=BLOCKS, mess, mess=SECONDS, checkpoint
 #[error("{0:?} is no fork rule: there are {FORK_RULES}")]
 pub struct ParseForkRuleError(String);
 
+/// The same rules in the same order.
+impl PartialEq for ForkRules {
+    fn eq(&self, other: &ForkRules) -> bool {
+        self.names().eq(other.names())
+    }
+}
+
 impl ForkRules {
     /// Whether the node follows the most work alone.
     pub fn is_empty(&self) -> bool {
