@@ -1,6 +1,12 @@
 //! The launcher's only clock: elapsed time for deadlines, rates and reports. Nothing here is ever part of consensus.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// The time of day, Unix seconds: for names and reports. 0 on a machine whose clock stands before 1970.
+#[allow(clippy::disallowed_methods)] // The launcher is a shell: what it writes for people bears the date.
+pub fn unix_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
 
 /// A started stopwatch.
 #[derive(Clone, Copy, Debug)]

@@ -2,11 +2,12 @@
 //!
 //! [`view`] looks at the nodes again and again and says what is new: the block tree, and what happened ([`event`]). [`status`] is
 //! each node's own account of itself, [`explore`] answers about one block or transaction, [`condition`] is what can be waited
-//! for, [`logs`] are the nodes' logs. It stands on [`crate::cluster`] and changes nothing.
+//! for, [`logs`] are the nodes' logs, [`recording`] keeps runs on disk. It stands on [`crate::cluster`] and changes nothing.
 
 pub mod condition;
 pub mod event;
 pub mod explore;
 pub mod logs;
+pub mod recording;
 pub mod status;
 pub mod view;

@@ -14,6 +14,7 @@ use crate::lab::live::{self, AttackSettings, campaign};
 use crate::lab::strategy::double_spend::Plan;
 use crate::lab::theory::double_spend::blocks_until_ahead;
 use clap::builder::{BoolishValueParser, PossibleValue};
+use serde_json::json;
 use std::path::PathBuf;
 
 /// How far behind an attacker gives up when nothing else is said: further, almost nobody comes back, and waiting is dear.
@@ -160,6 +161,27 @@ impl AttackArgs {
         }
     }
 
+    /// What the recording of it says at its head.
+    fn head(&self) -> serde_json::Value {
+        let (name, share, plan) = (self.name.as_str(), self.share(), self.plan());
+        let honest = (1.0 - share) / 2.0;
+        let node = |name: &str, role: &str, share: f64| json!({ "name": name, "role": role, "share_asked": share });
+        json!({
+            "title": format!("{name}, share {share}"),
+            "attack": name,
+            "share": share,
+            "confirmations": plan.confirmations,
+            "give_up": plan.give_up,
+            "premine": plan.premine,
+            "nodes": [
+                node("honest1", "miner", honest),
+                node("honest2", "miner", honest),
+                node("shop", "shop", 0.0),
+                node("attacker", "attacker", share),
+            ],
+        })
+    }
+
     /// Refuses options that this attack in this mode would ignore.
     fn check(&self) -> anyhow::Result<()> {
         let name = self.name;
@@ -231,7 +253,7 @@ pub fn run(args: &AttackArgs, common: &Common) -> anyhow::Result<()> {
     if !args.sim {
         let interrupt = Interrupt::install()?;
         // The page ends when the attack does.
-        let (listeners, _page) = args.telling.listeners(common, &interrupt)?;
+        let (listeners, _page) = args.telling.listeners(common, args.head(), &interrupt)?;
         let settings = AttackSettings { listeners, interrupt: Some(interrupt), ..args.settings(common) };
         return live::run(&settings).map(drop);
     }

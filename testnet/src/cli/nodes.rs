@@ -8,6 +8,7 @@ use crate::error::one_line;
 use crate::output::line;
 use crate::plan::topology::PEERS_DEFAULT;
 use crate::plan::units;
+use crate::web::background;
 use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
@@ -87,6 +88,7 @@ pub fn down(common: &Common) -> Result<()> {
         Ok(cluster) => cluster,
         Err(error) => {
             let ended = stop::end_forgotten(&directory);
+            background::end(&directory);
             if ended.is_empty() {
                 return Err(error);
             }
@@ -102,6 +104,7 @@ pub fn down(common: &Common) -> Result<()> {
     let running = cluster.alive().len();
     let attended = directory.has_launcher();
     let killed = cluster.stop()?;
+    background::end(&directory);
     // Nodes of this network that its state file does not name: it may be old, or edited.
     let running = running + stop::end_forgotten(&directory).len();
     drop(lock);

@@ -15,7 +15,7 @@ use crate::plan::file::NetworkFile;
 use crate::plan::topology::Topology;
 use crate::plan::{NODES_DEFAULT, NODES_MAX, Plan, units};
 use crate::terminal::live::{self, Ended};
-use crate::web::{self, Page, PageOptions};
+use crate::web::{self, Page, PageOptions, background, browser};
 use anyhow::{Context as _, Result, bail};
 use chain_spec::ChainSpec;
 use clap::Args;
@@ -50,9 +50,19 @@ pub struct UpArgs {
     /// Delete what the directory holds of an earlier network first
     #[arg(long, env = "TESTOON_FRESH", value_parser = BoolishValueParser::new())]
     fresh: bool,
-    /// Show the network in a browser as well, on this address (127.0.0.1:8480 unless given)
-    #[arg(long, env = "TESTOON_WEB", value_name = "HOST:PORT", num_args = 0..=1, default_missing_value = web::LISTEN_DEFAULT, conflicts_with = "detach")]
+    /// Where the page that shows the network in a browser is; 127.0.0.1:8480 unless given, or a free port if that is taken
+    #[arg(long, env = "TESTOON_WEB", value_name = "HOST:PORT", num_args = 0..=1, default_missing_value = web::LISTEN_DEFAULT)]
     web: Option<SocketAddr>,
+    /// No page
+    #[arg(long, env = "TESTOON_NO_WEB", value_parser = BoolishValueParser::new())]
+    no_web: bool,
+    /// Open the page in the browser
+    #[arg(long, env = "TESTOON_OPEN", value_parser = BoolishValueParser::new())]
+    open: bool,
+    /// For a class: show the page on this address as well, such as 0.0.0.0:8481, to whoever has the token in the address
+    /// printed; students look on and place orders
+    #[arg(long, env = "TESTOON_WEB_CLASS", value_name = "HOST:PORT")]
+    web_listen: Option<SocketAddr>,
     /// End the network after this many seconds
     #[arg(long = "for", env = "TESTOON_FOR", value_name = "SECONDS")]
     seconds: Option<f64>,
@@ -84,12 +94,14 @@ pub fn up(common: &Common, arguments: &UpArgs, program: &str) -> Result<()> {
     };
     let seconds = watch.seconds();
     drop(lock);
-    let page = arguments.web.map(|listen| Page::start(PageOptions::new(cluster.directory().clone(), listen)));
     // A page that cannot be shown is no reason to end a network that runs.
-    let page = page.and_then(|page| page.map_err(|error| eprintln!("warning: {}", one_line(&error))).ok());
+    let shown = shown(arguments, &cluster).map_err(|error| eprintln!("warning: {}", one_line(&error)));
+    let shown = shown.ok().flatten();
     let mut intro = intro(&cluster, seconds, program);
-    if let Some(page) = &page {
-        intro.extend([format!("  {} shows it in a browser", page.url()), String::new()]);
+    if let Some(shown) = &shown {
+        intro.push(format!("  {} shows it in a browser", shown.url));
+        intro.extend(shown.class_url.as_ref().map(|url| format!("  {url} shows it to a class")));
+        intro.push(String::new());
     }
     if common.json {
         let mut value = json!({
@@ -98,8 +110,9 @@ pub fn up(common: &Common, arguments: &UpArgs, program: &str) -> Result<()> {
             "detached": arguments.detach,
             "seconds": (seconds * 1e3).round() / 1e3,
         });
-        if let Some(page) = &page {
-            value["web"] = json!(page.url());
+        if let Some(shown) = &shown {
+            value["web"] = json!(shown.url);
+            value["web_class"] = json!(shown.class_url);
         }
         value["nodes"] = status::to_json(&status::look(&cluster))["nodes"].take();
         line(value);
@@ -112,6 +125,35 @@ pub fn up(common: &Common, arguments: &UpArgs, program: &str) -> Result<()> {
     }
     let ended = live::show(&mut cluster, &interrupt, arguments.seconds, common.json, &intro);
     end(cluster, ended, common.json)
+}
+
+/// A page that is shown, by this process or by one of its own.
+struct Shown {
+    url: String,
+    class_url: Option<String>,
+    /// Ends when dropped; none for a detached network's.
+    _page: Option<Page>,
+}
+
+/// Shows the page unless told otherwise.
+fn shown(arguments: &UpArgs, cluster: &Cluster) -> Result<Option<Shown>> {
+    if arguments.no_web && arguments.web.is_none() {
+        return Ok(None);
+    }
+    let listen = arguments.web.map_or_else(|| web::LISTEN_DEFAULT.parse().context("the default address"), Ok)?;
+    let options = PageOptions { class: arguments.web_listen, ..PageOptions::new(cluster.directory().clone(), listen) };
+    let shown = if arguments.detach {
+        let (url, class_url) = background::start(&options)?;
+        Shown { url, class_url, _page: None }
+    } else {
+        let page = Page::start(options)?;
+        let class_url = page.class_url().map(str::to_owned);
+        Shown { url: page.url().to_owned(), class_url, _page: Some(page) }
+    };
+    if arguments.open {
+        browser::open(&shown.url);
+    }
+    Ok(Some(shown))
 }
 
 /// Ends a network that this process has shown, whatever ended the show.
@@ -275,7 +317,6 @@ fn intro(cluster: &Cluster, seconds: f64, program: &str) -> Vec<String> {
         ("pay alice bob 12.5 --wait 1".to_owned(), "a payment, mined"),
         ("accounts".to_owned(), "who has what"),
         ("status".to_owned(), "what every node sees"),
-        ("web".to_owned(), "the fork tree in a browser"),
         (format!("rpc {first} getblockchaininfo"), "ask a node (Bitcoin Core's methods)"),
         ("logs --follow".to_owned(), "what the nodes do"),
         ("down".to_owned(), if state.detached { "end the network" } else { "end the network (or Ctrl-C here)" }),

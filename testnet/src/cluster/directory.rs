@@ -20,6 +20,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const MARKER: &str = ".testoon-network";
+/// The directory of recorded runs, which outlive the network.
+const RECORDINGS: &str = "runs";
 const MARKER_TEXT: &str =
     "This directory belongs to a network started by `testoon up`; `testoon up --fresh` may delete what is in it.\n";
 /// A command waits this long for another one that is changing the same network, milliseconds.
@@ -194,12 +196,17 @@ impl Directory {
         File::open(self.launcher()).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
-    /// Deletes everything but the marker. The caller holds the lock, so no node runs.
+    /// Where recorded runs are kept in a network's directory.
+    pub fn recordings_in(path: &Path) -> PathBuf {
+        path.join(RECORDINGS)
+    }
+
+    /// Deletes everything but the marker and the recorded runs. The caller holds the lock, so no node runs.
     pub fn wipe(&self, _lock: &NetworkLock) -> Result<()> {
         let entries = fs::read_dir(&self.path).with_context(|| format!("cannot read {}", self.path.display()))?;
         for entry in entries {
             let entry = entry?;
-            if entry.file_name() == MARKER {
+            if entry.file_name() == MARKER || entry.file_name() == RECORDINGS {
                 continue;
             }
             let path = entry.path();

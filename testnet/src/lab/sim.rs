@@ -2,7 +2,7 @@
 //!
 //! From the ground up: [`random`], [`queue`], [`arena`], [`geography`], [`links`], [`setup`], [`trace`] and [`statistics`] are what [`simulation`] is made of;
 //! [`honest`] and [`two_nodes`] set up one attacker against all others; [`double_spend`], [`revenue`] and [`suppression`] play
-//! an attack many times; [`network`] plays a large honest network.
+//! an attack many times, [`rest`] what is left of one; [`network`] plays a large honest network.
 
 pub mod arena;
 pub mod double_spend;
@@ -12,6 +12,7 @@ pub mod links;
 pub mod network;
 pub mod queue;
 pub mod random;
+pub mod rest;
 pub mod revenue;
 pub mod setup;
 pub mod simulation;

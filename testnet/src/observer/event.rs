@@ -45,6 +45,8 @@ pub enum ChainEvent {
         depth: usize,
         /// Its new tip.
         tip: String,
+        /// The blocks that it undid, the highest first, at most a hundred.
+        left: Vec<String>,
     },
     /// A node that answered does not any more.
     NodeSilent {
@@ -100,11 +102,18 @@ mod tests {
 
     #[test]
     fn an_event_is_one_json_object() {
-        let event = Event::new(1.5, ChainEvent::Reorganisation { node: "node0".into(), depth: 2, tip: "00ff".into() });
+        let event = Event::new(
+            1.5,
+            ChainEvent::Reorganisation {
+                node: "node0".into(),
+                depth: 2,
+                tip: "00ff".into(),
+                left: vec!["00ee".into(), "00dd".into()],
+            },
+        );
         let value = serde_json::to_value(&event).unwrap();
         let text = "node0 leaves 2 blocks for a branch with more work";
-        let expected =
-            json!({"s": 1.5, "text": text, "event": "reorganisation", "node": "node0", "depth": 2, "tip": "00ff"});
+        let expected = json!({"s": 1.5, "text": text, "event": "reorganisation", "node": "node0", "depth": 2, "tip": "00ff", "left": ["00ee", "00dd"]});
         assert_eq!(value, expected);
         assert_eq!(serde_json::to_value(ChainEvent::Healed).unwrap(), json!({"event": "healed"}));
     }

@@ -24,6 +24,8 @@ const HOLDER_HEIGHTS_MAX: u64 = 100;
 const BLOCKS_PER_LOOK_MAX: usize = 250;
 /// Events remembered.
 const EVENTS_MAX: usize = 500;
+/// Blocks told of one reorganisation; a deeper one names the highest.
+const LEFT_TOLD_MAX: usize = 100;
 /// Transaction ids told of one block; a block with more tells none of the rest.
 const TXIDS_TOLD_MAX: usize = 12;
 
@@ -51,6 +53,33 @@ pub struct ShownBlock {
     txids: Vec<String>,
 }
 
+impl ShownBlock {
+    /// Its hash.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+    /// Its parent's hash; empty for genesis.
+    pub fn previous(&self) -> &str {
+        &self.previous
+    }
+    /// Its height.
+    pub fn height(&self) -> u64 {
+        self.height
+    }
+    /// The node whose address its coinbase pays, or the address.
+    pub fn miner(&self) -> &str {
+        &self.miner
+    }
+    /// Its transactions, the coinbase included.
+    pub fn transactions(&self) -> usize {
+        self.transactions
+    }
+    /// When it was first seen here, seconds after the view was opened.
+    pub fn seen_s(&self) -> f64 {
+        self.seen_s
+    }
+}
+
 /// What a look found that the one before had not.
 #[derive(Debug, Default)]
 pub struct Changes {
@@ -62,6 +91,8 @@ pub struct Changes {
     pub found: Vec<Event>,
     /// Reorganisations, nodes that came or went, partitions.
     pub happenings: Vec<Event>,
+    /// When, seconds after the view was opened.
+    pub s: f64,
     /// Every node as it is, its achieved share over the last minute included.
     pub nodes: Vec<NodeStatus>,
 }
@@ -129,6 +160,7 @@ impl View {
             blocks: changed.iter().filter_map(|hash| self.blocks.get(hash).cloned()).collect(),
             found,
             happenings,
+            s: (self.clock.seconds() * 1e3).round() / 1e3,
             nodes,
         })
     }
@@ -262,9 +294,11 @@ impl View {
             let before = self.tips.insert(node.name.clone(), node.tip.clone()).flatten();
             match (before, &node.tip) {
                 (Some(before), Some(now)) if before != *now => {
-                    let depth = self.left_behind(&before, now);
-                    if depth > 0 {
-                        happened.push(ChainEvent::Reorganisation { node: node.name.clone(), depth, tip: now.clone() });
+                    let left = self.left_behind(&before, now);
+                    if !left.is_empty() {
+                        let (node, depth, tip) = (node.name.clone(), left.len(), now.clone());
+                        let left = left.into_iter().take(LEFT_TOLD_MAX).collect();
+                        happened.push(ChainEvent::Reorganisation { node, depth, tip, left });
                     }
                 }
                 (Some(_), None) => happened.push(ChainEvent::NodeSilent { node: node.name.clone() }),
@@ -290,9 +324,9 @@ impl View {
     }
 
     /// Blocks of the branch ending in `old` that are not in the one ending in `new`, as far as they are remembered.
-    fn left_behind(&self, old: &str, new: &str) -> usize {
+    fn left_behind(&self, old: &str, new: &str) -> Vec<String> {
         let kept: BTreeSet<&str> = self.branch(new).collect();
-        self.branch(old).take_while(|hash| !kept.contains(hash)).count()
+        self.branch(old).take_while(|hash| !kept.contains(hash)).map(str::to_owned).collect()
     }
 
     fn branch<'a>(&'a self, tip: &'a str) -> impl Iterator<Item = &'a str> {

@@ -9,6 +9,7 @@ use crate::lab::live::testbed::SHOP;
 use crate::lab::theory::double_spend::standing::Standing;
 use anyhow::Result;
 use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 /// Where the lines go.
@@ -19,38 +20,77 @@ pub struct StoryLines {
     sink: Sink,
     /// Somebody stops at each step: said with the step, so that a program knows that it must go on.
     waits: bool,
-    standing: Mutex<Option<Standing>>,
+    state: Mutex<State>,
+}
+
+/// What was told last, so that only changes are told.
+#[derive(Default)]
+struct State {
+    standing: Option<Standing>,
+    tips: BTreeMap<String, String>,
+    secret: BTreeSet<String>,
 }
 
 impl StoryLines {
     /// Lines go to `sink`; `waits` if the attack stops at each step.
     pub fn new(waits: bool, sink: impl Fn(Value) + Send + Sync + 'static) -> StoryLines {
-        StoryLines { sink: Box::new(sink), waits, standing: Mutex::default() }
+        StoryLines { sink: Box::new(sink), waits, state: Mutex::default() }
     }
 }
 
 impl Listener for StoryLines {
     fn hear(&self, moment: &Moment<'_>) -> Result<()> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(mut line) = told(moment)? {
-            if self.waits && matches!(moment.what, What::Step(..)) {
-                line["waits"] = json!(true);
+            match moment.what {
+                What::Step(..) if self.waits => line["waits"] = json!(true),
+                What::Event(ChainEvent::Block { hash, secret: true }) => drop(state.secret.insert(hash.clone())),
+                What::Event(ChainEvent::Published { .. }) => line["hashes"] = json!(state.come_out(moment)),
+                _ => {}
             }
             (self.sink)(line);
         }
-        let mut last = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
-        if let (What::Event(ChainEvent::Block { .. }), Some(standing)) = (moment.what, moment.standing)
-            && *last != Some(standing)
-        {
-            *last = Some(standing);
-            let line = json!({
+        let is_block = matches!(moment.what, What::Event(ChainEvent::Block { .. }));
+        if let Some(tips) = state.moved(moment) {
+            (self.sink)(with_head(moment, "tips", "", json!({ "tips": tips })));
+        }
+        if let Some(standing) = moment.standing.filter(|standing| is_block && state.standing != Some(*standing)) {
+            state.standing = Some(standing);
+            let more = json!({
                 "confirmations": standing.confirmations,
+                "own": standing.own,
+                "public": standing.public,
                 "behind": standing.behind(),
                 "shipped": standing.shipped,
                 "odds": standing.success(),
             });
-            (self.sink)(with_head(moment, "odds", &stands(&standing), line));
+            (self.sink)(with_head(moment, "odds", &stands(&standing), more));
         }
         Ok(())
+    }
+}
+
+impl State {
+    /// The blocks that were secret and are with an honest node now.
+    fn come_out(&mut self, moment: &Moment<'_>) -> Vec<String> {
+        let blocks = &moment.observer.blocks;
+        let is_public = |hash: &String| blocks.get(hash).is_some_and(|block| block.public_s.is_some());
+        let (out, secret): (Vec<String>, Vec<String>) =
+            std::mem::take(&mut self.secret).into_iter().partition(is_public);
+        self.secret = secret.into_iter().collect();
+        out
+    }
+
+    /// Each tip that nodes have moved to, with their names.
+    fn moved(&mut self, moment: &Moment<'_>) -> Option<BTreeMap<String, Vec<String>>> {
+        let mut moved: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (name, tip) in moment.observer.tips() {
+            if self.tips.get(name).map(String::as_str) != Some(tip) {
+                self.tips.insert(name.to_owned(), tip.to_owned());
+                moved.entry(tip.to_owned()).or_default().push(name.to_owned());
+            }
+        }
+        (!moved.is_empty()).then_some(moved)
     }
 }
 

@@ -3,15 +3,17 @@
 //! Reading goes to [`super::watch`] (snapshots, streams, questions about a block), changing to [`super::command`] and [`super::attack`];
 //! [`super::guard`] stands before all of it, [`super::assets`] behind what is no route.
 
+mod more;
+
 use super::assets::Assets;
 use super::attack::{AttackRequest, Stage};
+use super::classroom::Classroom;
 use super::command::{self, Action};
 use super::guard::{self, Access};
 use super::hub::{Event, Hub, Missed};
 use super::watch::Watched;
 use crate::lab::theory::double_spend::{Race, nakamoto, rosenfeld};
 use crate::observer::explore;
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -19,13 +21,14 @@ use axum::middleware;
 use axum::response::sse::{self, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use futures::Stream;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// Bytes of a request's body.
 const BODY_BYTES_MAX: usize = 64 << 10;
@@ -46,8 +49,10 @@ pub struct Server {
     pub stage: Arc<Stage>,
     /// The page's files.
     pub assets: Assets,
-    /// Who may do what.
-    pub access: Access,
+    /// Where students look on.
+    pub classroom: Option<Classroom>,
+    /// Bounds the orders that are under way.
+    pub orders: Arc<Semaphore>,
     /// This program, for commands.
     pub program: PathBuf,
     /// True once the server ends, so that streams end too.
@@ -55,6 +60,7 @@ pub struct Server {
 }
 
 type Shared = State<Arc<Server>>;
+type Caller = Extension<Access>;
 
 impl Server {
     /// `net` or `attack`.
@@ -67,9 +73,8 @@ impl Server {
     }
 }
 
-/// Every route.
-pub fn router(server: Arc<Server>) -> Router {
-    let access = server.access.clone();
+/// Every route, for callers who may do what `access` says.
+pub fn router(server: Arc<Server>, access: Access) -> Router {
     Router::new()
         .route("/api/{network}/state", get(state))
         .route("/api/{network}/events", get(events))
@@ -87,7 +92,9 @@ pub fn router(server: Arc<Server>) -> Router {
         .route("/api/do", post(act))
         .route("/api/attack", post(start_attack).delete(stop_attack))
         .route("/api/attack/next", post(next_step))
+        .merge(more::routes())
         .fallback(asset)
+        .layer(Extension(access.clone()))
         .layer(axum::extract::DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(access, guard::guard))
         .with_state(server)
@@ -109,17 +116,20 @@ fn no_network(name: &str) -> Response {
     failure(StatusCode::NOT_FOUND, &format!("no network {name:?}; it is net or attack"))
 }
 
-async fn asset(State(server): Shared, uri: axum::http::Uri) -> Response {
-    let found = server.assets.serve(uri.path().trim_start_matches('/'), &server.access.token);
+async fn asset(State(server): Shared, Extension(access): Caller, uri: axum::http::Uri) -> Response {
+    // A student's page holds no token: it could not be used anyway.
+    let token = if access.is_class { "" } else { &*access.token };
+    let found = server.assets.serve(uri.path().trim_start_matches('/'), token);
     found.unwrap_or_else(|| failure(StatusCode::NOT_FOUND, "nothing is here"))
 }
 
-async fn state(State(server): Shared, Path(network): Path<String>) -> Response {
+async fn state(State(server): Shared, Extension(access): Caller, Path(network): Path<String>) -> Response {
     let Some(watched) = server.network(&network).cloned() else { return no_network(&network) };
-    let read_only = server.access.read_only;
+    let (read_only, is_class) = (access.read_only, access.is_class);
     let snapshot = tokio::task::spawn_blocking(move || {
         let mut snapshot = watched.snapshot();
         snapshot["read_only"] = json!(read_only);
+        snapshot["class"] = json!(is_class);
         snapshot
     });
     answer(snapshot.await.map_err(|_| "the launcher failed while it looked; see its terminal".to_owned()))

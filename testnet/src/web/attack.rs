@@ -105,7 +105,7 @@ impl Stage {
     /// Whether an attack runs, and the story of it or of the last one.
     pub fn story(&self) -> Value {
         let state = self.lock();
-        json!({ "running": state.running, "lines": state.story })
+        json!({ "running": state.running, "own": self.own_steps.is_some(), "lines": state.story })
     }
 
     /// Whether nothing but the nodes of a judged attack runs.

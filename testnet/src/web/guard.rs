@@ -5,7 +5,7 @@
 //! holds, and an Origin that is this server: another page can neither read the token nor forge the header.
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use node::shell::rpc::http::is_own_host;
@@ -22,17 +22,30 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; connect-src 'self'; s
 pub struct Access {
     /// The token that changes must carry.
     pub token: Arc<str>,
-    /// Nothing can be changed (`--web-read-only`).
+    /// Nothing can be changed (`--read-only`).
     pub read_only: bool,
+    /// The address for students: reading needs the token too, and nothing but an order can be placed.
+    pub is_class: bool,
 }
+
+/// The cookie that carries a student's token after the first address.
+const CLASS_COOKIE: &str = "testoon_class";
+/// The only thing that students may post.
+pub const ORDER_ROUTE: &str = "/api/class/order";
 
 /// Refuses what is not allowed, and marks every answer.
 pub async fn guard(State(access): State<Access>, request: Request, next: Next) -> Response {
-    if let Err(refusal) = check(&access, request.method(), request.headers()) {
+    if let Err(refusal) = check(&access, request.method(), request.headers(), request.uri()) {
         return (StatusCode::FORBIDDEN, format!("{refusal}\n")).into_response();
     }
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
+    if access.is_class {
+        let cookie = format!("{CLASS_COOKIE}={}; HttpOnly; SameSite=Strict; Path=/", access.token);
+        if let Ok(value) = HeaderValue::from_str(&cookie) {
+            headers.insert(header::SET_COOKIE, value);
+        }
+    }
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -40,25 +53,53 @@ pub async fn guard(State(access): State<Access>, request: Request, next: Next) -
     response
 }
 
-fn check(access: &Access, method: &Method, headers: &HeaderMap) -> Result<(), &'static str> {
+fn check(access: &Access, method: &Method, headers: &HeaderMap, uri: &Uri) -> Result<(), &'static str> {
     if !is_own_host(headers, &[]) {
         return Err("this Host header is neither localhost nor an IP address");
+    }
+    if access.is_class {
+        return check_student(access, method, headers, uri);
     }
     if method == Method::GET || method == Method::HEAD {
         return Ok(());
     }
     if access.read_only {
-        return Err("this page only looks: it was started with --web-read-only");
+        return Err("this page only looks: it was started with --read-only");
     }
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let host = text("host").unwrap_or_default();
-    if text("origin").is_some_and(|origin| origin != format!("http://{host}")) {
+    if !is_own_origin(headers) {
         return Err("only this server's own page may change something");
     }
-    if text(TOKEN_HEADER) != Some(&*access.token) {
+    if text(headers, TOKEN_HEADER) != Some(&*access.token) {
         return Err("the token is missing or of an earlier start: reload the page");
     }
     Ok(())
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// Whether a browser says that this server's own page asks; a script says nothing.
+fn is_own_origin(headers: &HeaderMap) -> bool {
+    let host = text(headers, "host").unwrap_or_default();
+    text(headers, "origin").is_none_or(|origin| origin == format!("http://{host}"))
+}
+
+/// Students read with the token in the address or in their cookie, and post orders only.
+fn check_student(access: &Access, method: &Method, headers: &HeaderMap, uri: &Uri) -> Result<(), &'static str> {
+    let token = &*access.token;
+    let by_address = uri.query().is_some_and(|query| query.split('&').any(|pair| pair == format!("class={token}")));
+    let cookies = text(headers, "cookie").unwrap_or_default().split(';');
+    let by_cookie =
+        cookies.filter_map(|cookie| cookie.trim().split_once('=')).any(|pair| pair == (CLASS_COOKIE, token));
+    if !by_address && !by_cookie {
+        return Err("open the address on the teacher's page: it holds the class's token");
+    }
+    let is_reading = method == Method::GET || method == Method::HEAD;
+    if is_reading || (uri.path() == ORDER_ROUTE && is_own_origin(headers)) {
+        return Ok(());
+    }
+    Err("students look on and place orders; only the teacher's page changes something else")
 }
 
 #[cfg(test)]
@@ -72,11 +113,11 @@ mod tests {
 
     #[test]
     fn only_the_served_page_may_change_something() {
-        let access = Access { token: "secret".into(), read_only: false };
+        let access = Access { token: "secret".into(), read_only: false, is_class: false };
         let host = ("host", "127.0.0.1:8480");
         let own = ("origin", "http://127.0.0.1:8480");
         let allowed = |access: &Access, method: Method, given: &[(&'static str, &str)]| {
-            check(access, &method, &headers(given)).is_ok()
+            check(access, &method, &headers(given), &Uri::from_static("/api/do")).is_ok()
         };
         assert!(allowed(&access, Method::GET, &[host]));
         assert!(!allowed(&access, Method::GET, &[("host", "evil.example")]));
@@ -94,5 +135,30 @@ mod tests {
         let read_only = Access { read_only: true, ..access };
         assert!(!allowed(&read_only, Method::POST, &[host, own, (TOKEN_HEADER, "secret")]));
         assert!(allowed(&read_only, Method::GET, &[host]));
+    }
+
+    #[test]
+    fn students_read_with_their_token_and_only_order() {
+        let access = Access { token: "class".into(), read_only: true, is_class: true };
+        let host = ("host", "192.0.2.7:8481");
+        let cookie = ("cookie", "a=b; testoon_class=class");
+        let allowed = |method: Method, path: &'static str, given: &[(&'static str, &str)]| {
+            check(&access, &method, &headers(given), &Uri::from_static(path)).is_ok()
+        };
+        assert!(allowed(Method::GET, "/?class=class", &[host]));
+        assert!(allowed(Method::GET, "/api/net/state", &[host, cookie]));
+        assert!(allowed(Method::POST, "/api/class/order", &[host, cookie]));
+        for (method, path, given) in [
+            (Method::GET, "/", vec![host]),
+            (Method::GET, "/?class=guess", vec![host]),
+            (Method::GET, "/api/net/state", vec![host, ("cookie", "testoon_class=guess")]),
+            (Method::GET, "/?class=class", vec![("host", "evil.example")]),
+            (Method::POST, "/api/do", vec![host, cookie]),
+            (Method::POST, "/api/attack", vec![host, cookie, (TOKEN_HEADER, "class")]),
+            (Method::POST, "/api/class/order", vec![host]),
+            (Method::POST, "/api/class/order", vec![host, cookie, ("origin", "http://evil.example")]),
+        ] {
+            assert!(!allowed(method, path, &given), "{path} {given:?}");
+        }
     }
 }

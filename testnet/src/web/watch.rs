@@ -3,6 +3,7 @@
 //! One thread a network, however many pages look on. [`crate::observer::view`] looks, [`super::hub`] remembers and wakes the readers.
 
 use super::hub::Hub;
+use super::record::NetworkRecord;
 use crate::cluster::directory::Directory;
 use crate::observer::view::View;
 use serde_json::{Value, json};
@@ -19,6 +20,8 @@ pub struct Watched {
     /// Its stream.
     pub hub: Arc<Hub>,
     directory: PathBuf,
+    /// The recording; none where this network is recorded elsewhere.
+    record: Option<Mutex<Option<NetworkRecord>>>,
     view: Mutex<Option<View>>,
     stop: AtomicBool,
     /// Ends the wait between two looks.
@@ -26,14 +29,15 @@ pub struct Watched {
 }
 
 impl Watched {
-    /// Starts watching the network in a directory, which need not be there yet.
+    /// Starts watching the network in a directory, which need not be there yet, and recording it if `is_recorded`.
     ///
     /// # Errors
     /// No thread can be started.
-    pub fn start(directory: PathBuf) -> std::io::Result<Arc<Watched>> {
+    pub fn start(directory: PathBuf, is_recorded: bool) -> std::io::Result<Arc<Watched>> {
         let watched = Arc::new(Watched {
             hub: Arc::new(Hub::default()),
             directory,
+            record: is_recorded.then(Mutex::default),
             view: Mutex::new(None),
             stop: AtomicBool::new(false),
             wake: (Mutex::new(()), Condvar::new()),
@@ -106,6 +110,15 @@ impl Watched {
             return;
         };
         drop(view);
+        if let Some(record) = &self.record {
+            let mut record = record.lock().unwrap_or_else(PoisonError::into_inner);
+            if record.is_none() {
+                *record = NetworkRecord::begin(&self.directory, &changes);
+            }
+            if let Some(record) = record.as_mut() {
+                record.add(&changes);
+            }
+        }
         // Blocks first, so that a tip that is told is known.
         changes.blocks.iter().for_each(|block| self.hub.publish("block", block));
         changes.happenings.iter().for_each(|happening| self.hub.publish("happening", happening));

@@ -13,14 +13,17 @@ const SVG_NAMES = new Set(["svg", "g", "rect", "text", "path", "circle", "title"
  * @returns {any}
  */
 export function make(name, attributes = {}, ...children) {
-  const element = SVG_NAMES.has(name) ? document.createElementNS("http://www.w3.org/2000/svg", name) : document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) {
-    if (value === null || value === undefined || value === false) continue;
-    if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
-    else element.setAttribute(key, value === true ? "" : String(value));
-  }
-  for (const child of children) if (child !== null && child !== undefined) element.append(child instanceof Node ? child : String(child));
-  return element;
+	const element = SVG_NAMES.has(name)
+		? document.createElementNS("http://www.w3.org/2000/svg", name)
+		: document.createElement(name);
+	for (const [key, value] of Object.entries(attributes)) {
+		if (value === null || value === undefined || value === false) continue;
+		if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
+		else element.setAttribute(key, value === true ? "" : String(value));
+	}
+	for (const child of children)
+		if (child !== null && child !== undefined) element.append(child instanceof Node ? child : String(child));
+	return element;
 }
 
 /**
@@ -30,9 +33,17 @@ export function make(name, attributes = {}, ...children) {
  * @param {string} caption read by screen readers
  */
 export function table(columns, rows, caption) {
-  const head = make("tr", {}, ...columns.map(([name, kind]) => make("th", { class: kind, scope: "col" }, name)));
-  const body = rows.map((cells) => make("tr", {}, ...cells.map((cell, place) => make("td", { class: columns[place][1] }, cell))));
-  return make("table", {}, make("caption", { class: "hidden" }, caption), make("thead", {}, head), make("tbody", {}, ...body));
+	const head = make("tr", {}, ...columns.map(([name, kind]) => make("th", { class: kind, scope: "col" }, name)));
+	const body = rows.map((cells) =>
+		make("tr", {}, ...cells.map((cell, place) => make("td", { class: columns[place][1] }, cell))),
+	);
+	return make(
+		"table",
+		{},
+		make("caption", { class: "hidden" }, caption),
+		make("thead", {}, head),
+		make("tbody", {}, ...body),
+	);
 }
 
 /**
@@ -42,9 +53,9 @@ export function table(columns, rows, caption) {
  * @param {HTMLElement} [output]
  */
 export function field(label, input, output) {
-  if (!output) return make("label", { class: "field" }, make("span", {}, label), input);
-  input.setAttribute("aria-label", label);
-  return make("div", { class: "field" }, make("span", {}, label, " ", output), input);
+	if (!output) return make("label", { class: "field" }, make("span", {}, label), input);
+	input.setAttribute("aria-label", label);
+	return make("div", { class: "field" }, make("span", {}, label, " ", output), input);
 }
 
 /**
@@ -53,9 +64,9 @@ export function field(label, input, output) {
  * @param {...(Node | string)} children
  */
 export function show(element, ...children) {
-  const key = element.contains(document.activeElement) ? document.activeElement?.getAttribute("data-key") : null;
-  element.replaceChildren(...children);
-  if (key) /** @type {HTMLElement | null} */ (element.querySelector(`[data-key="${CSS.escape(key)}"]`))?.focus();
+	const key = element.contains(document.activeElement) ? document.activeElement?.getAttribute("data-key") : null;
+	element.replaceChildren(...children);
+	if (key) /** @type {HTMLElement | null} */ (element.querySelector(`[data-key="${CSS.escape(key)}"]`))?.focus();
 }
 
 /** @param {string} hash */
@@ -65,25 +76,37 @@ export const percent = (part) => (part === null || part === undefined ? "–" : 
 /** @param {number} seconds */
 export const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
 /** @param {number | string} amount */
-export const coins = (amount) => Number(amount).toFixed(8).replace(/\.?0+$/, "");
+export const coins = (amount) =>
+	Number(amount)
+		.toFixed(8)
+		.replace(/\.?0+$/, "");
 /** @param {number} count @param {string} one @param {string} [many] */
-export const counted = (count, one, many) => `${count} ${count === 1 ? one : many ?? `${one}s`}`;
+export const counted = (count, one, many) => `${count} ${count === 1 ? one : (many ?? `${one}s`)}`;
 
 /** @param {number} rate hashes a second */
 export function hashes(rate) {
-  for (const [unit, size] of /** @type {Array<[string, number]>} */ ([["GH/s", 1e9], ["MH/s", 1e6], ["kH/s", 1e3]])) {
-    if (rate >= size) return `${(rate / size).toFixed(rate >= 100 * size ? 0 : 1)} ${unit}`;
-  }
-  return `${rate.toFixed(0)} H/s`;
+	for (const [unit, size] of /** @type {Array<[string, number]>} */ ([
+		["GH/s", 1e9],
+		["MH/s", 1e6],
+		["kH/s", 1e3],
+	])) {
+		if (rate >= size) return `${(rate / size).toFixed(rate >= 100 * size ? 0 : 1)} ${unit}`;
+	}
+	return `${rate.toFixed(0)} H/s`;
 }
 
 /** @param {number} seconds */
 export function duration(seconds) {
-  if (!Number.isFinite(seconds)) return "for ever";
-  for (const [unit, size] of /** @type {Array<[string, number]>} */ ([["years", 31557600], ["days", 86400], ["hours", 3600], ["minutes", 60]])) {
-    if (seconds >= size) return `${(seconds / size).toPrecision(3)} ${unit}`;
-  }
-  return `${seconds.toPrecision(3)} s`;
+	if (!Number.isFinite(seconds)) return "for ever";
+	for (const [unit, size] of /** @type {Array<[string, number]>} */ ([
+		["years", 31557600],
+		["days", 86400],
+		["hours", 3600],
+		["minutes", 60],
+	])) {
+		if (seconds >= size) return `${(seconds / size).toPrecision(3)} ${unit}`;
+	}
+	return `${seconds.toPrecision(3)} s`;
 }
 
 /** A probability in as many digits as it needs. @param {number} p */

@@ -1,9 +1,10 @@
 // @ts-check
 /** The explorer: a block, a transaction, an address, a mempool, with their bytes explained. */
-import { ask } from "./store.js";
-import { coins, counted, make, odds, show, table } from "./dom.js";
+
 import { headerFields, transactionFields } from "./bytes.js";
+import { coins, counted, make, odds, show, table } from "./dom.js";
 import { badge } from "./palette.js";
+import { ask } from "./store.js";
 
 /** @typedef {import("./main.js").Page} Page */
 
@@ -12,88 +13,282 @@ const DIGITS_MAX = 400;
 /** Hash share of the attacker whose odds are shown beside a payment. */
 const ATTACKER = 0.3;
 
-const link = (/** @type {string} */ kind, /** @type {string} */ id, /** @type {any} */ text = id) => make("a", { class: "mono", href: `#/explorer/${kind}/${encodeURIComponent(id)}` }, text);
+const link = (/** @type {string} */ kind, /** @type {string} */ id, /** @type {any} */ text = id) =>
+	make("a", { class: "mono", href: `#/explorer/${kind}/${encodeURIComponent(id)}` }, text);
 
 /** Bytes whose meaning appears when they are pointed at or focused. @param {Array<import("./bytes.js").Field>} fields */
 function bytes(fields) {
-  const what = make("p", { class: "soft", "aria-live": "polite" }, "Point at a byte: what it is.");
-  const spans = fields.flatMap(({ name, hex, what: value }) => {
-    const shown = hex.length > DIGITS_MAX ? `${hex.slice(0, DIGITS_MAX / 2)}…${hex.slice(-DIGITS_MAX / 2)}` : hex;
-    const tell = () => { what.textContent = value === hex ? name : `${name}: ${value}`; };
-    return [make("span", { tabindex: 0, onmouseenter: tell, onfocus: tell, title: name }, shown), " "];
-  });
-  return make("div", {}, what, make("div", { class: "bytes over" }, ...spans));
+	const what = make("p", { class: "soft", "aria-live": "polite" }, "Point at a byte: what it is.");
+	const spans = fields.flatMap(({ name, hex, what: value }) => {
+		const shown = hex.length > DIGITS_MAX ? `${hex.slice(0, DIGITS_MAX / 2)}…${hex.slice(-DIGITS_MAX / 2)}` : hex;
+		const tell = () => {
+			what.textContent = value === hex ? name : `${name}: ${value}`;
+		};
+		return [make("span", { tabindex: 0, onmouseenter: tell, onfocus: tell, title: name }, shown), " "];
+	});
+	return make("div", {}, what, make("div", { class: "bytes over" }, ...spans));
 }
 
 /** @param {Page} page @param {HTMLElement} element @param {string[]} words */
 export function explorerView(page, element, words) {
-  const [kind, id] = words, section = make("section", {}), more = make("section", {});
-  element.append(section, more);
-  let isOver = false;
-  const kinds = { block: drawBlock, transaction: drawTransaction, address: drawAddress, mempool: drawMempool };
-  const open = kinds[/** @type {keyof typeof kinds} */ (kind)];
-  if (!open || !id) {
-    drawNewest();
-    return { draw: drawNewest };
-  }
-  show(section, make("p", { role: "status" }, "Asking the nodes…"));
-  open(id).catch((error) => { if (!isOver) show(section, make("h2", {}, "Not found"), make("p", { class: "bad" }, error.message), make("p", {}, make("a", { href: "#/explorer" }, "The newest blocks"))); });
-  return { end: () => { isOver = true; } };
+	const [kind, id] = words,
+		section = make("section", {}),
+		more = make("section", {});
+	element.append(section, more);
+	let isOver = false;
+	const kinds = { block: drawBlock, transaction: drawTransaction, address: drawAddress, mempool: drawMempool };
+	const open = kinds[/** @type {keyof typeof kinds} */ (kind)];
+	if (!open || !id) {
+		drawNewest();
+		return { draw: drawNewest };
+	}
+	show(section, make("p", { role: "status" }, "Asking the nodes…"));
+	open(id).catch((error) => {
+		if (!isOver)
+			show(
+				section,
+				make("h2", {}, "Not found"),
+				make("p", { class: "bad" }, error.message),
+				make("p", {}, make("a", { href: "#/explorer" }, "The newest blocks")),
+			);
+	});
+	return {
+		end: () => {
+			isOver = true;
+		},
+	};
 
-  function drawNewest() {
-    const tip = page.net.publicTip(), rows = [];
-    for (const block of page.net.branch(tip?.hash)) {
-      rows.push([link("block", block.hash, String(block.height)), make("span", {}, badge(page.net.place(block.miner)), " ", block.miner), block.transactions - 1, block.size, new Date(block.time * 1000).toLocaleTimeString(), link("block", block.hash)]);
-      if (rows.length >= 40) break;
-    }
-    show(section, make("h2", {}, "Newest blocks"), rows.length ? table([["height"], ["mined by"], ["payments", "number"], ["bytes", "number"], ["time"], ["hash"]], rows, "The newest blocks") : make("p", { class: "empty" }, "Blocks appear here as soon as a node answers."));
-    const pools = page.net.network.nodes.filter((node) => node.mempool !== null).map((node) => [link("mempool", node.name), counted(node.mempool ?? 0, "transaction")]);
-    show(more, make("h2", {}, "Mempools"), pools.length ? table([["node"], ["waits"]], pools, "Mempools") : make("p", { class: "empty" }, "Each running node's mempool."));
-  }
+	function drawNewest() {
+		const tip = page.net.publicTip(),
+			rows = [];
+		for (const block of page.net.branch(tip?.hash)) {
+			rows.push([
+				link("block", block.hash, String(block.height)),
+				make("span", {}, badge(page.net.place(block.miner)), " ", block.miner),
+				block.transactions - 1,
+				block.size,
+				new Date(block.time * 1000).toLocaleTimeString(),
+				link("block", block.hash),
+			]);
+			if (rows.length >= 40) break;
+		}
+		show(
+			section,
+			make("h2", {}, "Newest blocks"),
+			rows.length
+				? table(
+						[["height"], ["mined by"], ["payments", "number"], ["bytes", "number"], ["time"], ["hash"]],
+						rows,
+						"The newest blocks",
+					)
+				: make("p", { class: "empty" }, "Blocks appear here as soon as a node answers."),
+		);
+		const pools = page.net.network.nodes
+			.filter((node) => node.mempool !== null)
+			.map((node) => [link("mempool", node.name), counted(node.mempool ?? 0, "transaction")]);
+		show(
+			more,
+			make("h2", {}, "Mempools"),
+			pools.length
+				? table([["node"], ["waits"]], pools, "Mempools")
+				: make("p", { class: "empty" }, "Each running node's mempool."),
+		);
+	}
 
-  /** @param {string} hash */
-  async function drawBlock(hash) {
-    const block = await ask(`/api/net/block/${hash}`);
-    const facts = [["hash", block.hash], ["height", block.height], ["confirmations", block.confirmations < 0 ? "none: it is on a branch that was left behind" : block.confirmations], ["before", block.previousblockhash ? link("block", block.previousblockhash) : "nothing: genesis"], ["after", block.nextblockhash ? link("block", block.nextblockhash) : "nothing yet"], ["time", new Date(block.time * 1000).toLocaleString()], ["bytes", block.size], ["compact target", block.bits], ["difficulty", block.difficulty], ["work of the branch", `0x${block.chainwork.replace(/^0+/, "")}`], ["nonce", block.nonce]];
-    const payments = block.tx.map((/** @type {any} */ tx) => [link("transaction", tx.txid), tx.vin[0].coinbase === undefined ? `${counted(tx.vin.length, "input")}, ${counted(tx.vout.length, "output")}` : "coinbase", coins(tx.vout.reduce((/** @type {number} */ sum, /** @type {any} */ out) => sum + out.value, 0)), tx.fee === undefined ? "" : coins(tx.fee)]);
-    show(section, make("h2", {}, `Block ${block.height}`), table([["", ""], ["", "mono"]], facts, "The block"), make("h3", {}, "Transactions"), make("div", { class: "over" }, table([["transaction"], ["what"], ["coins", "number"], ["fee", "number"]], payments, "Its transactions")));
-    show(more, make("h2", {}, "The header's 80 bytes"), bytes(headerFields(block.hex.slice(0, 160))), make("a", { href: `#/break/${block.height}` }, "Change a byte of it and see what breaks"));
-  }
+	/** @param {string} hash */
+	async function drawBlock(hash) {
+		const block = await ask(`/api/net/block/${hash}`);
+		const facts = [
+			["hash", block.hash],
+			["height", block.height],
+			["confirmations", block.confirmations < 0 ? "none: it is on a branch that was left behind" : block.confirmations],
+			["before", block.previousblockhash ? link("block", block.previousblockhash) : "nothing: genesis"],
+			["after", block.nextblockhash ? link("block", block.nextblockhash) : "nothing yet"],
+			["time", new Date(block.time * 1000).toLocaleString()],
+			["bytes", block.size],
+			["compact target", block.bits],
+			["difficulty", block.difficulty],
+			["work of the branch", `0x${block.chainwork.replace(/^0+/, "")}`],
+			["nonce", block.nonce],
+		];
+		const payments = block.tx.map((/** @type {any} */ tx) => [
+			link("transaction", tx.txid),
+			tx.vin[0].coinbase === undefined
+				? `${counted(tx.vin.length, "input")}, ${counted(tx.vout.length, "output")}`
+				: "coinbase",
+			coins(tx.vout.reduce((/** @type {number} */ sum, /** @type {any} */ out) => sum + out.value, 0)),
+			tx.fee === undefined ? "" : coins(tx.fee),
+		]);
+		show(
+			section,
+			make("h2", {}, `Block ${block.height}`),
+			table(
+				[
+					["", ""],
+					["", "mono"],
+				],
+				facts,
+				"The block",
+			),
+			make("h3", {}, "Transactions"),
+			make(
+				"div",
+				{ class: "over" },
+				table([["transaction"], ["what"], ["coins", "number"], ["fee", "number"]], payments, "Its transactions"),
+			),
+		);
+		show(
+			more,
+			make("h2", {}, "The header's 80 bytes"),
+			bytes(headerFields(block.hex.slice(0, 160))),
+			make("a", { href: `#/break/${block.height}` }, "Change a byte of it and see what breaks"),
+		);
+	}
 
-  /** @param {string} txid */
-  async function drawTransaction(txid) {
-    const tx = await ask(`/api/net/transaction/${txid}`);
-    const isCoinbase = tx.vin[0].coinbase !== undefined;
-    const spent = isCoinbase ? [null] : await Promise.all(tx.vin.map(async (/** @type {any} */ input) => {
-      try { return (await ask(`/api/net/transaction/${input.txid}`)).vout[input.vout]; } catch { return null; }
-    }));
-    const from = tx.vin.map((/** @type {any} */ input, /** @type {number} */ at) => make("li", {}, isCoinbase ? "new coins and fees" : make("div", {}, spent[at] ? `${coins(spent[at].value)} from ` : "from ", spent[at]?.scriptPubKey.address ? link("address", spent[at].scriptPubKey.address) : "", make("br"), link("transaction", input.txid, `${input.txid.slice(0, 16)}…:${input.vout}`))));
-    const to = tx.vout.map((/** @type {any} */ out) => make("li", {}, `${coins(out.value)} to `, out.scriptPubKey.address ? link("address", out.scriptPubKey.address) : make("span", { class: "mono" }, out.scriptPubKey.asm)));
-    const depth = tx.confirmations ?? 0;
-    const facts = [["txid", tx.txid], ["state", depth > 0 ? counted(depth, "confirmation") : "waits in a mempool, or its block was left behind"], ["block", tx.blockhash ? link("block", tx.blockhash) : "none"], ["bytes", tx.size]];
-    if (spent.every((coin) => coin)) facts.push(["fee", coins(spent.reduce((sum, coin) => sum + coin.value, 0) - tx.vout.reduce((/** @type {number} */ sum, /** @type {any} */ out) => sum + out.value, 0))]);
-    if (depth > 0 && !isCoinbase) {
-      const found = await ask(`/api/odds?share=${ATTACKER}&confirmations=${Math.min(depth, 1000)}`);
-      facts.push([`odds that an attacker with ${ATTACKER * 100} % reverses it`, odds(found.matching)]);
-    }
-    if (isOver) return;
-    show(section, make("h2", {}, "Transaction"), table([["", ""], ["", "mono"]], facts, "The transaction"), make("div", { class: "flow" }, make("ul", { "aria-label": "Inputs" }, ...from), make("span", { "aria-hidden": "true" }, "→"), make("ul", { "aria-label": "Outputs" }, ...to)));
-    show(more, make("h2", {}, `Its ${tx.size} bytes`), bytes(transactionFields(tx.hex)));
-  }
+	/** @param {string} txid */
+	async function drawTransaction(txid) {
+		const tx = await ask(`/api/net/transaction/${txid}`);
+		const isCoinbase = tx.vin[0].coinbase !== undefined;
+		const spent = isCoinbase
+			? [null]
+			: await Promise.all(
+					tx.vin.map(async (/** @type {any} */ input) => {
+						try {
+							return (await ask(`/api/net/transaction/${input.txid}`)).vout[input.vout];
+						} catch {
+							return null;
+						}
+					}),
+				);
+		const from = tx.vin.map((/** @type {any} */ input, /** @type {number} */ at) =>
+			make(
+				"li",
+				{},
+				isCoinbase
+					? "new coins and fees"
+					: make(
+							"div",
+							{},
+							spent[at] ? `${coins(spent[at].value)} from ` : "from ",
+							spent[at]?.scriptPubKey.address ? link("address", spent[at].scriptPubKey.address) : "",
+							make("br"),
+							link("transaction", input.txid, `${input.txid.slice(0, 16)}…:${input.vout}`),
+						),
+			),
+		);
+		const to = tx.vout.map((/** @type {any} */ out) =>
+			make(
+				"li",
+				{},
+				`${coins(out.value)} to `,
+				out.scriptPubKey.address
+					? link("address", out.scriptPubKey.address)
+					: make("span", { class: "mono" }, out.scriptPubKey.asm),
+			),
+		);
+		const depth = tx.confirmations ?? 0;
+		const facts = [
+			["txid", tx.txid],
+			["state", depth > 0 ? counted(depth, "confirmation") : "waits in a mempool, or its block was left behind"],
+			["block", tx.blockhash ? link("block", tx.blockhash) : "none"],
+			["bytes", tx.size],
+		];
+		if (spent.every((coin) => coin))
+			facts.push([
+				"fee",
+				coins(
+					spent.reduce((sum, coin) => sum + coin.value, 0) -
+						tx.vout.reduce((/** @type {number} */ sum, /** @type {any} */ out) => sum + out.value, 0),
+				),
+			]);
+		if (depth > 0 && !isCoinbase) {
+			const found = await ask(`/api/odds?share=${ATTACKER}&confirmations=${Math.min(depth, 1000)}`);
+			facts.push([`odds that an attacker with ${ATTACKER * 100} % reverses it`, odds(found.matching)]);
+		}
+		if (isOver) return;
+		show(
+			section,
+			make("h2", {}, "Transaction"),
+			table(
+				[
+					["", ""],
+					["", "mono"],
+				],
+				facts,
+				"The transaction",
+			),
+			make(
+				"div",
+				{ class: "flow" },
+				make("ul", { "aria-label": "Inputs" }, ...from),
+				make("span", { "aria-hidden": "true" }, "→"),
+				make("ul", { "aria-label": "Outputs" }, ...to),
+			),
+		);
+		show(more, make("h2", {}, `Its ${tx.size} bytes`), bytes(transactionFields(tx.hex)));
+	}
 
-  /** @param {string} address */
-  async function drawAddress(address) {
-    const found = await ask(`/api/net/address/${encodeURIComponent(address)}`);
-    const rows = found.unspents.map((/** @type {any} */ coin) => [coins(coin.amount), coin.height, link("transaction", coin.txid, `${coin.txid}:${coin.vout}`)]);
-    show(section, make("h2", {}, "Address"), make("p", { class: "mono" }, address), make("p", {}, `${coins(found.total_amount)} coins in ${counted(rows.length, "coin that is not spent", "coins that are not spent")}, as of height ${found.height}.`), rows.length ? make("div", { class: "over" }, table([["coins", "number"], ["height", "number"], ["made by"]], rows, "Its coins")) : make("p", { class: "empty" }, "Nothing is paid to this address, or all of it was spent."));
-    show(more, make("h2", {}, "Payments seen"), make("p", { class: "empty" }, "Coins that were spent are found through the transactions that made them: follow the links above."));
-  }
+	/** @param {string} address */
+	async function drawAddress(address) {
+		const found = await ask(`/api/net/address/${encodeURIComponent(address)}`);
+		const rows = found.unspents.map((/** @type {any} */ coin) => [
+			coins(coin.amount),
+			coin.height,
+			link("transaction", coin.txid, `${coin.txid}:${coin.vout}`),
+		]);
+		show(
+			section,
+			make("h2", {}, "Address"),
+			make("p", { class: "mono" }, address),
+			make(
+				"p",
+				{},
+				`${coins(found.total_amount)} coins in ${counted(rows.length, "coin that is not spent", "coins that are not spent")}, as of height ${found.height}.`,
+			),
+			rows.length
+				? make(
+						"div",
+						{ class: "over" },
+						table([["coins", "number"], ["height", "number"], ["made by"]], rows, "Its coins"),
+					)
+				: make("p", { class: "empty" }, "Nothing is paid to this address, or all of it was spent."),
+		);
+		show(
+			more,
+			make("h2", {}, "Payments seen"),
+			make(
+				"p",
+				{ class: "empty" },
+				"Coins that were spent are found through the transactions that made them: follow the links above.",
+			),
+		);
+	}
 
-  /** @param {string} node */
-  async function drawMempool(node) {
-    const pool = await ask(`/api/net/mempool/${encodeURIComponent(node)}`);
-    const rows = pool.transactions.map((/** @type {any} */ tx) => [link("transaction", tx.txid), tx.size, coins(tx.fee), tx.rate.toFixed(2)]);
-    show(section, make("h2", {}, `Mempool of ${node}`), rows.length ? table([["transaction"], ["bytes", "number"], ["fee", "number"], ["units a byte", "number"]], rows, "Waiting transactions") : make("p", { class: "empty" }, "Nothing waits. Pay somebody in the Network view to see a payment here until a block takes it."), pool.count > rows.length ? make("p", { class: "soft" }, `The best paying ${rows.length} of ${pool.count}.`) : "");
-    more.remove();
-  }
+	/** @param {string} node */
+	async function drawMempool(node) {
+		const pool = await ask(`/api/net/mempool/${encodeURIComponent(node)}`);
+		const rows = pool.transactions.map((/** @type {any} */ tx) => [
+			link("transaction", tx.txid),
+			tx.size,
+			coins(tx.fee),
+			tx.rate.toFixed(2),
+		]);
+		show(
+			section,
+			make("h2", {}, `Mempool of ${node}`),
+			rows.length
+				? table(
+						[["transaction"], ["bytes", "number"], ["fee", "number"], ["units a byte", "number"]],
+						rows,
+						"Waiting transactions",
+					)
+				: make(
+						"p",
+						{ class: "empty" },
+						"Nothing waits. Pay somebody in the Network view to see a payment here until a block takes it.",
+					),
+			pool.count > rows.length ? make("p", { class: "soft" }, `The best paying ${rows.length} of ${pool.count}.`) : "",
+		);
+		more.remove();
+	}
 }

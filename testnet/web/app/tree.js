@@ -6,10 +6,23 @@
  * @typedef {import("./store.js").Network} Network
  * @typedef {import("./store.js").Block} Block
  */
-import { make, short } from "./dom.js";
+import { make } from "./dom.js";
 import { look, outline } from "./palette.js";
 
-const STEP = 104, LANE = 74, BOX = { width: 84, height: 44 };
+const STEP = 104,
+	LANE = 84,
+	BOX = { width: 84, height: 44 };
+/** Around the blocks: room for a word above the topmost and for the tips' marks below and beside the last. */
+const EDGE = { top: 24, right: 76, left: 14 };
+const WORDS = {
+	main: "on the chain that is followed",
+	private: "private: only the attacker has it",
+	rival: "on a branch that other nodes follow",
+	reversed: "reversed: nodes were on it and have left it",
+	lost: "left behind",
+};
+/** @type {Record<string, number[]>} */
+const DASHES = { private: [6, 4], lost: [2, 4], reversed: [2, 4] };
 
 /** Whether a node (`all` for an outsider who sees everything) has a block. @param {Block} block @param {string} eye */
 const sees = (block, eye) => eye === "all" || block.only.length === 0 || block.only.includes(eye);
@@ -19,281 +32,398 @@ const sees = (block, eye) => eye === "all" || block.only.length === 0 || block.o
  * @param {Network} net @param {string} eye
  */
 export function layout(net, eye) {
-  const blocks = [...net.blocks.values()].filter((block) => sees(block, eye));
-  const shown = new Set(blocks.map((block) => block.hash));
-  const attackers = new Set(net.network.nodes.filter((node) => node.role === "attacker").map((node) => node.name));
-  const own = net.network.nodes.find((node) => node.name === eye)?.tip;
-  const tip = (own && net.blocks.get(own)) || net.publicTip() || blocks.reduce((best, block) => (!best || block.height > best.height ? block : best), /** @type {Block | null} */ (null));
-  /** @type {Map<string, string[]>} */
-  const children = new Map();
-  for (const block of blocks) {
-    const list = children.get(block.previous);
-    if (list) list.push(block.hash); else children.set(block.previous, [block.hash]);
-  }
-  /** Tips that some node is on: a branch under one of them has not lost. */
-  const live = new Set(net.network.nodes.map((node) => node.tip).filter((hash) => hash && shown.has(hash)));
-  const leaves = blocks.filter((block) => !children.has(block.hash) || live.has(block.hash));
-  leaves.sort((a, b) => b.height - a.height || a.seen_s - b.seen_s);
-  if (tip) leaves.unshift(tip);
-  /** @type {Map<string, number>} */
-  const lanes = new Map();
-  /** @type {Array<Array<[number, number]>>} */
-  const taken = [];
-  /** @type {Set<string>} */
-  const main = new Set();
-  /** @type {Set<string>} */
-  const alive = new Set();
-  for (const leaf of leaves) {
-    const branch = [];
-    for (const block of net.branch(leaf.hash)) {
-      if (lanes.has(block.hash) || !shown.has(block.hash)) break;
-      branch.push(block);
-    }
-    if (!branch.length) continue;
-    const low = branch[branch.length - 1].height - 1, high = branch[0].height;
-    let lane = leaf === tip ? 0 : 1;
-    while ((taken[lane] ??= []).some(([from, to]) => from <= high && low <= to)) lane++;
-    taken[lane].push([low, high]);
-    for (const block of branch) lanes.set(block.hash, lane);
-  }
-  if (tip) for (const block of net.branch(tip.hash)) main.add(block.hash);
-  for (const hash of live) for (const block of net.branch(hash)) { if (alive.has(block.hash)) break; alive.add(block.hash); }
-  /** @param {Block} block */
-  const kind = (block) => {
-    if (attackers.size && block.only.length && block.only.every((name) => attackers.has(name))) return "private";
-    if (main.has(block.hash)) return "main";
-    return alive.has(block.hash) ? "rival" : "lost";
-  };
-  return { blocks, lanes, main, kind, tip, children, lanesMax: taken.length };
+	const blocks = [...net.blocks.values()].filter((block) => sees(block, eye));
+	const shown = new Set(blocks.map((block) => block.hash));
+	const attackers = new Set(net.network.nodes.filter((node) => node.role === "attacker").map((node) => node.name));
+	const own = net.network.nodes.find((node) => node.name === eye)?.tip;
+	const tip =
+		(own && net.blocks.get(own)) ||
+		net.publicTip() ||
+		blocks.reduce(
+			(best, block) => (!best || block.height > best.height ? block : best),
+			/** @type {Block | null} */ (null),
+		);
+	/** @type {Map<string, string[]>} */
+	const children = new Map();
+	for (const block of blocks) {
+		const list = children.get(block.previous);
+		if (list) list.push(block.hash);
+		else children.set(block.previous, [block.hash]);
+	}
+	/** Tips that some node is on: a branch under one of them has not lost. */
+	const live = new Set(net.network.nodes.map((node) => node.tip).filter((hash) => hash && shown.has(hash)));
+	const leaves = blocks.filter((block) => !children.has(block.hash) || live.has(block.hash));
+	leaves.sort((a, b) => b.height - a.height || a.seen_s - b.seen_s);
+	if (tip) leaves.unshift(tip);
+	/** @type {Map<string, number>} */
+	const lanes = new Map();
+	/** @type {Array<Array<[number, number]>>} */
+	const taken = [];
+	/** @type {Set<string>} */
+	const main = new Set();
+	/** @type {Set<string>} */
+	const alive = new Set();
+	for (const leaf of leaves) {
+		const branch = [];
+		for (const block of net.branch(leaf.hash)) {
+			if (lanes.has(block.hash) || !shown.has(block.hash)) break;
+			branch.push(block);
+		}
+		if (!branch.length) continue;
+		const low = branch[branch.length - 1].height - 1,
+			high = branch[0].height;
+		let lane = leaf === tip ? 0 : 1;
+		while (taken[lane]?.some(([from, to]) => from <= high && low <= to)) lane++;
+		while (taken.length <= lane) taken.push([]);
+		taken[lane].push([low, high]);
+		for (const block of branch) lanes.set(block.hash, lane);
+	}
+	if (tip) for (const block of net.branch(tip.hash)) main.add(block.hash);
+	// What some node was on and has left: a branch that nobody ever took is only left behind.
+	const left = net.left;
+	for (const hash of live)
+		for (const block of net.branch(hash)) {
+			if (alive.has(block.hash)) break;
+			alive.add(block.hash);
+		}
+	/** @param {Block} block */
+	const kind = (block) => {
+		if (attackers.size && block.only.length && block.only.every((name) => attackers.has(name))) return "private";
+		if (main.has(block.hash)) return "main";
+		if (alive.has(block.hash)) return "rival";
+		return left.has(block.hash) ? "reversed" : "lost";
+	};
+	return { blocks, lanes, main, kind, tip, children, lanesMax: taken.length };
 }
 
 export class Tree {
-  /**
-   * @param {Network} net
-   * @param {{eye?: string, tall?: boolean, label: string, onChoose?: (hash: string) => void, marks?: () => Map<string, string>}} options
-   */
-  constructor(net, options) {
-    this.net = net;
-    this.options = options;
-    this.eye = options.eye ?? "all";
-    this.scale = 1;
-    this.x = 0;
-    this.y = 0;
-    this.follows = true;
-    /** @type {string | null} */
-    this.chosen = null;
-    /** What the layout was made for. */
-    this.mark = "";
-    this.canvas = make("canvas", { tabindex: 0, role: "application", "aria-label": `${options.label}. Arrow keys move along the tree, plus and minus zoom, Enter opens the block.` });
-    this.spoken = make("p", { class: "hidden", "aria-live": "polite" });
-    this.element = make("div", { class: options.tall ? "canvas tall" : "canvas" }, this.canvas, this.spoken);
-    this.listen();
-    this.observer = new ResizeObserver(() => this.draw());
-    this.observer.observe(this.canvas);
-  }
+	/**
+	 * @param {Network} net
+	 * @param {{eye?: string, tall?: boolean, label: string, onChoose?: (hash: string) => void, marks?: () => Map<string, string>}} options
+	 */
+	constructor(net, options) {
+		this.net = net;
+		this.options = options;
+		this.eye = options.eye ?? "all";
+		this.scale = 1;
+		this.x = 0;
+		this.y = 0;
+		this.follows = true;
+		/** @type {string | null} */
+		this.chosen = null;
+		/** What the layout was made for. */
+		this.mark = "";
+		this.canvas = make("canvas", {
+			tabindex: 0,
+			role: "application",
+			"aria-label": `${options.label}. Arrow keys move along the tree, plus and minus zoom, Enter opens the block.`,
+		});
+		this.spoken = make("p", { class: "hidden", "aria-live": "polite" });
+		this.element = make("div", { class: options.tall ? "canvas tall" : "canvas" }, this.canvas, this.spoken);
+		this.listen();
+		this.observer = new ResizeObserver(() => this.draw());
+		this.observer.observe(this.canvas);
+	}
 
-  end() { this.observer.disconnect(); }
+	end() {
+		this.observer.disconnect();
+	}
 
-  listen() {
-    const canvas = this.canvas;
-    /** @type {{x: number, y: number, moved: boolean} | null} */
-    let drag = null;
-    canvas.addEventListener("pointerdown", (/** @type {PointerEvent} */ event) => { drag = { x: event.clientX, y: event.clientY, moved: false }; canvas.setPointerCapture(event.pointerId); });
-    canvas.addEventListener("pointermove", (/** @type {PointerEvent} */ event) => {
-      if (!drag) return;
-      const dx = event.clientX - drag.x, dy = event.clientY - drag.y;
-      if (Math.abs(dx) + Math.abs(dy) > 3 || drag.moved) {
-        this.follows = false;
-        this.x += dx; this.y += dy;
-        drag = { x: event.clientX, y: event.clientY, moved: true };
-        this.draw();
-      }
-    });
-    canvas.addEventListener("pointerup", (/** @type {PointerEvent} */ event) => {
-      if (drag && !drag.moved) this.pick(event.offsetX, event.offsetY);
-      drag = null;
-    });
-    canvas.addEventListener("dblclick", () => { if (this.chosen) this.options.onChoose?.(this.chosen); });
-    canvas.addEventListener("wheel", (/** @type {WheelEvent} */ event) => {
-      event.preventDefault();
-      this.zoom(Math.exp(-event.deltaY / 400), event.offsetX, event.offsetY);
-    }, { passive: false });
-    canvas.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => { if (this.key(event.key)) event.preventDefault(); });
-  }
+	listen() {
+		const canvas = this.canvas;
+		/** @type {{x: number, y: number, moved: boolean} | null} */
+		let drag = null;
+		canvas.addEventListener("pointerdown", (/** @type {PointerEvent} */ event) => {
+			drag = { x: event.clientX, y: event.clientY, moved: false };
+			canvas.setPointerCapture(event.pointerId);
+		});
+		canvas.addEventListener("pointermove", (/** @type {PointerEvent} */ event) => {
+			if (!drag) return;
+			const dx = event.clientX - drag.x,
+				dy = event.clientY - drag.y;
+			if (Math.abs(dx) + Math.abs(dy) > 3 || drag.moved) {
+				this.follows = false;
+				this.x += dx;
+				this.y += dy;
+				drag = { x: event.clientX, y: event.clientY, moved: true };
+				this.draw();
+			}
+		});
+		canvas.addEventListener("pointerup", (/** @type {PointerEvent} */ event) => {
+			if (drag && !drag.moved) this.pick(event.offsetX, event.offsetY);
+			drag = null;
+		});
+		canvas.addEventListener("dblclick", () => {
+			if (this.chosen) this.options.onChoose?.(this.chosen);
+		});
+		canvas.addEventListener(
+			"wheel",
+			(/** @type {WheelEvent} */ event) => {
+				event.preventDefault();
+				this.zoom(Math.exp(-event.deltaY / 400), event.offsetX, event.offsetY);
+			},
+			{ passive: false },
+		);
+		canvas.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+			if (this.key(event.key)) event.preventDefault();
+		});
+	}
 
-  /** @param {string} key */
-  key(key) {
-    const { width, height } = this.canvas.getBoundingClientRect();
-    if (key === "+" || key === "=") return this.zoom(1.25, width / 2, height / 2);
-    if (key === "-") return this.zoom(0.8, width / 2, height / 2);
-    if (key === "Enter" && this.chosen) { this.options.onChoose?.(this.chosen); return true; }
-    if (key === "End" || key === "Home") { this.follows = true; this.draw(); return true; }
-    const from = this.chosen ? this.net.blocks.get(this.chosen) : this.plan?.tip;
-    if (!from || !this.plan) return false;
-    const next = { ArrowLeft: from.previous, ArrowRight: this.plan.children.get(from.hash)?.[0] }[key];
-    if (key === "ArrowUp" || key === "ArrowDown") {
-      const level = this.plan.blocks.filter((block) => block.height === from.height).sort((a, b) => (this.plan?.lanes.get(a.hash) ?? 0) - (this.plan?.lanes.get(b.hash) ?? 0));
-      const at = level.findIndex((block) => block.hash === from.hash) + (key === "ArrowUp" ? -1 : 1);
-      if (level[at]) this.choose(level[at].hash);
-      return true;
-    }
-    if (next && this.net.blocks.has(next)) this.choose(next); else if (!this.chosen) this.choose(from.hash);
-    return next !== undefined;
-  }
+	/** @param {string} key */
+	key(key) {
+		const { width, height } = this.canvas.getBoundingClientRect();
+		if (key === "+" || key === "=") return this.zoom(1.25, width / 2, height / 2);
+		if (key === "-") return this.zoom(0.8, width / 2, height / 2);
+		if (key === "Enter" && this.chosen) {
+			this.options.onChoose?.(this.chosen);
+			return true;
+		}
+		if (key === "End" || key === "Home") {
+			this.follows = true;
+			this.draw();
+			return true;
+		}
+		const from = this.chosen ? this.net.blocks.get(this.chosen) : this.plan?.tip;
+		if (!from || !this.plan) return false;
+		const next = { ArrowLeft: from.previous, ArrowRight: this.plan.children.get(from.hash)?.[0] }[key];
+		if (key === "ArrowUp" || key === "ArrowDown") {
+			const level = this.plan.blocks
+				.filter((block) => block.height === from.height)
+				.sort((a, b) => (this.plan?.lanes.get(a.hash) ?? 0) - (this.plan?.lanes.get(b.hash) ?? 0));
+			const at = level.findIndex((block) => block.hash === from.hash) + (key === "ArrowUp" ? -1 : 1);
+			if (level[at]) this.choose(level[at].hash);
+			return true;
+		}
+		if (next && this.net.blocks.has(next)) this.choose(next);
+		else if (!this.chosen) this.choose(from.hash);
+		return next !== undefined;
+	}
 
-  /** @param {number} factor @param {number} x @param {number} y */
-  zoom(factor, x, y) {
-    const scale = Math.min(2, Math.max(0.04, this.scale * factor));
-    this.x = x - ((x - this.x) * scale) / this.scale;
-    this.y = y - ((y - this.y) * scale) / this.scale;
-    this.scale = scale;
-    this.draw();
-    return true;
-  }
+	/** @param {number} factor @param {number} x @param {number} y */
+	zoom(factor, x, y) {
+		this.follows = false;
+		const scale = Math.min(2, Math.max(0.04, this.scale * factor));
+		this.x = x - ((x - this.x) * scale) / this.scale;
+		this.y = y - ((y - this.y) * scale) / this.scale;
+		this.scale = scale;
+		this.draw();
+		return true;
+	}
 
-  /** @param {number} x @param {number} y */
-  pick(x, y) {
-    const found = this.plan?.blocks.find((block) => {
-      const at = this.at(block);
-      return x >= at.x && x <= at.x + BOX.width * this.scale && y >= at.y && y <= at.y + BOX.height * this.scale;
-    });
-    if (found) this.choose(found.hash);
-  }
+	/** @param {number} x @param {number} y */
+	pick(x, y) {
+		const found = this.plan?.blocks.find((block) => {
+			const at = this.at(block);
+			return x >= at.x && x <= at.x + BOX.width * this.scale && y >= at.y && y <= at.y + BOX.height * this.scale;
+		});
+		if (found) this.choose(found.hash);
+	}
 
-  /** @param {string} hash */
-  choose(hash) {
-    this.chosen = hash;
-    const block = this.net.blocks.get(hash);
-    if (block && this.plan) {
-      const words = { main: "on the chain that is followed", private: "private: only the attacker has it", rival: "on a branch that other nodes follow", lost: "left behind" }[this.plan.kind(block)];
-      this.spoken.textContent = `Block ${block.height} by ${block.miner}, ${words}.`;
-      const at = this.at(block), { width } = this.canvas.getBoundingClientRect();
-      if (at.x < 0 || at.x > width - BOX.width * this.scale) { this.follows = false; this.x += width / 2 - at.x; }
-    }
-    this.element.dispatchEvent(new CustomEvent("choose", { detail: hash }));
-    this.draw();
-  }
+	/** @param {string} hash */
+	choose(hash) {
+		this.chosen = hash;
+		const block = this.net.blocks.get(hash);
+		if (block && this.plan) {
+			this.spoken.textContent = `Block ${block.height} by ${block.miner}, ${WORDS[this.plan.kind(block)]}.`;
+			const at = this.at(block),
+				{ width } = this.canvas.getBoundingClientRect();
+			if (at.x < 0 || at.x > width - BOX.width * this.scale) {
+				this.follows = false;
+				this.x += width / 2 - at.x;
+			}
+		}
+		this.element.dispatchEvent(new CustomEvent("choose", { detail: hash }));
+		this.draw();
+	}
 
-  /** @param {Block} block */
-  at(block) {
-    return { x: this.x + (block.height - this.base) * STEP * this.scale, y: this.y + (this.plan?.lanes.get(block.hash) ?? 0) * LANE * this.scale };
-  }
+	/** @param {Block} block */
+	at(block) {
+		return {
+			x: this.x + (block.height - this.base) * STEP * this.scale,
+			y: this.y + (this.plan?.lanes.get(block.hash) ?? 0) * LANE * this.scale,
+		};
+	}
 
-  /** The lowest block's height: x is measured from it, so that numbers stay small. */
-  get base() { return this.lowest ?? 0; }
+	/** The lowest block's height: x is measured from it, so that numbers stay small. */
+	get base() {
+		return this.lowest ?? 0;
+	}
 
-  draw() {
-    const canvas = this.canvas, { width, height } = canvas.getBoundingClientRect();
-    if (!width) return;
-    const mark = `${this.net.version} ${this.eye} ${this.net.network.nodes.map((node) => node.tip).join()}`;
-    if (mark !== this.mark) {
-      this.mark = mark;
-      this.plan = layout(this.net, this.eye);
-      this.lowest = this.plan.blocks.reduce((least, block) => Math.min(least, block.height), Infinity);
-      if (!Number.isFinite(this.lowest)) this.lowest = 0;
-    }
-    const ratio = window.devicePixelRatio || 1;
-    if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
-      canvas.width = Math.round(width * ratio);
-      canvas.height = Math.round(height * ratio);
-    }
-    const pen = canvas.getContext("2d");
-    if (!pen || !this.plan) return;
-    const style = getComputedStyle(canvas);
-    const ink = style.getPropertyValue("--ink"), soft = style.getPropertyValue("--soft"), panel = style.getPropertyValue("--panel"), lost = style.getPropertyValue("--lost"), secret = style.getPropertyValue("--private"), accent = style.getPropertyValue("--accent");
-    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-    pen.clearRect(0, 0, width, height);
-    const plan = this.plan, scale = this.scale;
-    if (!plan.blocks.length) {
-      pen.fillStyle = soft;
-      pen.font = "14px system-ui, sans-serif";
-      pen.fillText("No block is known yet. Blocks appear here as soon as a node answers.", 16, 28);
-      return;
-    }
-    if (this.follows && plan.tip) {
-      const highest = plan.blocks.reduce((most, block) => Math.max(most, block.height), 0);
-      this.x = Math.min(14, width - 20 - ((highest - this.base) * STEP + BOX.width) * scale);
-      this.y = 14;
-    }
-    const boxWidth = BOX.width * scale, boxHeight = BOX.height * scale;
-    const visible = plan.blocks.filter((block) => { const { x, y } = this.at(block); return x > -STEP * scale * 2 && x < width + STEP * scale && y > -LANE && y < height + LANE * scale; });
-    const colours = { main: ink, rival: ink, private: secret, lost };
-    for (const block of visible) {
-      const parent = this.net.blocks.get(block.previous);
-      if (!parent || !plan.lanes.has(parent.hash)) continue;
-      const kind = plan.kind(block), from = this.at(parent), to = this.at(block);
-      pen.strokeStyle = colours[kind];
-      pen.lineWidth = kind === "main" ? 2.2 : 1.6;
-      pen.setLineDash(kind === "private" ? [6, 4] : kind === "lost" ? [2, 4] : []);
-      pen.beginPath();
-      const x1 = from.x + boxWidth, y1 = from.y + boxHeight / 2, y2 = to.y + boxHeight / 2, middle = (x1 + to.x) / 2;
-      pen.moveTo(x1, y1);
-      pen.bezierCurveTo(middle, y1, middle, y2, to.x, y2);
-      pen.stroke();
-    }
-    const marks = this.options.marks?.() ?? new Map();
-    for (const block of visible) {
-      const { x, y } = this.at(block), kind = plan.kind(block), { colour } = look(this.net.place(block.miner));
-      pen.globalAlpha = kind === "lost" ? 0.55 : 1;
-      pen.setLineDash(kind === "private" ? [6, 4] : kind === "lost" ? [2, 4] : []);
-      pen.fillStyle = panel;
-      pen.strokeStyle = block.hash === this.chosen ? accent : colour;
-      pen.lineWidth = block.hash === this.chosen ? 4 : 2;
-      pen.beginPath();
-      pen.roundRect(x, y, boxWidth, boxHeight, Math.min(6, 6 * scale));
-      pen.fill();
-      pen.stroke();
-      pen.setLineDash([]);
-      if (scale > 0.45) {
-        pen.font = `${12 * scale}px system-ui, sans-serif`;
-        pen.fillStyle = ink;
-        pen.fillText(String(block.height), x + 7 * scale, y + 17 * scale);
-        pen.fillStyle = soft;
-        pen.fillText(block.miner.length > 11 ? `${block.miner.slice(0, 10)}…` : block.miner, x + 7 * scale, y + 34 * scale);
-        if (block.transactions > 1) pen.fillText(`+${block.transactions - 1}`, x + boxWidth - 28 * scale, y + 17 * scale);
-      }
-      const word = marks.get(block.hash);
-      if (word) {
-        pen.font = "bold 11px system-ui, sans-serif";
-        pen.fillStyle = kind === "private" ? secret : accent;
-        pen.fillText(word, x, y - 3);
-      }
-      pen.globalAlpha = 1;
-    }
-    if (scale > 0.3) this.drawTips(pen, visible, boxHeight);
-  }
+	/** As high as the lanes in sight need, and never lower than before: a canvas that jumps is hard to look at. @param {number} highest @param {number} width */
+	fit(highest, width) {
+		if (!this.options.tall || !this.plan) return;
+		const from = highest - width / (STEP * this.scale) - 1;
+		let lanes = 2;
+		for (const block of this.plan.blocks)
+			if (block.height >= from) lanes = Math.max(lanes, (this.plan.lanes.get(block.hash) ?? 0) + 1);
+		const wanted = Math.min(EDGE.top + lanes * LANE * this.scale + 10, innerHeight * 0.62);
+		if (wanted > (this.fitted ?? 0) + 1) {
+			this.fitted = wanted;
+			this.element.style.height = `${Math.round(wanted)}px`;
+		}
+	}
 
-  /** Marks of the nodes under the blocks that are their tips. @param {CanvasRenderingContext2D} pen @param {Block[]} visible @param {number} below */
-  drawTips(pen, visible, below) {
-    for (const block of visible) {
-      const here = this.net.network.nodes.filter((node) => node.tip === block.hash);
-      const shown = here.slice(0, here.length > 8 ? 6 : 8), { x, y } = this.at(block);
-      shown.forEach((node, order) => {
-        const { colour, shape } = look(this.net.place(node.name));
-        pen.save();
-        pen.translate(x + 7 + order * 12, y + below + 9);
-        pen.fillStyle = colour;
-        pen.fill(new Path2D(outline(shape, 4.2)));
-        pen.restore();
-      });
-      if (shown.length < here.length) {
-        pen.fillStyle = getComputedStyle(this.canvas).getPropertyValue("--soft");
-        pen.font = "11px system-ui, sans-serif";
-        pen.fillText(`+${here.length - shown.length} nodes`, x + 7 + shown.length * 12, y + below + 13);
-      }
-    }
-  }
+	draw() {
+		const canvas = this.canvas,
+			{ width, height } = canvas.getBoundingClientRect();
+		if (!width) return;
+		const mark = `${this.net.version} ${this.eye} ${this.net.network.nodes.map((node) => node.tip).join()}`;
+		if (mark !== this.mark) {
+			this.mark = mark;
+			this.plan = layout(this.net, this.eye);
+			this.lowest = this.plan.blocks.reduce((least, block) => Math.min(least, block.height), Infinity);
+			if (!Number.isFinite(this.lowest)) this.lowest = 0;
+		}
+		const ratio = window.devicePixelRatio || 1;
+		if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
+			canvas.width = Math.round(width * ratio);
+			canvas.height = Math.round(height * ratio);
+		}
+		const pen = canvas.getContext("2d");
+		if (!pen || !this.plan) return;
+		const style = getComputedStyle(canvas);
+		const ink = style.getPropertyValue("--ink"),
+			soft = style.getPropertyValue("--soft"),
+			panel = style.getPropertyValue("--panel"),
+			lost = style.getPropertyValue("--lost"),
+			secret = style.getPropertyValue("--private"),
+			accent = style.getPropertyValue("--accent"),
+			bad = style.getPropertyValue("--bad");
+		pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+		pen.clearRect(0, 0, width, height);
+		const plan = this.plan,
+			scale = this.scale;
+		if (!plan.blocks.length) {
+			pen.fillStyle = soft;
+			pen.font = "14px system-ui, sans-serif";
+			pen.fillText("No block is known yet. Blocks appear here as soon as a node answers.", 16, 28);
+			return;
+		}
+		if (this.follows && plan.tip) {
+			const highest = plan.blocks.reduce((most, block) => Math.max(most, block.height), 0);
+			this.x = Math.min(EDGE.left, width - EDGE.right - ((highest - this.base) * STEP + BOX.width) * scale);
+			this.y = EDGE.top;
+			this.fit(highest, width);
+		}
+		const boxWidth = BOX.width * scale,
+			boxHeight = BOX.height * scale;
+		const visible = plan.blocks.filter((block) => {
+			const { x, y } = this.at(block);
+			return x > -STEP * scale * 2 && x < width + STEP * scale && y > -LANE && y < height + LANE * scale;
+		});
+		const colours = { main: ink, rival: ink, private: secret, lost, reversed: bad };
+		for (const block of visible) {
+			const parent = this.net.blocks.get(block.previous);
+			if (!parent || !plan.lanes.has(parent.hash)) continue;
+			const kind = plan.kind(block),
+				from = this.at(parent),
+				to = this.at(block);
+			pen.strokeStyle = colours[kind];
+			pen.lineWidth = kind === "main" ? 2.2 : 1.6;
+			pen.setLineDash(DASHES[kind] ?? []);
+			pen.beginPath();
+			const x1 = from.x + boxWidth,
+				y1 = from.y + boxHeight / 2,
+				y2 = to.y + boxHeight / 2,
+				middle = (x1 + to.x) / 2;
+			pen.moveTo(x1, y1);
+			pen.bezierCurveTo(middle, y1, middle, y2, to.x, y2);
+			pen.stroke();
+		}
+		const marks = this.options.marks?.() ?? new Map();
+		for (const block of visible) {
+			const { x, y } = this.at(block),
+				kind = plan.kind(block),
+				{ colour } = look(this.net.place(block.miner));
+			pen.globalAlpha = kind === "lost" ? 0.55 : 1;
+			pen.setLineDash(DASHES[kind] ?? []);
+			pen.fillStyle = panel;
+			pen.strokeStyle = block.hash === this.chosen ? accent : colour;
+			pen.lineWidth = block.hash === this.chosen ? 4 : 2;
+			pen.beginPath();
+			pen.roundRect(x, y, boxWidth, boxHeight, Math.min(6, 6 * scale));
+			pen.fill();
+			pen.stroke();
+			pen.setLineDash([]);
+			if (kind === "reversed") {
+				pen.strokeStyle = bad;
+				pen.lineWidth = 1.5;
+				pen.beginPath();
+				pen.moveTo(x - 3, y + boxHeight + 3);
+				pen.lineTo(x + boxWidth + 3, y - 3);
+				pen.stroke();
+			}
+			if (scale > 0.45) {
+				pen.font = `${12 * scale}px system-ui, sans-serif`;
+				pen.fillStyle = ink;
+				pen.fillText(String(block.height), x + 7 * scale, y + 17 * scale);
+				pen.fillStyle = soft;
+				pen.fillText(
+					block.miner.length > 11 ? `${block.miner.slice(0, 10)}…` : block.miner,
+					x + 7 * scale,
+					y + 34 * scale,
+				);
+				if (block.transactions > 1)
+					pen.fillText(`+${block.transactions - 1}`, x + boxWidth - 28 * scale, y + 17 * scale);
+			}
+			const word = marks.get(block.hash);
+			if (word) {
+				pen.font = "bold 11px system-ui, sans-serif";
+				pen.fillStyle = kind === "private" ? secret : kind === "reversed" ? bad : accent;
+				pen.fillText(word, x, y - 6);
+			}
+			pen.globalAlpha = 1;
+		}
+		if (scale > 0.3) this.drawTips(pen, visible, boxHeight);
+	}
+
+	/** Marks of the nodes under the blocks that are their tips. @param {CanvasRenderingContext2D} pen @param {Block[]} visible @param {number} below */
+	drawTips(pen, visible, below) {
+		for (const block of visible) {
+			const here = this.net.network.nodes.filter((node) => node.tip === block.hash);
+			const shown = here.slice(0, here.length > 8 ? 6 : 8),
+				{ x, y } = this.at(block);
+			shown.forEach((node, order) => {
+				const { colour, shape } = look(this.net.place(node.name));
+				pen.save();
+				pen.translate(x + 7 + order * 12, y + below + 9);
+				pen.fillStyle = colour;
+				pen.fill(new Path2D(outline(shape, 4.2)));
+				pen.restore();
+			});
+			if (shown.length < here.length) {
+				pen.fillStyle = getComputedStyle(this.canvas).getPropertyValue("--soft");
+				pen.font = "11px system-ui, sans-serif";
+				pen.fillText(`+${here.length - shown.length}`, x + 7 + shown.length * 12, y + below + 13);
+			}
+		}
+	}
 }
 
 /** What the lines and boxes mean. @param {boolean} hasAttacker */
 export function legend(hasAttacker) {
-  const line = (/** @type {string} */ dash, /** @type {string} */ colour) => make("svg", { width: 34, height: 10, "aria-hidden": "true" }, make("line", { x1: 1, y1: 5, x2: 33, y2: 5, stroke: `var(${colour})`, "stroke-width": 2, "stroke-dasharray": dash }));
-  const row = (/** @type {Node} */ picture, /** @type {string} */ words) => make("span", {}, picture, " ", words);
-  return make("div", { class: "legend" },
-    row(line("", "--ink"), "followed by a node"),
-    hasAttacker ? row(line("6 4", "--private"), "private: only the attacker has it") : null,
-    row(line("2 4", "--lost"), "left behind"),
-    make("span", {}, "Marks under a block: whose tip it is. A box's colour: who mined it."));
+	const line = (/** @type {string} */ dash, /** @type {string} */ colour) =>
+		make(
+			"svg",
+			{ width: 34, height: 10, "aria-hidden": "true" },
+			make("line", {
+				x1: 1,
+				y1: 5,
+				x2: 33,
+				y2: 5,
+				stroke: `var(${colour})`,
+				"stroke-width": 2,
+				"stroke-dasharray": dash,
+			}),
+		);
+	const row = (/** @type {Node} */ picture, /** @type {string} */ words) => make("span", {}, picture, " ", words);
+	return make(
+		"div",
+		{ class: "legend" },
+		row(line("", "--ink"), "followed by a node"),
+		hasAttacker ? row(line("6 4", "--private"), "private: only the attacker has it") : null,
+		row(line("2 4", "--bad"), "reversed: a node was on it and has left it"),
+		row(line("2 4", "--lost"), "left behind"),
+		make("span", {}, "Marks under a block: whose tip it is. A box's colour: who mined it."),
+	);
 }
-
-export { short };

@@ -5,6 +5,7 @@ use crate::cluster::directory::{Directory, default_path};
 use crate::error::usage;
 use crate::interrupt::Interrupt;
 use crate::lab::live::story::Listeners;
+use crate::observer::recording::Recorder;
 use crate::output::line;
 use crate::terminal::narrator::Narrator;
 use crate::terminal::stepper::Stepper;
@@ -12,6 +13,7 @@ use crate::terminal::story_lines::StoryLines;
 use crate::web::{self, Page, PageOptions, browser};
 use anyhow::Result;
 use clap::builder::BoolishValueParser;
+use serde_json::Value;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,23 +59,29 @@ impl TellingArgs {
         ]
     }
 
-    /// Who is told, and the page if one is shown; it lasts as long as it is held.
+    /// Who is told, a recording among them, and the page if one is shown; it lasts as long as it is held.
     ///
     /// # Errors
     /// `--open` without `--web`, or the address given cannot be listened on.
-    pub fn listeners(&self, common: &Common, interrupt: &Interrupt) -> Result<(Listeners, Option<Arc<Page>>)> {
+    pub fn listeners(
+        &self,
+        common: &Common,
+        head: Value,
+        interrupt: &Interrupt,
+    ) -> Result<(Listeners, Option<Arc<Page>>)> {
         if self.open && self.web.is_none() {
             return Err(usage("--open opens the page that --web shows: give both"));
         }
+        let directory = match &common.dir {
+            Some(path) => path.clone(),
+            None => default_path()?.with_file_name("attack"),
+        };
+        let directory = Directory::create(Some(&directory))?;
         let mut listeners = Listeners::default();
         let (steps, stepped) = std::sync::mpsc::channel();
         let page = match self.web {
             Some(listen) => {
-                let directory = match &common.dir {
-                    Some(path) => path.clone(),
-                    None => default_path()?.with_file_name("attack"),
-                };
-                let directory = Directory::create(Some(&directory))?;
+                let directory = directory.clone();
                 let attack = Some(steps.clone());
                 Some(Arc::new(Page::start(PageOptions { attack, ..PageOptions::new(directory, listen) })?))
             }
@@ -90,11 +98,16 @@ impl TellingArgs {
             if !common.json {
                 line(format_args!("{url} shows it in a browser"));
             }
+            page.begin();
             let told = page.clone();
             listeners.add(Arc::new(StoryLines::new(waits, move |line| told.tell(line))));
             if self.open {
                 browser::open(&url);
             }
+        }
+        match Recorder::create(&Directory::recordings_in(directory.path()), "attack", head) {
+            Ok(recorder) => listeners.add(Arc::new(StoryLines::new(false, move |line| recorder.line(&line)))),
+            Err(error) => eprintln!("warning: the attack is not recorded: {error:#}"),
         }
         if self.step {
             listeners.add(Arc::new(Stepper::by_key(interrupt.clone(), (steps, stepped), !common.json)?));

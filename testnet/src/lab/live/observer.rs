@@ -133,6 +133,11 @@ impl Observer {
         Ok((tip.clone(), self.blocks.get(tip).map_or(0, |block| block.height)))
     }
 
+    /// Every node with the tip it had at the last look.
+    pub fn tips(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.nodes.iter().map(|(name, node)| (name.as_str(), node.tip.as_str()))
+    }
+
     /// Whether all honest nodes had the same tip at the last look.
     pub fn honest_agree(&self) -> bool {
         let tips: BTreeSet<&String> = self.nodes.values().filter(|node| node.honest).map(|node| &node.tip).collect();
