@@ -2,7 +2,7 @@
 
 use kit::{Finished, Network, run, testoon};
 use serde_json::Value;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -215,4 +215,61 @@ fn the_simulator_repeats_itself_and_matches() {
     assert_eq!(one["successes"], two["successes"]);
     let report = run(&["simulate", "--nodes", "20", "--blocks", "20", "--json"]).json();
     assert_eq!(report["trace_hash"].as_str().map(str::len), Some(64), "{report}");
+}
+
+/// Every event of a live attack is a line, in order, and at each step it waits until it is told to go on.
+#[test]
+fn an_attack_is_told_line_by_line_and_stops_at_its_steps() {
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let dir = place.path().join("attack");
+    let mut attack = testoon()
+        .args([
+            "attack",
+            "double-spend",
+            "--share",
+            "0.8",
+            "--confirmations",
+            "1",
+            "--give-up",
+            "30",
+            "--step",
+            "--json",
+        ])
+        .arg("--dir")
+        .arg(&dir)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the binary under test runs");
+    let mut keys = attack.stdin.take().expect("piped");
+    let lines = BufReader::new(attack.stdout.take().expect("piped")).lines();
+    let mut told: Vec<Value> = Vec::new();
+    for line in lines.map_while(Result::ok) {
+        let line: Value = serde_json::from_str(&line).expect("JSON");
+        if line["waits"] == true {
+            keys.write_all(b"\n").expect("it listens");
+        }
+        told.push(line);
+    }
+    assert!(attack.wait().expect("it ends").success());
+    let outcome = told.last().expect("an outcome");
+    assert_eq!(outcome["succeeded"], true, "{outcome}");
+    let steps: Vec<&Value> = told.iter().filter(|line| line["event"] == "step").collect();
+    let place_of =
+        |name: &str| steps.iter().position(|step| step["step"] == name).unwrap_or_else(|| panic!("{steps:?}"));
+    assert!(place_of("pays") < place_of("ships") && place_of("ships") < place_of("publishes"), "{steps:?}");
+    assert!(steps.iter().all(|step| step["waits"] == true), "{steps:?}");
+    let blocks: Vec<&Value> = told.iter().filter(|line| line["event"] == "block").collect();
+    let secret = |holds: &str| blocks.iter().find(|block| block["holds"] == holds).map(|block| &block["secret"]);
+    assert_eq!(secret("payment"), Some(&Value::Bool(false)), "{blocks:?}");
+    assert!(secret("conflict").is_some(), "{blocks:?}");
+    let odds: Vec<f64> = told.iter().filter_map(|line| line["odds"].as_f64()).collect();
+    assert!(!odds.is_empty() && odds.iter().all(|odds| (0.5..=1.0).contains(odds)), "{odds:?}");
+    let seconds: Vec<f64> = told.iter().filter_map(|line| line["s"].as_f64()).collect();
+    assert!(seconds.windows(2).all(|pair| pair[0] <= pair[1] + 0.05), "time goes on: {seconds:?}");
+    // The same lines are on disk.
+    let runs: Vec<_> = std::fs::read_dir(dir.join("runs")).expect("recordings").flatten().collect();
+    assert_eq!(runs.len(), 1);
+    let text = std::fs::read_to_string(runs[0].path()).expect("it is readable");
+    assert_eq!(text.lines().count(), told.len() + 1, "the head and every line");
 }

@@ -192,6 +192,57 @@ fn choose(names: &[&str]) -> String {
     )
 }
 
+/// Draws a line around node0 in the graph.
+const LASSO: &str = "
+  const svg = document.querySelector('svg[role=group]'), box = document.querySelector('g.node[data-key=node0] circle').getBoundingClientRect();
+  const corners = [[-9, -9], [box.width + 9, -9], [box.width + 9, box.height + 9], [-9, box.height + 9]];
+  const at = ([x, y]) => ({ clientX: box.x + x, clientY: box.y + y, bubbles: true });
+  svg.dispatchEvent(new PointerEvent('pointerdown', at(corners[0])));
+  for (const corner of corners) window.dispatchEvent(new PointerEvent('pointermove', at(corner)));
+  window.dispatchEvent(new PointerEvent('pointerup', at(corners[3])));
+  return true";
+
+/// Ten thousand blocks are panned, and every frame is drawn: what is not in sight costs nothing.
+#[test]
+fn ten_thousand_blocks_are_panned() {
+    let network = Network::up(&["--nodes", "1"]);
+    in_browser(&network, async |tab, _page| {
+        tab.go("chain").await;
+        tab.until_text("Block tree").await;
+        let frames = tab.script(PAN).await;
+        // The time depends on the machine; that all of them are drawn, from end to end, does not.
+        assert_eq!(frames["blocks"], 10_000, "{frames}");
+        assert_eq!(frames["drawn"], 120, "{frames}");
+        eprintln!("120 frames over 10,000 blocks: {frames}");
+    });
+}
+
+/// Draws a tree of 10,000 blocks 120 times, further along each time; milliseconds of drawing and frames a second.
+const PAN: &str = "
+  return (async () => {
+    const { Tree } = await import('/app/tree.js'), { Network } = await import('/app/store.js');
+    const net = new Network('recorded');
+    for (let height = 0; height < 10000; height++)
+      net.blocks.set(`b${height}`, { hash: `b${height}`, previous: height ? `b${height - 1}` : '', height, miner: 'node0', transactions: 1, only: [], txids: [] });
+    net.network.nodes = [{ name: 'node0', role: 'miner', tip: 'b9999', height: 9999 }];
+    const tree = new Tree(net, { label: 'Ten thousand', tall: true });
+    document.querySelector('main').replaceChildren(tree.element);
+    tree.draw();
+    tree.follows = false;
+    let drawn = 0, spent = 0;
+    const began = performance.now();
+    while (drawn < 120) {
+      await new Promise((resume) => requestAnimationFrame(resume));
+      tree.x += 8000;
+      const before = performance.now();
+      tree.draw();
+      spent += performance.now() - before;
+      drawn++;
+    }
+    tree.end();
+    return { blocks: net.blocks.size, drawn, ms_a_frame: spent / drawn, frames_a_second: (1000 * drawn) / (performance.now() - began) };
+  })()";
+
 #[test]
 fn an_attack_is_staged_watched_and_judged_by_clicking() {
     let network = Network::up(&["--nodes", "1"]);
@@ -209,17 +260,62 @@ fn an_attack_is_staged_watched_and_judged_by_clicking() {
             "return document.body.innerText.includes('70.0 %') && document.body.innerText.includes('1 confirmation')",
         )
         .await;
+        tab.script("document.querySelector('[data-key=step]').click()").await;
         tab.click("Run it on real nodes").await;
         tab.until("both branches are there", "return document.body.innerText.includes('The attacker')").await;
-        tab.until("there is a verdict", "return document.querySelector('.verdict')?.innerText").await;
-        for words in ["hash share, asked", "shop's balance now", "testoon attack double-spend"] {
+        // Time stands still at each step of the story until somebody goes on.
+        tab.until_text("Time stands still").await;
+        tab.until_text("The shop's orders").await;
+        tab.is_clean("attack, at a step").await;
+        tab.until(
+            "there is a verdict",
+            "[...document.querySelectorAll('button')].find((one) => one.innerText === 'Go on' && !one.disabled)?.click();
+             return document.querySelector('.verdict')?.innerText",
+        )
+        .await;
+        for words in
+            ["hash share, asked", "shop's balance now", "testoon attack double-spend", "4. The end of the race"]
+        {
             tab.until_text(words).await;
         }
         tab.picture("attack").await;
         tab.is_clean("attack").await;
-        // The picture stays when the network has ended.
+        // The nodes stay, so that whoever looks through the shop's eyes finds them.
         tab.click("The shop").await;
-        tab.until_text("The shop's order").await;
+        // A second page sees the same story, and is refused a second attack in one line while the first lasts.
+        let story = tab.script("return fetch('/api/story').then((answer) => answer.json())").await;
+        assert_eq!(story["running"], true, "its nodes are kept");
+        tab.click("End its network").await;
+        tab.until(
+            "it has ended",
+            "return fetch('/api/story').then((answer) => answer.json()).then((story) => !story.running)",
+        )
+        .await;
+
+        // The same attack again, from its recording, and what its rest could have come to.
+        tab.go("replay").await;
+        tab.until(
+            "the run is listed",
+            "const run = document.querySelector('a[href^=\"#/replay/attack/\"]'); run?.click(); return run",
+        )
+        .await;
+        tab.until(
+            "the end of it is shown",
+            "const moment = document.querySelector('[data-key=moment]'); if (!moment) return false;
+             moment.value = moment.max; moment.dispatchEvent(new Event('input')); return document.body.innerText.includes('reversed') || document.body.innerText.includes('confirmation')",
+        )
+        .await;
+        tab.until(
+            "the race can be played again",
+            "const moment = document.querySelector('[data-key=moment]'); const button = document.querySelector('[data-key=rest]');
+             if (button) return true; moment.value = Number(moment.value) - 1; moment.dispatchEvent(new Event('input')); return false",
+        )
+        .await;
+        tab.script("document.querySelector('[data-key=if-share]').value = 20; document.querySelector('[data-key=rest]').click()").await;
+        tab.until_text("succeeds in").await;
+        tab.until_text("as recorded").await;
+        tab.picture("replay").await;
+        tab.is_clean("replay").await;
     });
 }
 
@@ -230,7 +326,9 @@ fn a_network_is_cut_and_healed_by_clicking_and_every_view_is_clean() {
         tab.go("network").await;
         tab.until("four nodes are drawn", "return document.querySelectorAll('g.node').length === 4").await;
         tab.until("links are drawn", "return document.querySelectorAll('svg .link').length >= 3").await;
-        tab.script(&choose(&["node0"])).await;
+        // A line drawn around a node chooses it.
+        tab.script(LASSO).await;
+        tab.until("node0 is chosen", "return document.querySelector('g.node.chosen')?.dataset.key === 'node0' && document.querySelectorAll('g.node.chosen').length === 1").await;
         tab.click("Cut them off from the rest").await;
         tab.until_text("partitioned").await;
         tab.until_text("testoon net partition node0").await;
@@ -269,7 +367,7 @@ fn a_network_is_cut_and_healed_by_clicking_and_every_view_is_clean() {
         tab.client.back().await.expect("back");
         tab.until("the network is shown again", "return location.hash === '#/network'").await;
 
-        for view in ["explorer", "mining", "break", "odds"] {
+        for view in ["explorer", "mining", "break", "odds", "classroom"] {
             tab.go(view).await;
             tab.until("the view is drawn", "return document.querySelectorAll('main section h2').length > 0").await;
             tab.picture(view).await;
@@ -278,6 +376,16 @@ fn a_network_is_cut_and_healed_by_clicking_and_every_view_is_clean() {
         tab.go("break/1").await;
         tab.click("Change one bit of it").await;
         tab.until_text("To put it right").await;
+
+        // Presented: a bar says what is to be seen, and a key goes on.
+        tab.go("odds").await;
+        tab.click("Present").await;
+        tab.until_text("A ring's colour is the tip a node has").await;
+        tab.script("document.body.dispatchEvent(new KeyboardEvent('keydown', { key: 'n', bubbles: true }))").await;
+        tab.until("the next view is shown", "return location.hash === '#/chain'").await;
+        tab.is_clean("presenting").await;
+        tab.script("document.body.dispatchEvent(new KeyboardEvent('keydown', { key: 'Escape', bubbles: true }))").await;
+        tab.until("it has ended", "return document.querySelector('#presenter').hidden").await;
 
         // What a stranger writes is text.
         tab.script(

@@ -2,7 +2,7 @@
 
 use crate::network::pause;
 use kit::process::interrupt;
-use kit::{Network, eventually, testoon};
+use kit::{Finished, Network, eventually, testoon};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
@@ -12,6 +12,7 @@ use std::time::Duration;
 pub struct Page {
     child: Child,
     url: String,
+    class_url: Option<String>,
     agent: ureq::Agent,
 }
 
@@ -23,9 +24,15 @@ impl Page {
 
     /// Serves it on an address.
     pub fn start_at(network: &Network, listen: &str) -> Page {
-        let arguments = ["web", "--listen", listen, "--json", "--dir"];
+        Page::start_with(network, &["--listen", listen])
+    }
+
+    /// Serves it with more arguments.
+    pub fn start_with(network: &Network, arguments: &[&str]) -> Page {
         let mut child = testoon()
+            .args(["web", "--json"])
             .args(arguments)
+            .arg("--dir")
             .arg(network.path())
             .stdout(Stdio::piped())
             .spawn()
@@ -36,7 +43,18 @@ impl Page {
         let said: Value = serde_json::from_str(&line).expect("JSON");
         let config =
             ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(60)));
-        Page { child, url: said["url"].as_str().expect("an address").to_owned(), agent: config.build().into() }
+        let address = |name: &str| said[name].as_str().map(str::to_owned);
+        Page {
+            child,
+            url: address("url").expect("an address"),
+            class_url: address("class_url"),
+            agent: config.build().into(),
+        }
+    }
+
+    /// Where a class looks on.
+    pub fn class_url(&self) -> &str {
+        self.class_url.as_deref().expect("it was started for a class")
     }
 
     /// Where it is, with a slash at the end.
@@ -277,4 +295,122 @@ fn only_the_page_itself_changes_something_and_what_it_cannot_do_is_one_line() {
     }
     let (status, answer) = page.post("api/attack", Some(&token), &json!({ "attack": "; rm", "share": 0.5 }));
     assert_eq!(status, 409, "{answer}");
+}
+
+/// What was watched is kept, and read back line by line; what is no recording is not.
+#[test]
+fn a_watched_network_is_recorded() {
+    let network = Network::up(&["--chain", "bitcoin-regtest", "--nodes", "2", "--hashrate", "1"]);
+    pause(&network, true);
+    let page = Page::start(&network);
+    let client = &network.clients()[0];
+    let address = "mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn";
+    eventually("the page has the network", || (page.state()["network"]["running"] == true).then_some(()));
+    let hashes = client.call("generatetoaddress", json!([3, address]));
+    let lines = eventually("the new tip is in the recording, with both nodes on it", || {
+        let runs = page.json("api/runs");
+        let run = runs["runs"].as_array()?.iter().find(|run| run["kind"] == "network")?.clone();
+        let (status, text) = page.get(&format!("api/runs/net/{}", run["name"].as_str()?));
+        assert_eq!(status, 200, "{text}");
+        let lines: Vec<Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let mut on_it: Vec<&Value> = lines
+            .iter()
+            .filter(|line| line["event"] == "tips")
+            .filter_map(|line| line["tips"][hashes[2].as_str()?].as_array())
+            .flatten()
+            .collect();
+        on_it.sort_by_key(|name| name.to_string());
+        (on_it == ["node0", "node1"]).then_some(lines.clone())
+    });
+    assert_eq!(lines[0]["event"], "recording");
+    assert_eq!(lines[0]["nodes"].as_array().map(Vec::len), Some(2));
+    for hash in hashes.as_array().expect("hashes") {
+        let blocks = lines.iter().filter(|line| line["event"] == "block" && line["hash"] == *hash);
+        assert_eq!(blocks.count(), 1, "{hash}");
+    }
+    for path in ["api/runs/net/..%2f..%2fnetwork.json", "api/runs/net/x.jsonl", "api/runs/nowhere/x.jsonl"] {
+        assert_eq!(page.get(path).0, 404, "{path}");
+    }
+}
+
+/// A moment's rest is played and held against the formula; what makes no sense is one line.
+#[test]
+fn the_rest_of_a_race_is_asked_by_scripts() {
+    let network = Network::up(&["--nodes", "1"]);
+    let page = Page::start(&network);
+    let found = page.json("api/odds/rest?share=0.3&confirmations=2&have=2&own=0&public=2&runs=4000");
+    // From two behind to one ahead: (q/p)³ = (3/7)³ = 7.87 %; without a limit nobody gives up.
+    assert!((found["odds"].as_f64().expect("odds") - (3.0f64 / 7.0).powi(3)).abs() < 1e-9, "{found}");
+    assert_eq!(found["shipped"], true);
+    let rate = found["rate"].as_f64().expect("a rate");
+    // Four standard errors of 4,000 runs.
+    assert!((rate - 0.0787).abs() < 4.0 * (0.0787f64 * 0.9213 / 4000.0).sqrt(), "{found}");
+    for query in [
+        "share=0&confirmations=2&have=0&own=0&public=0",
+        "share=0.3",
+        "share=0.3&confirmations=2&have=-1&own=0&public=0",
+    ] {
+        assert_eq!(page.get(&format!("api/odds/rest?{query}")).0, 400, "{query}");
+    }
+}
+
+/// Students see everything with their token, place an order, and change nothing else.
+#[test]
+fn a_class_looks_on_and_orders() {
+    let network = Network::up(&["--nodes", "2"]);
+    let page = Page::start_with(&network, &["--listen", "127.0.0.1:0", "--web-listen", "127.0.0.1:0"]);
+    eventually("the page has the network", || (page.state()["network"]["running"] == true).then_some(()));
+    let (base, token) = page.class_url().split_once("?class=").expect("a token");
+    let described = page.json("api/class");
+    assert_eq!(described["url"], page.class_url());
+    let status = |path: &str, cookie: Option<&str>| {
+        let mut request = page.agent.get(format!("{base}{path}"));
+        if let Some(cookie) = cookie {
+            request = request.header("cookie", format!("testoon_class={cookie}"));
+        }
+        let mut answer = request.call().expect("it answers");
+        (answer.status().as_u16(), answer.body_mut().read_to_string().expect("text"))
+    };
+    assert_eq!(status("", None).0, 403);
+    assert_eq!(status("api/net/state", Some("guess")).0, 403);
+    let (code, html) = status(&format!("?class={token}"), None);
+    assert_eq!(code, 200);
+    assert!(!html.contains(&page.token()) && html.contains("content=\"\""), "a student's page holds no token");
+    let (code, state) = status("api/net/state", Some(token));
+    let state: Value = serde_json::from_str(&state).expect("JSON");
+    assert_eq!((code, &state["class"], &state["read_only"]), (200, &json!(true), &json!(true)));
+    let post = |path: &str, body: Value| {
+        let request = page.agent.post(format!("{base}{path}")).header("cookie", format!("testoon_class={token}"));
+        let mut answer = request.header("x-testoon-token", token).send(body.to_string()).expect("it answers");
+        (answer.status().as_u16(), answer.body_mut().read_to_string().expect("text"))
+    };
+    assert_eq!(post("api/do", json!({ "action": "kill", "node": "node1" })).0, 403);
+    assert_eq!(post("api/attack", json!({ "attack": "halt", "share": 0.5 })).0, 403);
+    assert_eq!(post("api/class/order", json!({ "amount": "1000" })).0, 400);
+    let (code, text) = post("api/class/order", json!({}));
+    let answer: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!((code, &answer["ok"]), (200, &json!(true)), "{text}");
+    assert_eq!(answer["answer"]["txid"].as_str().map(str::len), Some(64));
+}
+
+/// `up` serves the page unless told otherwise, and `down` ends it with the network.
+#[test]
+fn a_detached_network_has_a_page_that_ends_with_it() {
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let directory = place.path().join("net");
+    let command = |words: &[&str]| {
+        let mut command = testoon();
+        command.env_remove("TESTOON_NO_WEB").args(words).arg("--dir").arg(&directory);
+        Finished::of(&mut command)
+    };
+    let up = command(&["up", "--detach", "--nodes", "1", "--web", "127.0.0.1:0", "--json"]).json();
+    let url = up["web"].as_str().expect("an address").to_owned();
+    let agent: ureq::Agent = ureq::Agent::config_builder().build().into();
+    let answers = || agent.get(format!("{url}api/net/state")).call().is_ok();
+    assert!(answers(), "{url}");
+    assert_eq!(command(&["down"]).code, 0);
+    assert!(!answers(), "the page is gone when `down` returns");
+    let without = command(&["up", "--detach", "--no-web", "--json"]).json();
+    assert_eq!(without["web"], Value::Null, "{without}");
+    assert_eq!(command(&["down"]).code, 0);
 }

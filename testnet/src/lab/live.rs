@@ -53,7 +53,7 @@ pub struct AttackSettings {
     pub listeners: story::Listeners,
     /// What ends it early; the process's own signals if not given.
     pub interrupt: Option<Interrupt>,
-    /// Leave the nodes running after the verdict, until Ctrl-C.
+    /// Leave the nodes running after the verdict, their miners paused, until Ctrl-C.
     pub keep: bool,
 }
 

@@ -73,7 +73,7 @@ impl Listener for Narrator {
             What::Step(_, text) => page.sentence(moment.seconds, text, Some(Color::Cyan)).iter().for_each(line),
             What::Event(event) => page.event(moment, event).iter().for_each(line),
             What::Verdict(outcome) => page.verdict(outcome).iter().for_each(line),
-            What::Kept => line("\nThe network goes on; Ctrl-C ends it."),
+            What::Kept => line("\nThe nodes stay for you to look at, their miners paused; Ctrl-C ends them."),
         }
         if let (What::Event(ChainEvent::Block { .. }), Some(standing)) = (&moment.what, moment.standing)
             && state.standing != Some(standing)

@@ -28,6 +28,12 @@ pub enum Action {
     Start { node: String },
     /// `testoon kill NODE`
     Kill { node: String },
+    /// `testoon remove NODE`
+    Remove { node: String },
+    /// `testoon share NODE SHARE`
+    Share { node: String, share: String },
+    /// `testoon mine NODE BLOCKS`
+    Mine { node: String, blocks: u32 },
     /// `testoon add [NAME] --share SHARE`
     Add { name: Option<String>, share: Option<String> },
     /// `testoon net topology`
@@ -89,6 +95,9 @@ impl Action {
             Action::Accounts => words(&["accounts"]),
             Action::Start { node } => [words(&["start"]), vec![word(node)?]].concat(),
             Action::Kill { node } => [words(&["kill"]), vec![word(node)?]].concat(),
+            Action::Remove { node } => [words(&["remove"]), vec![word(node)?]].concat(),
+            Action::Share { node, share } => [words(&["share"]), vec![word(node)?, word(share)?]].concat(),
+            Action::Mine { node, blocks } => [words(&["mine"]), vec![word(node)?, blocks.to_string()]].concat(),
             Action::Add { name, share } => {
                 let mut all = words(&["add"]);
                 all.extend(name.as_deref().filter(|name| !name.is_empty()).map(word).transpose()?);
@@ -191,6 +200,10 @@ mod tests {
         let arguments = action.arguments().unwrap();
         assert_eq!(arguments, ["net", "partition", "node0,node1|node2"]);
         assert_eq!(typed(&arguments), "testoon net partition 'node0,node1|node2'");
+        let share = parse(r#"{"action":"share","node":"node1","share":"20%"}"#).unwrap().arguments().unwrap();
+        assert_eq!(typed(&share), "testoon share node1 20%");
+        let mine = parse(r#"{"action":"mine","node":"node1","blocks":3}"#).unwrap().arguments().unwrap();
+        assert_eq!(typed(&mine), "testoon mine node1 3");
         let link = r#"{"action":"link","a":"node0","b":"node1","delay_ms":200,"jitter_ms":0,"loss_percent":2.5,"bandwidth":null}"#;
         let link = parse(link).unwrap().arguments().unwrap();
         assert_eq!(typed(&link), "testoon net link node0-node1 --delay=200ms --jitter=0ms --loss=2.5%");

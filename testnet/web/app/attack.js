@@ -5,7 +5,7 @@
  */
 import { counted, field, make, odds, percent, show, table } from "./dom.js";
 import { ask } from "./store.js";
-import { facts, judged, marks, measured, orders, report, save, timeline } from "./story.js";
+import { facts, judged, marks, measured, orders, report, save, storyFrom, timeline } from "./story.js";
 import { legend, Tree } from "./tree.js";
 
 /** @typedef {import("./main.js").Page} Page */
@@ -121,6 +121,7 @@ export function attackView(page, element, words) {
 		tall: true,
 		onChoose: (hash) => page.tell(`Block ${net.blocks.get(hash)?.height}: ${hash}`),
 		marks: () => marks(net, known),
+		from: () => storyFrom(net, known),
 	});
 	show(stage, make("h2", {}, "Both branches"), now, eyes, tree.element, legend(true), shopBox, steps);
 	element.append(form, stage, story, side);

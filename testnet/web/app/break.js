@@ -146,7 +146,14 @@ export function breakView(page, element, words) {
 			make("span", {}, kind === "bad" ? "does not fit" : ""),
 		);
 	}
+	let isSet = Boolean(words[0]);
 	return {
+		// The page may have been opened before it knew how high the chain is.
+		draw: () => {
+			if (isSet || !page.net.top()) return;
+			isSet = true;
+			height.value = String(Math.max(1, page.net.top() - 5));
+		},
 		end: () => {
 			isOver = true;
 		},

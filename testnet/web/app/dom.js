@@ -59,14 +59,19 @@ export function field(label, input, output) {
 }
 
 /**
- * Replaces what an element shows, and keeps the focus where it was by the `data-key` of what had it.
+ * Replaces what an element shows, and keeps the focus where it was by the `data-key` of what had it, and what was typed there.
  * @param {Element} element
  * @param {...(Node | string)} children
  */
 export function show(element, ...children) {
-	const key = element.contains(document.activeElement) ? document.activeElement?.getAttribute("data-key") : null;
+	const had = element.contains(document.activeElement) ? document.activeElement : null;
+	const key = had?.getAttribute("data-key");
 	element.replaceChildren(...children);
-	if (key) /** @type {HTMLElement | null} */ (element.querySelector(`[data-key="${CSS.escape(key)}"]`))?.focus();
+	if (!key) return;
+	const has = /** @type {HTMLElement | null} */ (element.querySelector(`[data-key="${CSS.escape(key)}"]`));
+	if (had instanceof HTMLInputElement && has instanceof HTMLInputElement && had.type !== "checkbox")
+		has.value = had.value;
+	has?.focus();
 }
 
 /** @param {string} hash */
@@ -110,4 +115,5 @@ export function duration(seconds) {
 }
 
 /** A probability in as many digits as it needs. @param {number} p */
-export const odds = (p) => (p > 0 && p < 0.0001 ? p.toExponential(1) : `${(p * 100).toFixed(p < 0.1 ? 2 : 1)} %`);
+export const odds = (p) =>
+	p > 0 && p < 0.0001 ? `${(p * 100).toExponential(1)} %` : `${(p * 100).toFixed(p < 0.1 ? 2 : 1)} %`;

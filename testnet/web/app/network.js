@@ -1,7 +1,8 @@
 // @ts-check
 /** The network view: who is connected to whom, and everything one can do to it by hand. */
 
-import { coins, counted, field, make, percent, short, show, table } from "./dom.js";
+import { drawForms, isInside } from "./build.js";
+import { counted, field, make, percent, short, show, table } from "./dom.js";
 import { badge, look, outline } from "./palette.js";
 import { act, ask } from "./store.js";
 
@@ -10,17 +11,6 @@ import { act, ask } from "./store.js";
 const SIZE = { width: 760, height: 460 };
 /** Between two looks at the links, milliseconds. */
 const TOPOLOGY_MS = 3000;
-
-/** Whether a point is inside a polygon: a ray to the right crosses its sides an odd number of times. @param {{x: number, y: number} | undefined} at @param {Array<{x: number, y: number}>} sides */
-function isInside(at, sides) {
-	if (!at) return false;
-	let inside = false;
-	sides.forEach((a, order) => {
-		const b = sides[(order + sides.length - 1) % sides.length];
-		if (a.y > at.y !== b.y > at.y && at.x < ((b.x - a.x) * (at.y - a.y)) / (b.y - a.y) + a.x) inside = !inside;
-	});
-	return inside;
-}
 
 /** @param {Page} page @param {HTMLElement} element @param {string[]} words */
 export function networkView(page, element, words) {
@@ -344,7 +334,14 @@ export function networkView(page, element, words) {
 					),
 					node.height === null
 						? button("Start it", { action: "start", node: node.name })
-						: button("Kill it", { action: "kill", node: node.name }, "As a power cut: kill -9"),
+						: make(
+								"div",
+								{ class: "tools" },
+								button("Kill it", { action: "kill", node: node.name }, "As a power cut: kill -9"),
+								button("Mine a block", { action: "mine", node: node.name, blocks: 1 }, "At once, whatever its share"),
+								button("Remove it", { action: "remove", node: node.name }, "Its share goes to the others"),
+							),
+					shareForm(node),
 				);
 		}
 		if (names.length === 2) parts.push(linkForm(names));
@@ -363,6 +360,35 @@ export function networkView(page, element, words) {
 		if (net.readOnly)
 			parts.push(make("p", { class: "soft" }, "This page only looks: it was started with --read-only."));
 		show(panel, ...parts);
+	}
+	/** @param {import("./store.js").NodeStatus} node */
+	function shareForm(node) {
+		const form = make(
+			"form",
+			{
+				class: "tools",
+				onsubmit: (/** @type {SubmitEvent} */ event) => {
+					event.preventDefault();
+					run({ action: "share", node: node.name, share: `${new FormData(form).get("share")}%` });
+				},
+			},
+			make(
+				"label",
+				{},
+				"hash share, per cent ",
+				make("input", {
+					type: "number",
+					name: "share",
+					min: 0,
+					max: 100,
+					step: "0.1",
+					value: (node.share_asked * 100).toFixed(1),
+					"data-key": "share",
+				}),
+			),
+			make("button", { disabled: isBusy || net.readOnly }, "Set"),
+		);
+		return form;
 	}
 	/** @param {string[]} names */
 	function linkForm(names) {
@@ -441,101 +467,12 @@ export function networkView(page, element, words) {
 		);
 	}
 
-	function drawForms() {
-		const list = make("div"),
-			load = async () => {
-				try {
-					const { answer } = await ask("/api/net/accounts");
-					const rows = answer.accounts.map((/** @type {any} */ account) => [
-						account.name,
-						coins(account.confirmed),
-						coins(account.pending),
-						make("a", { class: "mono", href: `#/explorer/address/${account.address}` }, account.address),
-					]);
-					show(
-						list,
-						table([["account"], ["confirmed", "number"], ["pending", "number"], ["address"]], rows, "Accounts"),
-					);
-				} catch (error) {
-					show(list, make("p", { class: "bad" }, /** @type {Error} */ (error).message));
-				}
-			};
-		const pay = make(
-			"form",
-			{
-				onsubmit: async (/** @type {SubmitEvent} */ event) => {
-					event.preventDefault();
-					const data = new FormData(pay),
-						text = (/** @type {string} */ name) => String(data.get(name));
-					const result = await run({ action: "pay", from: text("from"), to: text("to"), amount: text("amount") });
-					if (result) {
-						page.go(`/explorer/transaction/${result.answer.txid}`);
-					}
-				},
-			},
-			make(
-				"div",
-				{ class: "tools" },
-				make("label", {}, "from ", make("input", { name: "from", value: "alice", size: 8, required: true })),
-				make("label", {}, "to ", make("input", { name: "to", value: "bob", size: 16, required: true })),
-				make("label", {}, "coins ", make("input", { name: "amount", value: "1.5", size: 8, required: true })),
-				make("button", { disabled: net.readOnly }, "Pay"),
-			),
-		);
-		show(accounts, make("h2", {}, "Accounts"), pay, make("button", { onclick: load }, "Look at the balances"), list);
-		const add = make(
-			"form",
-			{
-				onsubmit: (/** @type {SubmitEvent} */ event) => {
-					event.preventDefault();
-					const data = new FormData(add);
-					run({ action: "add", name: String(data.get("name")), share: String(data.get("share")) });
-				},
-			},
-			make(
-				"div",
-				{ class: "tools" },
-				make("label", {}, "name ", make("input", { name: "name", size: 8, placeholder: "next free" })),
-				make("label", {}, "hash share ", make("input", { name: "share", size: 5, placeholder: "0" })),
-				make("button", { disabled: net.readOnly }, "Add a node"),
-			),
-		);
-		const keep = make(
-			"form",
-			{
-				onsubmit: (/** @type {SubmitEvent} */ event) => {
-					event.preventDefault();
-					const name = String(new FormData(keep).get("name"));
-					run({ action: /** @type {HTMLButtonElement} */ (event.submitter).value, name });
-				},
-			},
-			make(
-				"div",
-				{ class: "tools" },
-				make("label", {}, "snapshot ", make("input", { name: "name", size: 10, required: true, value: "before" })),
-				make("button", { value: "snapshot", disabled: net.readOnly }, "Take"),
-				make("button", { value: "restore", disabled: net.readOnly }, "Bring back"),
-			),
-		);
-		show(
-			build,
-			make("h2", {}, "Build"),
-			add,
-			keep,
-			make(
-				"p",
-				{ class: "soft" },
-				"A snapshot keeps the whole network, forks included; bringing it back undoes everything since.",
-			),
-		);
-	}
-
 	function draw() {
 		drawGraph();
 		drawPanel();
 		drawNodes();
 	}
-	drawForms();
+	drawForms(page, run, accounts, build);
 	lasso();
 	lookAtLinks();
 	return {

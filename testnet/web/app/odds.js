@@ -150,7 +150,7 @@ export function oddsView(page, element) {
 			),
 			make(
 				"div",
-				{ class: "over" },
+				{ class: "over whole" },
 				make(
 					"table",
 					{ class: "heat" },

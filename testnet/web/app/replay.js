@@ -5,7 +5,7 @@
  */
 import { clock, counted, field, make, odds, percent, show, table } from "./dom.js";
 import { ask, Network } from "./store.js";
-import { facts, judged, marks, orders, timeline } from "./story.js";
+import { facts, judged, marks, orders, storyFrom, timeline } from "./story.js";
 import { legend, Tree } from "./tree.js";
 
 /** @typedef {import("./main.js").Page} Page */
@@ -210,6 +210,7 @@ export function replayView(page, element, words) {
 			tall: true,
 			onChoose: () => {},
 			marks: () => marks(net, facts(net.story)),
+			from: () => storyFrom(net, facts(net.story)),
 		});
 		const eyes = make(
 			"select",

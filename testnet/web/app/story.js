@@ -106,6 +106,15 @@ export function marks(net, known) {
 	return found;
 }
 
+/** The height below the payment and what conflicts with it: from there on everything is the story. @param {Network} net @param {Facts} known */
+export function storyFrom(net, known) {
+	let from;
+	for (const block of net.blocks.values())
+		if (block.txids.some((txid) => txid === known.paid || txid === known.conflict))
+			from = Math.min(from ?? block.height, Math.max(0, block.height - 1));
+	return from;
+}
+
 /** The four steps, side by side for the three parties. @param {Facts} known */
 export function timeline(known) {
 	const reached = STEPS.map(({ keys }) => keys.map((key) => known.steps[key]).find(Boolean));

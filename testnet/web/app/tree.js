@@ -99,7 +99,8 @@ export function layout(net, eye) {
 export class Tree {
 	/**
 	 * @param {Network} net
-	 * @param {{eye?: string, tall?: boolean, label: string, onChoose?: (hash: string) => void, marks?: () => Map<string, string>}} options
+	 * @param {{eye?: string, tall?: boolean, label: string, onChoose?: (hash: string) => void, marks?: () => Map<string, string>,
+	 *   from?: () => number | undefined}} options `from`: the lowest height that is to be in sight while the tip is followed
 	 */
 	constructor(net, options) {
 		this.net = net;
@@ -291,8 +292,7 @@ export class Tree {
 			bad = style.getPropertyValue("--bad");
 		pen.setTransform(ratio, 0, 0, ratio, 0, 0);
 		pen.clearRect(0, 0, width, height);
-		const plan = this.plan,
-			scale = this.scale;
+		const plan = this.plan;
 		if (!plan.blocks.length) {
 			pen.fillStyle = soft;
 			pen.font = "14px system-ui, sans-serif";
@@ -301,10 +301,18 @@ export class Tree {
 		}
 		if (this.follows && plan.tip) {
 			const highest = plan.blocks.reduce((most, block) => Math.max(most, block.height), 0);
-			this.x = Math.min(EDGE.left, width - EDGE.right - ((highest - this.base) * STEP + BOX.width) * scale);
+			const from = this.options.from?.();
+			// What must be in sight is made to fit, as small as can still be read.
+			if (from !== undefined)
+				this.scale = Math.max(
+					0.46,
+					Math.min(1, (width - EDGE.left - EDGE.right) / ((highest - from) * STEP + BOX.width)),
+				);
+			this.x = Math.min(EDGE.left, width - EDGE.right - ((highest - this.base) * STEP + BOX.width) * this.scale);
 			this.y = EDGE.top;
 			this.fit(highest, width);
 		}
+		const scale = this.scale;
 		const boxWidth = BOX.width * scale,
 			boxHeight = BOX.height * scale;
 		const visible = plan.blocks.filter((block) => {

@@ -35,7 +35,7 @@ pub struct TellingArgs {
     /// Live: stop at each step of the story for this many seconds; all miners pause meanwhile
     #[arg(long, env = "TESTOON_PACE", value_name = "SECONDS", conflicts_with = "step", value_parser = parse_pace)]
     pub pace: Option<f64>,
-    /// Live: leave the nodes running after the verdict, until Ctrl-C
+    /// Live: leave the nodes running after the verdict, their miners paused, until Ctrl-C
     #[arg(long, env = "TESTOON_KEEP", value_parser = BoolishValueParser::new())]
     pub keep: bool,
 }

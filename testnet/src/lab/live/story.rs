@@ -37,7 +37,7 @@ pub enum What<'a> {
     Event(&'a ChainEvent),
     /// It is over.
     Verdict(&'a Outcome),
-    /// After the verdict the nodes go on.
+    /// After the verdict the nodes stay, their miners paused.
     Kept,
 }
 

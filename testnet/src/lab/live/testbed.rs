@@ -222,8 +222,8 @@ impl Testbed {
         if !self.listeners.stop_time() {
             return self.tell(What::Step(short, text));
         }
-        let stopped = Stopwatch::start();
         self.pause_miners(true)?;
+        let stopped = Stopwatch::start();
         self.tell(What::Step(short, text))?;
         self.pause_miners(false)?;
         self.clock.leave_out(stopped.elapsed());
@@ -250,13 +250,15 @@ impl Testbed {
         Ok(())
     }
 
-    /// Tells the verdict; with `keep` the nodes go on until Ctrl-C.
+    /// Tells the verdict; with `keep` the nodes answer until Ctrl-C, their miners paused.
     pub fn conclude(mut self, outcome: &Outcome, keep: bool) -> Result<()> {
         self.observer.mark("verdict");
         self.tell(What::Verdict(outcome))?;
         if !keep || self.interrupt.is_set() {
             return Ok(());
         }
+        // Time stands still, so that what is looked at stays where it is.
+        self.pause_miners(true)?;
         self.tell(What::Kept)?;
         self.interrupt.wait_forever();
         Ok(())

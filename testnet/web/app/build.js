@@ -1,0 +1,108 @@
+// @ts-check
+/** Parts of the network view: the forms below the graph, and which nodes a line drawn around them holds. */
+import { coins, make, show, table } from "./dom.js";
+import { ask } from "./store.js";
+
+/** @typedef {import("./main.js").Page} Page */
+
+/** Whether a point is inside a polygon: a ray to the right crosses its sides an odd number of times. @param {{x: number, y: number} | undefined} at @param {Array<{x: number, y: number}>} sides */
+export function isInside(at, sides) {
+	if (!at) return false;
+	let inside = false;
+	sides.forEach((a, order) => {
+		const b = sides[(order + sides.length - 1) % sides.length];
+		if (a.y > at.y !== b.y > at.y && at.x < ((b.x - a.x) * (at.y - a.y)) / (b.y - a.y) + a.x) inside = !inside;
+	});
+	return inside;
+}
+
+/**
+ * What is done by forms below the graph: payments, more nodes, snapshots.
+ * @param {Page} page @param {(action: any) => Promise<any>} run @param {HTMLElement} accounts @param {HTMLElement} build
+ */
+export function drawForms(page, run, accounts, build) {
+	const net = page.net;
+	const list = make("div"),
+		load = async () => {
+			try {
+				const { answer } = await ask("/api/net/accounts");
+				const rows = answer.accounts.map((/** @type {any} */ account) => [
+					account.name,
+					coins(account.confirmed),
+					coins(account.pending),
+					make("a", { class: "mono", href: `#/explorer/address/${account.address}` }, account.address),
+				]);
+				show(list, table([["account"], ["confirmed", "number"], ["pending", "number"], ["address"]], rows, "Accounts"));
+			} catch (error) {
+				show(list, make("p", { class: "bad" }, /** @type {Error} */ (error).message));
+			}
+		};
+	const pay = make(
+		"form",
+		{
+			onsubmit: async (/** @type {SubmitEvent} */ event) => {
+				event.preventDefault();
+				const data = new FormData(pay),
+					text = (/** @type {string} */ name) => String(data.get(name));
+				const result = await run({ action: "pay", from: text("from"), to: text("to"), amount: text("amount") });
+				if (result) {
+					page.go(`/explorer/transaction/${result.answer.txid}`);
+				}
+			},
+		},
+		make(
+			"div",
+			{ class: "tools" },
+			make("label", {}, "from ", make("input", { name: "from", value: "alice", size: 8, required: true })),
+			make("label", {}, "to ", make("input", { name: "to", value: "bob", size: 16, required: true })),
+			make("label", {}, "coins ", make("input", { name: "amount", value: "1.5", size: 8, required: true })),
+			make("button", { disabled: net.readOnly }, "Pay"),
+		),
+	);
+	show(accounts, make("h2", {}, "Accounts"), pay, make("button", { onclick: load }, "Look at the balances"), list);
+	const add = make(
+		"form",
+		{
+			onsubmit: (/** @type {SubmitEvent} */ event) => {
+				event.preventDefault();
+				const data = new FormData(add);
+				run({ action: "add", name: String(data.get("name")), share: String(data.get("share")) });
+			},
+		},
+		make(
+			"div",
+			{ class: "tools" },
+			make("label", {}, "name ", make("input", { name: "name", size: 8, placeholder: "next free" })),
+			make("label", {}, "hash share ", make("input", { name: "share", size: 5, placeholder: "0" })),
+			make("button", { disabled: net.readOnly }, "Add a node"),
+		),
+	);
+	const keep = make(
+		"form",
+		{
+			onsubmit: (/** @type {SubmitEvent} */ event) => {
+				event.preventDefault();
+				const name = String(new FormData(keep).get("name"));
+				run({ action: /** @type {HTMLButtonElement} */ (event.submitter).value, name });
+			},
+		},
+		make(
+			"div",
+			{ class: "tools" },
+			make("label", {}, "snapshot ", make("input", { name: "name", size: 10, required: true, value: "before" })),
+			make("button", { value: "snapshot", disabled: net.readOnly }, "Take"),
+			make("button", { value: "restore", disabled: net.readOnly }, "Bring back"),
+		),
+	);
+	show(
+		build,
+		make("h2", {}, "Build"),
+		add,
+		keep,
+		make(
+			"p",
+			{ class: "soft" },
+			"A snapshot keeps the whole network, forks included; bringing it back undoes everything since.",
+		),
+	);
+}
