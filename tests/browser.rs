@@ -267,6 +267,16 @@ fn an_attack_is_staged_watched_and_judged_by_clicking() {
         tab.until_text("Time stands still").await;
         tab.until_text("The shop's orders").await;
         tab.is_clean("attack, at a step").await;
+        // From a second page: one at a time, said in one line.
+        let second = tab
+            .script(
+                "const token = document.querySelector('meta[name=testoon-token]').content;
+                 return fetch('/api/attack', { method: 'POST', headers: { 'x-testoon-token': token }, body: JSON.stringify({ attack: 'halt', share: 0.6 }) })
+                   .then(async (answer) => [answer.status, (await answer.json()).error])",
+            )
+            .await;
+        assert_eq!(second[0], 409, "{second}");
+        assert!(second[1].as_str().is_some_and(|error| error.contains("running already")), "{second}");
         tab.until(
             "there is a verdict",
             "[...document.querySelectorAll('button')].find((one) => one.innerText === 'Go on' && !one.disabled)?.click();
@@ -282,7 +292,6 @@ fn an_attack_is_staged_watched_and_judged_by_clicking() {
         tab.is_clean("attack").await;
         // The nodes stay, so that whoever looks through the shop's eyes finds them.
         tab.click("The shop").await;
-        // A second page sees the same story, and is refused a second attack in one line while the first lasts.
         let story = tab.script("return fetch('/api/story').then((answer) => answer.json())").await;
         assert_eq!(story["running"], true, "its nodes are kept");
         tab.click("End its network").await;
@@ -352,6 +361,33 @@ fn a_network_is_cut_and_healed_by_clicking_and_every_view_is_clean() {
         tab.until_text("the partition is healed").await;
         tab.until_text("for a branch with more work").await;
 
+        // What stands here is a file that starts the same network again.
+        let text = tab
+            .script(
+                "return import('/app/build.js').then(async ({ networkFile }) => {
+                   const { network } = await (await fetch('/api/net/state')).json(), { answer } = await (await fetch('/api/net/topology')).json();
+                   return networkFile(network, answer.links);
+                 })",
+            )
+            .await;
+        let place = tempfile::tempdir().expect("a temporary directory");
+        let (file, directory) = (place.path().join("net.toml"), place.path().join("net").display().to_string());
+        std::fs::write(&file, text.as_str().expect("a text")).expect("it is written");
+        let up = kit::run(&["up", "--detach", "--file", &file.display().to_string(), "--dir", &directory, "--json"]);
+        let shares = |nodes: &Value| -> Vec<(Value, Value)> {
+            let nodes = nodes.as_array().expect("nodes").iter();
+            nodes.map(|node| (node["name"].clone(), node["share_asked"].clone())).collect()
+        };
+        let copy = shares(&up.json()["nodes"]);
+        assert_eq!(kit::run(&["down", "--dir", &directory]).code, 0);
+        assert_eq!(copy, shares(&json!(network.nodes())), "{text}");
+
+        // A node that is down is shown as such, and is started again.
+        tab.go("network/node3").await;
+        tab.click("Kill it").await;
+        tab.click("Start it").await;
+        tab.until("it answers again", "return [...document.querySelectorAll('button')].some((one) => one.innerText === 'Kill it' && !one.disabled)").await;
+
         // A payment, followed through the explorer, and the way back.
         tab.go("network").await;
         tab.click("Pay").await;
@@ -402,6 +438,10 @@ fn a_network_is_cut_and_healed_by_clicking_and_every_view_is_clean() {
         tab.until_text("reconnecting").await;
         let page = Page::start_at(&network, &listen);
         tab.until("the page is back", "return !document.body.innerText.includes('reconnecting') && document.querySelector('#facts').innerText.includes('height')").await;
+        // Its token is another one: what the old page asks for is refused in one line that says what to do.
+        tab.go("network").await;
+        tab.click("Pay").await;
+        tab.until_text("of an earlier start: reload the page").await;
         drop(page);
     });
 }

@@ -28,6 +28,8 @@ mod record;
 mod watch;
 
 use crate::cluster::directory::Directory;
+use crate::observer::event::Event;
+use crate::observer::status::NodeStatus;
 use anyhow::{Context as _, Result};
 use assets::Assets;
 use attack::Stage;
@@ -149,6 +151,11 @@ impl Page {
     pub fn begin(&self) {
         let words: Vec<String> = std::env::args().skip(1).collect();
         self.tell(json!({ "started": command::typed(&words) }));
+    }
+
+    /// The network's nodes at the last look, and what happened since the last time this was asked.
+    pub fn news(&self) -> (Vec<NodeStatus>, Vec<Event>) {
+        self.watched[0].news()
     }
 
     /// Where it is.

@@ -10,11 +10,12 @@ use crate::cluster::{Cluster, stop};
 use crate::error::{one_line, usage};
 use crate::interrupt::Interrupt;
 use crate::observer::status;
+use crate::observer::view::View;
 use crate::output::line;
 use crate::plan::file::NetworkFile;
 use crate::plan::topology::Topology;
 use crate::plan::{NODES_DEFAULT, NODES_MAX, Plan, units};
-use crate::terminal::live::{self, Ended};
+use crate::terminal::live::{self, Ended, News};
 use crate::web::{self, Page, PageOptions, background, browser};
 use anyhow::{Context as _, Result, bail};
 use chain_spec::ChainSpec;
@@ -123,7 +124,16 @@ pub fn up(common: &Common, arguments: &UpArgs, program: &str) -> Result<()> {
     if arguments.detach {
         return Ok(());
     }
-    let ended = live::show(&mut cluster, &interrupt, arguments.seconds, common.json, &intro);
+    // The page's looks serve the terminal too: the nodes are asked once.
+    let page = shown.as_ref().and_then(|shown| shown.page.as_ref());
+    let mut view = if page.is_some() || common.json { None } else { Some(View::open(cluster.directory().clone())?) };
+    let mut news = || match (page, view.as_mut()) {
+        (Some(page), _) => Ok(page.news()),
+        (None, Some(view)) => view.look().map(|changes| (changes.nodes, [changes.found, changes.happenings].concat())),
+        (None, None) => Ok((Vec::new(), Vec::new())),
+    };
+    let news = (!common.json).then_some(&mut news as &mut dyn FnMut() -> Result<News>);
+    let ended = live::show(&mut cluster, &interrupt, arguments.seconds, news, &intro);
     end(cluster, ended, common.json)
 }
 
@@ -132,7 +142,7 @@ struct Shown {
     url: String,
     class_url: Option<String>,
     /// Ends when dropped; none for a detached network's.
-    _page: Option<Page>,
+    page: Option<Page>,
 }
 
 /// Shows the page unless told otherwise.
@@ -144,11 +154,11 @@ fn shown(arguments: &UpArgs, cluster: &Cluster) -> Result<Option<Shown>> {
     let options = PageOptions { class: arguments.web_listen, ..PageOptions::new(cluster.directory().clone(), listen) };
     let shown = if arguments.detach {
         let (url, class_url) = background::start(&options)?;
-        Shown { url, class_url, _page: None }
+        Shown { url, class_url, page: None }
     } else {
         let page = Page::start(options)?;
         let class_url = page.class_url().map(str::to_owned);
-        Shown { url: page.url().to_owned(), class_url, _page: Some(page) }
+        Shown { url: page.url().to_owned(), class_url, page: Some(page) }
     };
     if arguments.open {
         browser::open(&shown.url);

@@ -6,7 +6,6 @@ use crate::cluster::Cluster;
 use crate::interrupt::Interrupt;
 use crate::observer::event::Event;
 use crate::observer::status::NodeStatus;
-use crate::observer::view::View;
 use crate::output::line;
 use anyhow::Result;
 use crossterm::{cursor, queue, style, terminal};
@@ -36,16 +35,21 @@ pub enum Ended {
     TimeOver,
 }
 
-/// Shows the network until there is a reason to end. `intro` is what was printed before, for redrawing after a resize.
+/// Every node as it is, and what happened since the last time it was asked.
+pub type News = (Vec<NodeStatus>, Vec<Event>);
+
+/// Shows the network until there is a reason to end. `news` looks at the nodes, or knows who does; `intro` is what was printed
+/// before, for redrawing after a resize.
 pub fn show(
     cluster: &mut Cluster,
     interrupt: &Interrupt,
     seconds: Option<f64>,
-    quiet: bool,
+    news: Option<&mut dyn FnMut() -> Result<News>>,
     intro: &[String],
 ) -> Result<Ended> {
     let watch = Stopwatch::start();
-    let mut view = View::open(cluster.directory().clone())?;
+    let quiet = news.is_none();
+    let mut news = news;
     let mut happened: VecDeque<Event> = VecDeque::new();
     let mut screen = (!quiet && std::io::stdout().is_terminal()).then(|| Screen::new(intro));
     let every_ms = if screen.is_some() { TABLE_MS } else { LINE_MS };
@@ -60,13 +64,11 @@ pub fn show(
             return Ok(Ended::TimeOver);
         }
         let now_ms = watch.elapsed().as_millis() as u64;
-        if now_ms >= next_ms && !quiet {
+        if let Some(news) = news.as_mut().filter(|_| now_ms >= next_ms) {
             next_ms = now_ms + every_ms;
-            let changes = view.look()?;
-            happened.extend(changes.found);
-            happened.extend(changes.happenings);
+            let (nodes, new) = news()?;
+            happened.extend(new);
             happened.drain(..happened.len().saturating_sub(EVENTS_MAX));
-            let nodes = changes.nodes;
             match &mut screen {
                 Some(screen) => screen.draw(&title(cluster, &nodes, watch.seconds()), &nodes, &happened)?,
                 None => line(table::summary(&nodes)),

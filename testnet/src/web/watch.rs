@@ -5,8 +5,11 @@
 use super::hub::Hub;
 use super::record::NetworkRecord;
 use crate::cluster::directory::Directory;
-use crate::observer::view::View;
+use crate::observer::event::Event;
+use crate::observer::status::NodeStatus;
+use crate::observer::view::{Changes, View};
 use serde_json::{Value, json};
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -14,6 +17,9 @@ use std::time::Duration;
 
 /// Between two looks.
 const LOOK_INTERVAL: Duration = Duration::from_millis(400);
+
+/// Events kept for a terminal that asks for news now and then.
+const NEWS_MAX: usize = 50;
 
 /// A network that is being watched.
 pub struct Watched {
@@ -23,6 +29,8 @@ pub struct Watched {
     /// The recording; none where this network is recorded elsewhere.
     record: Option<Mutex<Option<NetworkRecord>>>,
     view: Mutex<Option<View>>,
+    /// The nodes at the last look, and what happened since somebody asked.
+    news: Mutex<(Vec<NodeStatus>, VecDeque<Event>)>,
     stop: AtomicBool,
     /// Ends the wait between two looks.
     wake: (Mutex<()>, Condvar),
@@ -39,6 +47,7 @@ impl Watched {
             directory,
             record: is_recorded.then(Mutex::default),
             view: Mutex::new(None),
+            news: Mutex::default(),
             stop: AtomicBool::new(false),
             wake: (Mutex::new(()), Condvar::new()),
         });
@@ -57,6 +66,20 @@ impl Watched {
     pub fn reset(&self) {
         *self.view() = None;
         self.hub.publish("reset", &json!({}));
+    }
+
+    /// The nodes at the last look, and what happened since the last time this was asked.
+    pub fn news(&self) -> (Vec<NodeStatus>, Vec<Event>) {
+        let mut news = self.news.lock().unwrap_or_else(PoisonError::into_inner);
+        (news.0.clone(), news.1.drain(..).collect())
+    }
+
+    fn keep_news(&self, changes: &Changes) {
+        let mut news = self.news.lock().unwrap_or_else(PoisonError::into_inner);
+        news.0.clone_from(&changes.nodes);
+        news.1.extend(changes.found.iter().chain(&changes.happenings).cloned());
+        let surplus = news.1.len().saturating_sub(NEWS_MAX);
+        news.1.drain(..surplus);
     }
 
     /// Where the network lives.
@@ -110,6 +133,7 @@ impl Watched {
             return;
         };
         drop(view);
+        self.keep_news(&changes);
         if let Some(record) = &self.record {
             let mut record = record.lock().unwrap_or_else(PoisonError::into_inner);
             if record.is_none() {

@@ -3,7 +3,7 @@
  * The attack view: choose, run, stop at each step, watch both branches, read the story and the verdict. The odds beside the form are the
  * launcher's formulas; the story is what `testoon attack … --json` says, line by line.
  */
-import { counted, field, make, odds, percent, show, table } from "./dom.js";
+import { counted, empty, field, h2, make, odds, percent, show, soft, table, tools, why } from "./dom.js";
 import { ask } from "./store.js";
 import { facts, judged, marks, measured, orders, report, save, storyFrom, timeline } from "./story.js";
 import { legend, Tree } from "./tree.js";
@@ -123,7 +123,7 @@ export function attackView(page, element, words) {
 		marks: () => marks(net, known),
 		from: () => storyFrom(net, known),
 	});
-	show(stage, make("h2", {}, "Both branches"), now, eyes, tree.element, legend(true), shopBox, steps);
+	show(stage, h2("Both branches"), now, eyes, tree.element, legend(true), shopBox, steps);
 	element.append(form, stage, story, side);
 
 	function drawForm() {
@@ -224,15 +224,15 @@ export function attackView(page, element, words) {
 				: "";
 		show(
 			form,
-			make("h2", {}, "Stage an attack"),
+			h2("Stage an attack"),
 			field("Attack", kinds),
 			make("p", {}, about().what),
 			field("The attacker's part of the hash rate", share, shareOutput),
 			...about().fields.map((name) => fields[name]()),
 			oddsBox,
 			make("label", { class: "tools" }, stepping, "Stop at each step of the story"),
-			make("div", { class: "tools" }, run, again),
-			net.readOnly ? make("p", { class: "soft" }, "This page only looks on.") : "",
+			tools(run, again),
+			net.readOnly ? soft("This page only looks on.") : "",
 		);
 	}
 	/** @param {string} key */
@@ -266,7 +266,7 @@ export function attackView(page, element, words) {
 							const { answer } = await ask(`/api/odds/measure?${where}&runs=2000`);
 							measure = `${odds(answer.rate)} (95 %: ${odds(answer.interval95[0])} to ${odds(answer.interval95[1])}, ${answer.runs} runs)`;
 						} catch (error) {
-							measure = /** @type {Error} */ (error).message;
+							measure = why(error);
 						}
 						drawOdds();
 					},
@@ -290,7 +290,7 @@ export function attackView(page, element, words) {
 				),
 			);
 		} catch (error) {
-			show(oddsBox, make("p", { class: "bad" }, /** @type {Error} */ (error).message));
+			show(oddsBox, make("p", { class: "bad" }, why(error)));
 		}
 	}
 
@@ -302,7 +302,7 @@ export function attackView(page, element, words) {
 		try {
 			await ask(path, method, body);
 		} catch (error) {
-			page.tell(/** @type {Error} */ (error).message);
+			page.tell(why(error));
 		}
 		isBusy = false;
 		drawForm();
@@ -355,9 +355,7 @@ export function attackView(page, element, words) {
 		const parts = [];
 		if (known.waits && !net.readOnly)
 			parts.push(
-				make(
-					"div",
-					{ class: "tools" },
+				tools(
 					make("strong", {}, `Time stands still: ${last?.text ?? ""}`),
 					make("button", { class: "main", onclick: next, disabled: isBusy, "data-key": "next" }, "Go on"),
 				),
@@ -379,14 +377,11 @@ export function attackView(page, element, words) {
 					make("span", {}, line.text ?? line.warning),
 				),
 			);
-		const parts = [make("h2", {}, "The story")];
-		if (command)
-			parts.push(make("p", { class: "soft" }, "The same from a terminal: ", make("code", { class: "mono" }, command)));
+		const parts = [h2("The story")];
+		if (command) parts.push(soft("The same from a terminal: ", make("code", { class: "mono" }, command)));
 		if (!net.story.length)
 			parts.push(
-				make(
-					"p",
-					{ class: "empty" },
+				empty(
 					"Run an attack: four real nodes start, and every block, the payment, the shipment and the verdict are told here as they happen.",
 				),
 			);
@@ -405,10 +400,8 @@ export function attackView(page, element, words) {
 		if (outcome) return drawVerdict(outcome);
 		show(
 			side,
-			make("h2", {}, "Verdict"),
-			make(
-				"p",
-				{ class: "empty" },
+			h2("Verdict"),
+			empty(
 				running
 					? "The attack is under way."
 					: "What the attack came to will stand here: balances before and after, the deepest reorganisation, the share of the hash rate that was really achieved.",
@@ -425,7 +418,7 @@ export function attackView(page, element, words) {
 		const name = `testoon-${outcome.attack}`;
 		show(
 			side,
-			make("h2", {}, "Verdict"),
+			h2("Verdict"),
 			make("p", { class: "verdict" }, make("strong", { class: kind }, said), outcome.verdict),
 			table(
 				[
@@ -435,9 +428,7 @@ export function attackView(page, element, words) {
 				measured(outcome),
 				"What was measured",
 			),
-			make(
-				"div",
-				{ class: "tools" },
+			tools(
 				make(
 					"button",
 					{

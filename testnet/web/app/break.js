@@ -2,7 +2,7 @@
 /** The “break it” view: one changed byte of an old block, every later pointer that no longer fits, and what mending it would cost. */
 
 import { expectedHashes, fromHex, hash256, merkleRoot, parseBlock, reversed, target, toHex } from "./bytes.js";
-import { counted, duration, field, make, show } from "./dom.js";
+import { counted, duration, empty, field, h2, make, show, why } from "./dom.js";
 import { ask } from "./store.js";
 
 /** @typedef {import("./main.js").Page} Page */
@@ -37,7 +37,7 @@ export function breakView(page, element, words) {
 	);
 	show(
 		section,
-		make("h2", {}, "Break it"),
+		h2("Break it"),
 		make(
 			"p",
 			{},
@@ -47,10 +47,8 @@ export function breakView(page, element, words) {
 	);
 	show(
 		result,
-		make("h2", {}, "What follows"),
-		make(
-			"p",
-			{ class: "empty" },
+		h2("What follows"),
+		empty(
 			"Every block names the hash of the one before. Change a byte and that name is wrong, all the way to the tip.",
 		),
 	);
@@ -124,7 +122,7 @@ export function breakView(page, element, words) {
 			if (isOver) return;
 			show(
 				result,
-				make("h2", {}, "What follows"),
+				h2("What follows"),
 				...rows,
 				make(
 					"p",
@@ -133,7 +131,7 @@ export function breakView(page, element, words) {
 				),
 			);
 		} catch (error) {
-			page.tell(/** @type {Error} */ (error).message);
+			page.tell(why(error));
 		}
 	}
 	/** @param {number} at @param {string} words_ @param {string} kind */

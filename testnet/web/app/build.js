@@ -1,7 +1,8 @@
 // @ts-check
 /** Parts of the network view: the forms below the graph, and which nodes a line drawn around them holds. */
-import { coins, make, show, table } from "./dom.js";
+import { coins, h2, make, show, soft, table, tools, why } from "./dom.js";
 import { ask } from "./store.js";
+import { save } from "./story.js";
 
 /** @typedef {import("./main.js").Page} Page */
 
@@ -14,6 +15,32 @@ export function isInside(at, sides) {
 		if (a.y > at.y !== b.y > at.y && at.x < ((b.x - a.x) * (at.y - a.y)) / (b.y - a.y) + a.x) inside = !inside;
 	});
 	return inside;
+}
+
+/**
+ * The network as a file for `testoon up --file` (docs/networks.md).
+ * @param {import("./store.js").Network["network"]} network @param {any[]} links as `testoon net topology` tells them
+ */
+export function networkFile(network, links) {
+	// A basic string of TOML has the escapes of JSON's.
+	const text = (/** @type {string} */ value) => JSON.stringify(value);
+	const lines = [`chain = ${text(network.chain ?? "local")}`, "", "[topology]"];
+	const edges = links.filter((link) => link.planned).map((link) => `  [${link.between.map(text).join(", ")}],`);
+	lines.push("edges = [", ...edges, "]");
+	for (const node of network.nodes) {
+		lines.push("", "[[node]]", `name = ${text(node.name)}`, `role = ${text(node.role)}`);
+		if (node.share_asked) lines.push(`share = ${node.share_asked}`);
+	}
+	for (const link of links) {
+		const conditions = [];
+		if (link.delay_ms) conditions.push(`delay = "${link.delay_ms}ms"`);
+		if (link.jitter_ms) conditions.push(`jitter = "${link.jitter_ms}ms"`);
+		if (link.loss) conditions.push(`loss = "${link.loss * 100}%"`);
+		if (link.bandwidth) conditions.push(`bandwidth = "${link.bandwidth}B/s"`);
+		if (conditions.length)
+			lines.push("", "[[link]]", `between = [${link.between.map(text).join(", ")}]`, ...conditions);
+	}
+	return `${lines.join("\n")}\n`;
 }
 
 /**
@@ -34,7 +61,7 @@ export function drawForms(page, run, accounts, build) {
 				]);
 				show(list, table([["account"], ["confirmed", "number"], ["pending", "number"], ["address"]], rows, "Accounts"));
 			} catch (error) {
-				show(list, make("p", { class: "bad" }, /** @type {Error} */ (error).message));
+				show(list, make("p", { class: "bad" }, why(error)));
 			}
 		};
 	const pay = make(
@@ -50,16 +77,14 @@ export function drawForms(page, run, accounts, build) {
 				}
 			},
 		},
-		make(
-			"div",
-			{ class: "tools" },
+		tools(
 			make("label", {}, "from ", make("input", { name: "from", value: "alice", size: 8, required: true })),
 			make("label", {}, "to ", make("input", { name: "to", value: "bob", size: 16, required: true })),
 			make("label", {}, "coins ", make("input", { name: "amount", value: "1.5", size: 8, required: true })),
 			make("button", { disabled: net.readOnly }, "Pay"),
 		),
 	);
-	show(accounts, make("h2", {}, "Accounts"), pay, make("button", { onclick: load }, "Look at the balances"), list);
+	show(accounts, h2("Accounts"), pay, make("button", { onclick: load }, "Look at the balances"), list);
 	const add = make(
 		"form",
 		{
@@ -69,9 +94,7 @@ export function drawForms(page, run, accounts, build) {
 				run({ action: "add", name: String(data.get("name")), share: String(data.get("share")) });
 			},
 		},
-		make(
-			"div",
-			{ class: "tools" },
+		tools(
 			make("label", {}, "name ", make("input", { name: "name", size: 8, placeholder: "next free" })),
 			make("label", {}, "hash share ", make("input", { name: "share", size: 5, placeholder: "0" })),
 			make("button", { disabled: net.readOnly }, "Add a node"),
@@ -86,9 +109,7 @@ export function drawForms(page, run, accounts, build) {
 				run({ action: /** @type {HTMLButtonElement} */ (event.submitter).value, name });
 			},
 		},
-		make(
-			"div",
-			{ class: "tools" },
+		tools(
 			make("label", {}, "snapshot ", make("input", { name: "name", size: 10, required: true, value: "before" })),
 			make("button", { value: "snapshot", disabled: net.readOnly }, "Take"),
 			make("button", { value: "restore", disabled: net.readOnly }, "Bring back"),
@@ -96,13 +117,23 @@ export function drawForms(page, run, accounts, build) {
 	);
 	show(
 		build,
-		make("h2", {}, "Build"),
+		h2("Build"),
 		add,
 		keep,
 		make(
-			"p",
-			{ class: "soft" },
-			"A snapshot keeps the whole network, forks included; bringing it back undoes everything since.",
+			"button",
+			{
+				onclick: async () => {
+					try {
+						const { answer } = await ask("/api/net/topology");
+						save("net.toml", "application/toml", networkFile(net.network, answer.links));
+					} catch (error) {
+						page.tell(why(error));
+					}
+				},
+			},
+			"Save as a network file",
 		),
+		soft("A snapshot keeps the whole network, forks included; bringing it back undoes everything since."),
 	);
 }

@@ -1,6 +1,6 @@
 // @ts-check
 /** The chain view: the block tree as any node sees it, and the block that is chosen. */
-import { clock, make, show, table } from "./dom.js";
+import { clock, empty, h2, make, show, table, tools } from "./dom.js";
 import { legend, Tree } from "./tree.js";
 
 /** @typedef {import("./main.js").Page} Page */
@@ -60,10 +60,8 @@ export function chainView(page, element, words) {
 		make(
 			"section",
 			{},
-			make("h2", {}, "Block tree"),
-			make(
-				"div",
-				{ class: "tools" },
+			h2("Block tree"),
+			tools(
 				make("label", {}, "as seen by ", eyes),
 				make("label", {}, "of ", which),
 				zoom(1.25, "Zoom in"),
@@ -90,15 +88,11 @@ export function chainView(page, element, words) {
 	function drawChosen() {
 		const block = tree.chosen ? net.blocks.get(tree.chosen) : null;
 		if (!block)
-			return show(
-				chosen,
-				make("h2", {}, "Block"),
-				make("p", { class: "empty" }, "Choose a block in the tree: click it, or move with the arrow keys."),
-			);
+			return show(chosen, h2("Block"), empty("Choose a block in the tree: click it, or move with the arrow keys."));
 		const has = block.only.length ? block.only.join(", ") : "every node that answers";
 		show(
 			chosen,
-			make("h2", {}, `Block ${block.height}`),
+			h2(`Block ${block.height}`),
 			table(
 				[
 					["", ""],
@@ -140,12 +134,10 @@ export function chainView(page, element, words) {
 			.map((happening) => make("li", {}, make("time", {}, clock(happening.s)), happening.text));
 		show(
 			events,
-			make("h2", {}, "What happened"),
+			h2("What happened"),
 			items.length
 				? make("div", { class: "over" }, make("ol", { class: "story" }, ...items))
-				: make(
-						"p",
-						{ class: "empty" },
+				: empty(
 						"Reorganisations, partitions and nodes that come or go are told here. To see one: cut the network in the Network view, wait for some blocks, heal it.",
 					),
 		);

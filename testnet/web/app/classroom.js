@@ -1,6 +1,6 @@
 // @ts-check
 /** The classroom: on the teacher's page the address as a QR code; on a student's page a choice of eyes, and an order to place. */
-import { make, show } from "./dom.js";
+import { h2, make, show, soft, why } from "./dom.js";
 import { ask } from "./store.js";
 
 /** @typedef {import("./main.js").Page} Page */
@@ -39,7 +39,7 @@ export function classroomView(page, element) {
 	async function drawTeacher() {
 		show(
 			more,
-			make("h2", {}, "What students can do"),
+			h2("What students can do"),
 			make(
 				"ul",
 				{},
@@ -52,17 +52,12 @@ export function classroomView(page, element) {
 			const found = await ask("/api/class");
 			show(
 				main,
-				make("h2", {}, "Classroom"),
+				h2("Classroom"),
 				code(found.rows),
 				make("p", {}, "Students open ", make("span", { class: "mono" }, found.url), "."),
 			);
 		} catch (error) {
-			show(
-				main,
-				make("h2", {}, "Classroom"),
-				make("p", {}, "This page is shown to this machine alone."),
-				make("p", { class: "soft" }, /** @type {Error} */ (error).message),
-			);
+			show(main, h2("Classroom"), make("p", {}, "This page is shown to this machine alone."), soft(why(error)));
 		}
 	}
 	function drawStudent() {
@@ -77,7 +72,7 @@ export function classroomView(page, element) {
 						const { answer } = await ask("/api/class/order", "POST", {});
 						page.go(`/explorer/transaction/${answer.txid}`);
 					} catch (error) {
-						page.tell(/** @type {Error} */ (error).message);
+						page.tell(why(error));
 					}
 					order.disabled = false;
 				},
@@ -86,7 +81,7 @@ export function classroomView(page, element) {
 		);
 		show(
 			main,
-			make("h2", {}, "Place an order"),
+			h2("Place an order"),
 			make(
 				"p",
 				{},
@@ -99,7 +94,7 @@ export function classroomView(page, element) {
 		);
 		show(
 			more,
-			make("h2", {}, "Choose a node's eyes"),
+			h2("Choose a node's eyes"),
 			make(
 				"p",
 				{},

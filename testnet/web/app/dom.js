@@ -74,6 +74,16 @@ export function show(element, ...children) {
 	has?.focus();
 }
 
+/** A section's heading. @param {...any} words */
+export const h2 = (...words) => make("h2", {}, ...words);
+/** What stands where nothing is yet. @param {...any} words */
+export const empty = (...words) => make("p", { class: "empty" }, ...words);
+/** Things in a row. @param {...any} things */
+export const tools = (...things) => make("div", { class: "tools" }, ...things);
+/** A line of less weight. @param {...any} words */
+export const soft = (...words) => make("p", { class: "soft" }, ...words);
+/** What an error says. @param {unknown} error */
+export const why = (error) => (error instanceof Error ? error.message : String(error));
 /** @param {string} hash */
 export const short = (hash) => (hash ? `…${hash.slice(-8)}` : "–");
 /** @param {number | null | undefined} part */

@@ -2,7 +2,7 @@
 /** The explorer: a block, a transaction, an address, a mempool, with their bytes explained. */
 
 import { headerFields, transactionFields } from "./bytes.js";
-import { coins, counted, make, odds, show, table } from "./dom.js";
+import { coins, counted, empty, h2, make, odds, show, soft, table } from "./dom.js";
 import { badge } from "./palette.js";
 import { ask } from "./store.js";
 
@@ -47,7 +47,7 @@ export function explorerView(page, element, words) {
 		if (!isOver)
 			show(
 				section,
-				make("h2", {}, "Not found"),
+				h2("Not found"),
 				make("p", { class: "bad" }, error.message),
 				make("p", {}, make("a", { href: "#/explorer" }, "The newest blocks")),
 			);
@@ -74,24 +74,22 @@ export function explorerView(page, element, words) {
 		}
 		show(
 			section,
-			make("h2", {}, "Newest blocks"),
+			h2("Newest blocks"),
 			rows.length
 				? table(
 						[["height"], ["mined by"], ["payments", "number"], ["bytes", "number"], ["time"], ["hash"]],
 						rows,
 						"The newest blocks",
 					)
-				: make("p", { class: "empty" }, "Blocks appear here as soon as a node answers."),
+				: empty("Blocks appear here as soon as a node answers."),
 		);
 		const pools = page.net.network.nodes
 			.filter((node) => node.mempool !== null)
 			.map((node) => [link("mempool", node.name), counted(node.mempool ?? 0, "transaction")]);
 		show(
 			more,
-			make("h2", {}, "Mempools"),
-			pools.length
-				? table([["node"], ["waits"]], pools, "Mempools")
-				: make("p", { class: "empty" }, "Each running node's mempool."),
+			h2("Mempools"),
+			pools.length ? table([["node"], ["waits"]], pools, "Mempools") : empty("Each running node's mempool."),
 		);
 	}
 
@@ -121,7 +119,7 @@ export function explorerView(page, element, words) {
 		]);
 		show(
 			section,
-			make("h2", {}, `Block ${block.height}`),
+			h2(`Block ${block.height}`),
 			table(
 				[
 					["", ""],
@@ -139,7 +137,7 @@ export function explorerView(page, element, words) {
 		);
 		show(
 			more,
-			make("h2", {}, "The header's 80 bytes"),
+			h2("The header's 80 bytes"),
 			bytes(headerFields(block.hex.slice(0, 160))),
 			make("a", { href: `#/break/${block.height}` }, "Change a byte of it and see what breaks"),
 		);
@@ -208,7 +206,7 @@ export function explorerView(page, element, words) {
 		if (isOver) return;
 		show(
 			section,
-			make("h2", {}, "Transaction"),
+			h2("Transaction"),
 			table(
 				[
 					["", ""],
@@ -225,7 +223,7 @@ export function explorerView(page, element, words) {
 				make("ul", { "aria-label": "Outputs" }, ...to),
 			),
 		);
-		show(more, make("h2", {}, `Its ${tx.size} bytes`), bytes(transactionFields(tx.hex)));
+		show(more, h2(`Its ${tx.size} bytes`), bytes(transactionFields(tx.hex)));
 	}
 
 	/** @param {string} address */
@@ -238,7 +236,7 @@ export function explorerView(page, element, words) {
 		]);
 		show(
 			section,
-			make("h2", {}, "Address"),
+			h2("Address"),
 			make("p", { class: "mono" }, address),
 			make(
 				"p",
@@ -251,16 +249,12 @@ export function explorerView(page, element, words) {
 						{ class: "over" },
 						table([["coins", "number"], ["height", "number"], ["made by"]], rows, "Its coins"),
 					)
-				: make("p", { class: "empty" }, "Nothing is paid to this address, or all of it was spent."),
+				: empty("Nothing is paid to this address, or all of it was spent."),
 		);
 		show(
 			more,
-			make("h2", {}, "Payments seen"),
-			make(
-				"p",
-				{ class: "empty" },
-				"Coins that were spent are found through the transactions that made them: follow the links above.",
-			),
+			h2("Payments seen"),
+			empty("Coins that were spent are found through the transactions that made them: follow the links above."),
 		);
 	}
 
@@ -275,19 +269,15 @@ export function explorerView(page, element, words) {
 		]);
 		show(
 			section,
-			make("h2", {}, `Mempool of ${node}`),
+			h2(`Mempool of ${node}`),
 			rows.length
 				? table(
 						[["transaction"], ["bytes", "number"], ["fee", "number"], ["units a byte", "number"]],
 						rows,
 						"Waiting transactions",
 					)
-				: make(
-						"p",
-						{ class: "empty" },
-						"Nothing waits. Pay somebody in the Network view to see a payment here until a block takes it.",
-					),
-			pool.count > rows.length ? make("p", { class: "soft" }, `The best paying ${rows.length} of ${pool.count}.`) : "",
+				: empty("Nothing waits. Pay somebody in the Network view to see a payment here until a block takes it."),
+			pool.count > rows.length ? soft(`The best paying ${rows.length} of ${pool.count}.`) : "",
 		);
 		more.remove();
 	}

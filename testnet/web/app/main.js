@@ -8,7 +8,7 @@ import { attackView } from "./attack.js";
 import { breakView } from "./break.js";
 import { chainView } from "./chain.js";
 import { classroomView } from "./classroom.js";
-import { counted, hashes, make, show } from "./dom.js";
+import { counted, hashes, make, show, why } from "./dom.js";
 import { explorerView } from "./explorer.js";
 import { miningView } from "./mining.js";
 import { networkView } from "./network.js";
@@ -146,7 +146,7 @@ async function find(event) {
 		await ask(`/api/net/address/${encodeURIComponent(text)}`);
 		page.go(`/explorer/address/${encodeURIComponent(text)}`);
 	} catch (error) {
-		tell(`Nothing is found for “${text.slice(0, 80)}”: ${/** @type {Error} */ (error).message}`);
+		tell(`Nothing is found for “${text.slice(0, 80)}”: ${why(error)}`);
 	}
 }
 

@@ -2,7 +2,7 @@
 /** The mining view: who finds how much, how the times between blocks fall, what a miner does step by step. */
 
 import { expectedHashes, fromHex, hash256, headerFields, reversed, target, toHex } from "./bytes.js";
-import { duration, hashes, make, percent, show, table } from "./dom.js";
+import { duration, empty, h2, hashes, make, percent, show, soft, table, tools, why } from "./dom.js";
 import { badge } from "./palette.js";
 import { ask } from "./store.js";
 
@@ -63,7 +63,7 @@ export function miningView(page, element) {
 			lost = all - branch.length;
 		show(
 			miners,
-			make("h2", {}, "Who mined what"),
+			h2("Who mined what"),
 			make(
 				"p",
 				{},
@@ -82,7 +82,7 @@ export function miningView(page, element) {
 						rows,
 						"Miners",
 					)
-				: make("p", { class: "empty" }, "Blocks are counted here as they are found."),
+				: empty("Blocks are counted here as they are found."),
 		);
 	}
 	/** @param {import("./store.js").Block[]} branch */
@@ -91,14 +91,12 @@ export function miningView(page, element) {
 			.slice(1)
 			.map((block, at) => (block.seen_s && branch[at].seen_s ? block.seen_s - branch[at].seen_s : NaN))
 			.filter((gap) => gap >= 0);
-		const parts = [make("h2", {}, "Time between blocks")];
+		const parts = [h2("Time between blocks")];
 		if (gaps.length < 5) {
 			show(
 				times,
 				...parts,
-				make(
-					"p",
-					{ class: "empty" },
+				empty(
 					"After some blocks that arrived while this page's server looked on: how long each took, beside the exponential distribution that mining should follow.",
 				),
 			);
@@ -158,12 +156,7 @@ export function miningView(page, element) {
 	}
 	/** @param {import("./store.js").Block[]} branch */
 	function drawTargets(branch) {
-		if (branch.length < 2)
-			return show(
-				targets,
-				make("h2", {}, "Difficulty"),
-				make("p", { class: "empty" }, "How the difficulty follows the hash rate."),
-			);
+		if (branch.length < 2) return show(targets, h2("Difficulty"), empty("How the difficulty follows the hash rate."));
 		const values = branch.map((block) => expectedHashes(block.bits)),
 			most = Math.max(...values),
 			least = Math.min(...values),
@@ -177,7 +170,7 @@ export function miningView(page, element) {
 		const last = values[values.length - 1];
 		show(
 			targets,
-			make("h2", {}, "Difficulty"),
+			h2("Difficulty"),
 			make(
 				"p",
 				{},
@@ -204,9 +197,7 @@ export function miningView(page, element) {
 	}
 
 	async function drawHand() {
-		const empty = make(
-			"p",
-			{ class: "empty" },
+		const first = empty(
 			"Take the newest header and look for a nonce yourself, one hash a step or as fast as the browser can.",
 		);
 		const load = make(
@@ -219,13 +210,13 @@ export function miningView(page, element) {
 						const block = await ask(`/api/net/block/${tip.hash}`);
 						if (!isOver) mine(block.hex.slice(0, 160), block.bits);
 					} catch (error) {
-						page.tell(/** @type {Error} */ (error).message);
+						page.tell(why(error));
 					}
 				},
 			},
 			"Take the newest header",
 		);
-		show(hand, make("h2", {}, "Mine by hand"), empty, load);
+		show(hand, h2("Mine by hand"), first, load);
 	}
 	/** @param {string} header @param {string} bits */
 	function mine(header, bits) {
@@ -273,19 +264,19 @@ export function miningView(page, element) {
 		const go = make("button", { onclick: run }, "At speed");
 		show(
 			hand,
-			make("h2", {}, "Mine by hand"),
+			h2("Mine by hand"),
 			make(
 				"p",
 				{},
 				`The header's 80 bytes are hashed twice; the result, read as a number, must be at most the target. On average that takes ${expectedHashes(bits).toLocaleString(undefined, { maximumFractionDigits: 0 })} tries.`,
 			),
 			fields,
-			make("p", { class: "soft" }, "hash"),
+			soft("hash"),
 			line,
-			make("p", { class: "soft" }, "target"),
+			soft("target"),
 			make("p", { class: "mono" }, goal.toString(16).padStart(64, "0")),
 			state,
-			make("div", { class: "tools" }, make("button", { onclick: () => step(1) }, "One hash"), go),
+			tools(make("button", { onclick: () => step(1) }, "One hash"), go),
 		);
 		step(1);
 	}

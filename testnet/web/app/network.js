@@ -2,13 +2,14 @@
 /** The network view: who is connected to whom, and everything one can do to it by hand. */
 
 import { drawForms, isInside } from "./build.js";
-import { counted, field, make, percent, short, show, table } from "./dom.js";
+import { counted, empty, field, h2, make, percent, short, show, soft, table, tools, why } from "./dom.js";
 import { badge, look, outline } from "./palette.js";
 import { act, ask } from "./store.js";
 
 /** @typedef {import("./main.js").Page} Page */
 
-const SIZE = { width: 760, height: 460 };
+/** The drawing's own units; a phone's are fewer, so that names can be read. */
+const SIZE = innerWidth < 700 ? { width: 380, height: 380 } : { width: 760, height: 460 };
 /** Between two looks at the links, milliseconds. */
 const TOPOLOGY_MS = 3000;
 
@@ -40,11 +41,9 @@ export function networkView(page, element, words) {
 		make(
 			"section",
 			{ class: "w8" },
-			make("h2", {}, "Network"),
+			h2("Network"),
 			svg,
-			make(
-				"p",
-				{ class: "soft" },
+			soft(
 				"Choose nodes by clicking (several with Shift, or draw a line around them), drag to move them. A mark's colour and shape are the node's everywhere on this page.",
 			),
 		),
@@ -64,7 +63,7 @@ export function networkView(page, element, words) {
 			said = result.command;
 			return result;
 		} catch (error) {
-			page.tell(/** @type {Error} */ (error).message);
+			page.tell(why(error));
 			return null;
 		} finally {
 			isBusy = false;
@@ -287,12 +286,10 @@ export function networkView(page, element, words) {
 				{ disabled: isBusy || net.readOnly, title: why, "data-key": text, onclick: () => run(action) },
 				text,
 			);
-		const parts = [make("h2", {}, names.length ? names.join(", ") : "Choose a node")];
+		const parts = [h2(names.length ? names.join(", ") : "Choose a node")];
 		if (!names.length)
 			parts.push(
-				make(
-					"p",
-					{ class: "empty" },
+				empty(
 					net.network.nodes.length
 						? "Choose one node to stop or start it, two to set their link, several to cut them off."
 						: "There is no network here. Start one with `testoon up`; it appears by itself.",
@@ -334,9 +331,7 @@ export function networkView(page, element, words) {
 					),
 					node.height === null
 						? button("Start it", { action: "start", node: node.name })
-						: make(
-								"div",
-								{ class: "tools" },
+						: tools(
 								button("Kill it", { action: "kill", node: node.name }, "As a power cut: kill -9"),
 								button("Mine a block", { action: "mine", node: node.name, blocks: 1 }, "At once, whatever its share"),
 								button("Remove it", { action: "remove", node: node.name }, "Its share goes to the others"),
@@ -346,19 +341,11 @@ export function networkView(page, element, words) {
 		}
 		if (names.length === 2) parts.push(linkForm(names));
 		if (names.length)
-			parts.push(
-				make(
-					"div",
-					{ class: "tools" },
-					button("Cut them off from the rest", { action: "partition", groups: names.join(",") }),
-				),
-			);
+			parts.push(tools(button("Cut them off from the rest", { action: "partition", groups: names.join(",") })));
 		if (net.network.partition.length) parts.push(button("Heal the network", { action: "heal", links: false }));
 		if (isBusy) parts.push(make("p", { role: "status" }, "Working…"));
-		if (said)
-			parts.push(make("p", { class: "soft" }, "The same from a terminal: ", make("code", { class: "mono" }, said)));
-		if (net.readOnly)
-			parts.push(make("p", { class: "soft" }, "This page only looks: it was started with --read-only."));
+		if (said) parts.push(soft("The same from a terminal: ", make("code", { class: "mono" }, said)));
+		if (net.readOnly) parts.push(soft("This page only looks: it was started with --read-only."));
 		show(panel, ...parts);
 	}
 	/** @param {import("./store.js").NodeStatus} node */
@@ -443,7 +430,7 @@ export function networkView(page, element, words) {
 		]);
 		show(
 			nodes,
-			make("h2", {}, "Nodes"),
+			h2("Nodes"),
 			rows.length
 				? make(
 						"div",
@@ -463,7 +450,7 @@ export function networkView(page, element, words) {
 							"All nodes",
 						),
 					)
-				: make("p", { class: "empty" }, "Each node of the network will have a line here."),
+				: empty("Each node of the network will have a line here."),
 		);
 	}
 

@@ -1,7 +1,7 @@
 // @ts-check
 /** The odds view: how likely a double spend is, over the attacker's share and the confirmations the shop waits for. */
 
-import { make, odds, percent, show } from "./dom.js";
+import { empty, h2, make, odds, percent, show, soft, tools, why } from "./dom.js";
 import { ask } from "./store.js";
 
 /** @typedef {import("./main.js").Page} Page */
@@ -48,7 +48,7 @@ export function oddsView(page, element) {
 					points.set(`${share} ${confirmations}`, answer);
 				} catch (error) {
 					isMeasuring = false;
-					page.tell(/** @type {Error} */ (error).message);
+					page.tell(why(error));
 					return draw();
 				}
 				draw();
@@ -58,7 +58,7 @@ export function oddsView(page, element) {
 	}
 
 	function draw() {
-		if (!grid) return show(section, make("p", { class: "empty" }, "Asking for the odds…"));
+		if (!grid) return show(section, empty("Asking for the odds…"));
 		const choice = make(
 			"select",
 			{
@@ -120,15 +120,13 @@ export function oddsView(page, element) {
 		);
 		show(
 			section,
-			make("h2", {}, "Odds of a double spend"),
+			h2("Odds of a double spend"),
 			make(
 				"p",
 				{},
 				"The attacker's share of the hash rate downward, the confirmations that the shop waits for to the right. Choose a cell to stage that attack.",
 			),
-			make(
-				"div",
-				{ class: "tools" },
+			tools(
 				make("label", {}, "by the formula of ", choice),
 				make(
 					"button",
@@ -143,9 +141,7 @@ export function oddsView(page, element) {
 					isMeasuring ? "Measuring…" : "Measure in the simulator",
 				),
 			),
-			make(
-				"p",
-				{ class: "soft" },
+			soft(
 				`● is a measured point: ${MEASURED.runs} double spends played by the simulator, by this chain's rules and giving up ${MEASURED.give_up} blocks behind; point at it for its 95 % interval.`,
 			),
 			make(

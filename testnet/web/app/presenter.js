@@ -3,7 +3,7 @@
  * The presenter's mode: large type, one view at a time, and a line that says what is to be seen. The next key (n, or Page Down) goes on;
  * in the attack it starts the attack and goes from step to step.
  */
-import { make, show } from "./dom.js";
+import { make, show, why } from "./dom.js";
 import { ask } from "./store.js";
 import { facts } from "./story.js";
 
@@ -94,7 +94,7 @@ export class Presenter {
 					return await ask("/api/attack", "POST", { attack: "double-spend", share: 0.6, confirmations: 2, step: true });
 				if (!known.outcome) return;
 			} catch (error) {
-				return this.page.tell(/** @type {Error} */ (error).message);
+				return this.page.tell(why(error));
 			}
 		}
 		if (this.at + 1 < SCENES.length) this.show(this.at + 1);

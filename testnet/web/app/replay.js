@@ -3,7 +3,7 @@
  * The replay view: a recorded run, line by line, at any moment; and what it could still have come to with another share, another number of
  * confirmations or more patience.
  */
-import { clock, counted, field, make, odds, percent, show, table } from "./dom.js";
+import { clock, counted, empty, field, h2, make, odds, percent, show, table, tools, why } from "./dom.js";
 import { ask, Network } from "./store.js";
 import { facts, judged, marks, orders, storyFrom, timeline } from "./story.js";
 import { legend, Tree } from "./tree.js";
@@ -153,22 +153,18 @@ export function replayView(page, element, words) {
 			});
 			show(
 				list,
-				make("h2", {}, "Recorded runs"),
+				h2("Recorded runs"),
 				rows.length
 					? make(
 							"div",
 							{ class: "over", tabindex: 0, "aria-label": "Recorded runs" },
 							table([["run"], ["began"], ["size", "number"]], rows, "Recorded runs"),
 						)
-					: make(
-							"p",
-							{ class: "empty" },
-							"Every network that this page watches and every attack is recorded. Run an attack to have one here.",
-						),
+					: empty("Every network that this page watches and every attack is recorded. Run an attack to have one here."),
 				make("button", { onclick: drawList }, "Look again"),
 			);
 		} catch (error) {
-			page.tell(/** @type {Error} */ (error).message);
+			page.tell(why(error));
 		}
 	}
 
@@ -176,23 +172,17 @@ export function replayView(page, element, words) {
 		if (!words[1]) {
 			show(
 				stage,
-				make("h2", {}, "Replay"),
-				make(
-					"p",
-					{ class: "empty" },
-					"Choose a run: the block tree appears here as it was, with a slider to go to any moment.",
-				),
+				h2("Replay"),
+				empty("Choose a run: the block tree appears here as it was, with a slider to go to any moment."),
 			);
 			show(
 				whatIf,
-				make("h2", {}, "What if"),
-				make(
-					"p",
-					{ class: "empty" },
+				h2("What if"),
+				empty(
 					"At any moment of a recorded double spend: change the share, the confirmations or the patience, and see what the rest could come to.",
 				),
 			);
-			show(side, make("h2", {}, "What happened"));
+			show(side, h2("What happened"));
 			return;
 		}
 		const answer = await fetch(`/api/runs/${words[0]}/${encodeURIComponent(words[1])}`);
@@ -248,10 +238,8 @@ export function replayView(page, element, words) {
 		const steps = make("div", { class: "over" });
 		show(
 			stage,
-			make("h2", {}, net.head.title ?? "Replay"),
-			make(
-				"div",
-				{ class: "tools" },
+			h2(net.head.title ?? "Replay"),
+			tools(
 				play,
 				make("button", { "aria-label": "One line back", onclick: () => step(-1) }, "‹"),
 				make("button", { "aria-label": "One line on", onclick: () => step(1) }, "›"),
@@ -305,7 +293,7 @@ export function replayView(page, element, words) {
 				.map((line) => make("li", {}, make("time", {}, clock(line.s)), line.text));
 			show(
 				side,
-				make("h2", {}, "What happened"),
+				h2("What happened"),
 				make(
 					"div",
 					{ class: "over", tabindex: 0, "aria-label": "What happened" },
@@ -322,15 +310,13 @@ export function replayView(page, element, words) {
 	/** @param {Recorded} net @param {import("./story.js").Facts} known */
 	function drawWhatIf(net, known) {
 		const at = known.odds;
-		const title = make("h2", {}, "What if");
+		const title = h2("What if");
 		if (!at || net.head.attack !== "double-spend") {
 			offered = "";
 			show(
 				whatIf,
 				title,
-				make(
-					"p",
-					{ class: "empty" },
+				empty(
 					net.head.attack === "double-spend"
 						? "The race has not begun at this moment: go on until the payment is out."
 						: "This run is no double spend: there is no race whose rest could be played.",
@@ -358,9 +344,7 @@ export function replayView(page, element, words) {
 				},
 			},
 			make("p", {}, `At this moment: ${at.text}.`),
-			make(
-				"div",
-				{ class: "tools" },
+			tools(
 				field("Share, per cent", number("share", Math.round(net.head.share * 100), 1, 99)),
 				field("Confirmations", number("confirmations", net.head.confirmations, 1, 100)),
 				field("Gives up behind", number("give_up", net.head.give_up ?? 10, 1, 1000)),
@@ -419,7 +403,7 @@ export function replayView(page, element, words) {
 			]);
 			whatIf.querySelector("table")?.replaceWith(outcomeTable(net));
 		} catch (error) {
-			page.tell(/** @type {Error} */ (error).message);
+			page.tell(why(error));
 		}
 	}
 
