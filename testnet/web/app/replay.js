@@ -60,7 +60,16 @@ export class Recorded extends Network {
 			};
 		}
 		for (; this.at < count; this.at++) this.apply(this.lines[this.at]);
+		// Who has a block is told on the line after it: the two are one moment.
+		for (; this.lines[this.at]?.event === "tips"; this.at++) this.apply(this.lines[this.at]);
 		this.version++;
+	}
+
+	/** The moment before. */
+	before() {
+		let at = this.at - 1;
+		while (this.lines[at]?.event === "tips") at--;
+		return Math.max(0, at);
 	}
 
 	/** @param {any} line */
@@ -231,7 +240,7 @@ export function replayView(page, element, words) {
 		);
 		const step = (/** @type {number} */ by) => {
 			pause();
-			go(Math.min(net.lines.length, Math.max(0, net.at + by)));
+			go(by < 0 ? net.before() : Math.min(net.lines.length, net.at + by));
 		};
 		const text = make("p", { "aria-live": "polite" });
 		const shop = make("div");
@@ -270,7 +279,7 @@ export function replayView(page, element, words) {
 		/** @param {number} count */
 		function go(count) {
 			net.go(count);
-			slider.value = String(count);
+			slider.value = String(net.at);
 			draw();
 		}
 		function draw() {

@@ -98,10 +98,13 @@ export function marks(net, known) {
 		}
 		if (top) found.set(top.hash, "published");
 	}
-	if (known.shippedTip) found.set(known.shippedTip, "shipped");
 	for (const block of net.blocks.values()) {
 		if (known.paid && block.txids.includes(known.paid)) found.set(block.hash, "payment");
 		if (known.conflict && block.txids.includes(known.conflict)) found.set(block.hash, "conflict");
+	}
+	if (known.shippedTip) {
+		const also = found.get(known.shippedTip);
+		found.set(known.shippedTip, also ? `${also}, shipped` : "shipped");
 	}
 	return found;
 }

@@ -34,6 +34,8 @@ pub fn stage(settings: &AttackSettings) -> Result<Outcome> {
         let confirmations = confirmations(testbed, &paid)?;
         let ended = testbed.control().status()?.ended;
         if confirmations >= settings.plan.confirmations {
+            // The wallet asks at its own moment: the watch must have seen the same blocks.
+            testbed.look()?;
             return Ok(Some(Some(testbed.observer.tip(SHOP)?.1)));
         }
         // A branch that came out before the shop shipped has bought nothing.
