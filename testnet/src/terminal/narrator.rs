@@ -105,6 +105,8 @@ fn percent(odds: f64) -> String {
         small if small < 0.01 && small > 0.0 => format!("{small:.1e} %"),
         small if small < 10.0 => format!("{small:.2} %"),
         usual if usual < 99.95 => format!("{usual:.1} %"),
+        // Nearly sure is not sure.
+        sure if sure < 100.0 => ">99.9 %".to_owned(),
         sure => format!("{sure:.0} %"),
     }
 }

@@ -124,6 +124,9 @@ export function duration(seconds) {
 	return `${seconds.toPrecision(3)} s`;
 }
 
-/** A probability in as many digits as it needs. @param {number} p */
-export const odds = (p) =>
-	p > 0 && p < 0.0001 ? `${(p * 100).toExponential(1)} %` : `${(p * 100).toFixed(p < 0.1 ? 2 : 1)} %`;
+/** A probability in as many digits as it needs; nearly sure is not sure. @param {number} p */
+export function odds(p) {
+	if (p > 0 && p < 0.0001) return `${(p * 100).toExponential(1)} %`;
+	if (p >= 0.9995 && p < 1) return ">99.9 %";
+	return `${(p * 100).toFixed(p < 0.1 ? 2 : 1)} %`;
+}
