@@ -116,6 +116,7 @@ impl Page {
             attacked: attacked.clone(),
             stage: stage.clone(),
             assets: Assets::new(options.files),
+            answers: api::Answers::default(),
             orders: Arc::new(Semaphore::new(classroom::ORDERS_MAX)),
             classroom,
             program,

@@ -12,6 +12,7 @@ use super::command::{self, Action};
 use super::guard::{self, Access};
 use super::hub::{Event, Hub, Missed};
 use super::watch::Watched;
+use crate::clock::Stopwatch;
 use crate::lab::theory::double_spend::{Race, nakamoto, rosenfeld};
 use crate::observer::explore;
 use axum::body::Bytes;
@@ -24,14 +25,17 @@ use axum::routing::{get, post};
 use axum::{Extension, Router};
 use futures::Stream;
 use serde_json::{Value, json};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 
 /// Bytes of a request's body.
 const BODY_BYTES_MAX: usize = 64 << 10;
+/// An answer that many ask for is at most so old.
+const ANSWER_AGE_MAX: Duration = Duration::from_secs(1);
 /// Confirmations of the odds' grid.
 const GRID_CONFIRMATIONS_MAX: u32 = 12;
 /// Simulated attempts that one question may ask for.
@@ -51,6 +55,8 @@ pub struct Server {
     pub assets: Assets,
     /// Where students look on.
     pub classroom: Option<Classroom>,
+    /// Answers of commands that many pages ask for again and again.
+    pub answers: Answers,
     /// Bounds the orders that are under way.
     pub orders: Arc<Semaphore>,
     /// This program, for commands.
@@ -59,6 +65,8 @@ pub struct Server {
     pub ending: watch::Receiver<bool>,
 }
 
+/// By directory and command: when it was asked, and the answer.
+pub type Answers = tokio::sync::Mutex<BTreeMap<String, (Stopwatch, Value)>>;
 type Shared = State<Arc<Server>>;
 type Caller = Extension<Access>;
 
@@ -86,7 +94,7 @@ pub fn router(server: Arc<Server>, access: Access) -> Router {
         .route("/api/{network}/topology", get(topology))
         .route("/api/{network}/accounts", get(accounts))
         .route("/api/odds", get(odds))
-        .route("/api/odds/measure", get(measure))
+        .route(guard::MEASURE_ROUTE, get(measure))
         .route("/api/odds/grid", get(odds_grid))
         .route("/api/story", get(|State(server): Shared| async move { answer(Ok(server.stage.story())) }))
         .route("/api/do", post(act))
@@ -284,15 +292,32 @@ async fn measure(State(server): Shared, RawQuery(given): RawQuery) -> Response {
 
 async fn topology(State(server): Shared, Path(network): Path<String>) -> Response {
     match server.network(&network) {
-        Some(watched) => perform(&server, watched.directory(), &Action::Topology).await,
+        Some(watched) => perform_shared(&server, watched.directory(), &Action::Topology).await,
         None => no_network(&network),
     }
 }
 async fn accounts(State(server): Shared, Path(network): Path<String>) -> Response {
     match server.network(&network) {
-        Some(watched) => perform(&server, watched.directory(), &Action::Accounts).await,
+        Some(watched) => perform_shared(&server, watched.directory(), &Action::Accounts).await,
         None => no_network(&network),
     }
+}
+
+/// The same for questions that every page asks every few seconds: however many ask, the command runs once in that time.
+async fn perform_shared(server: &Server, directory: &std::path::Path, action: &Action) -> Response {
+    let arguments = match action.arguments() {
+        Ok(arguments) => arguments,
+        Err(error) => return failure(StatusCode::BAD_REQUEST, &error.to_string()),
+    };
+    let key = format!("{} {}", directory.display(), command::typed(&arguments));
+    // Held while the command runs, so that those who ask meanwhile get the same answer.
+    let mut answers = server.answers.lock().await;
+    if let Some((_, known)) = answers.get(&key).filter(|(asked, _)| asked.elapsed() < ANSWER_AGE_MAX) {
+        return answer(Ok(known.clone()));
+    }
+    let value = command::run(&server.program, directory, &arguments).await;
+    answers.insert(key, (Stopwatch::start(), value.clone()));
+    answer(Ok(value))
 }
 
 /// Runs an action's command on the network in a directory.
@@ -308,7 +333,10 @@ async fn act(State(server): Shared, body: Bytes) -> Response {
         Ok(action) => action,
         Err(error) => return failure(StatusCode::BAD_REQUEST, &format!("not an action: {error}")),
     };
-    perform(&server, server.main.directory(), &action).await
+    let done = perform(&server, server.main.directory(), &action).await;
+    // What was changed is asked anew.
+    server.answers.lock().await.clear();
+    done
 }
 
 async fn start_attack(State(server): Shared, body: Bytes) -> Response {

@@ -30,6 +30,8 @@ pub struct Access {
 
 /// The cookie that carries a student's token after the first address.
 const CLASS_COOKIE: &str = "testoon_class";
+/// Runs the simulator, which a class shall not do all at once.
+pub const MEASURE_ROUTE: &str = "/api/odds/measure";
 /// The only thing that students may post.
 pub const ORDER_ROUTE: &str = "/api/class/order";
 
@@ -95,6 +97,9 @@ fn check_student(access: &Access, method: &Method, headers: &HeaderMap, uri: &Ur
     if !by_address && !by_cookie {
         return Err("open the address on the teacher's page: it holds the class's token");
     }
+    if uri.path() == MEASURE_ROUTE {
+        return Err("measuring takes this machine's whole processor: only the teacher's page does it");
+    }
     let is_reading = method == Method::GET || method == Method::HEAD;
     if is_reading || (uri.path() == ORDER_ROUTE && is_own_origin(headers)) {
         return Ok(());
@@ -153,6 +158,7 @@ mod tests {
             (Method::GET, "/?class=guess", vec![host]),
             (Method::GET, "/api/net/state", vec![host, ("cookie", "testoon_class=guess")]),
             (Method::GET, "/?class=class", vec![("host", "evil.example")]),
+            (Method::GET, "/api/odds/measure", vec![host, cookie]),
             (Method::POST, "/api/do", vec![host, cookie]),
             (Method::POST, "/api/attack", vec![host, cookie, (TOKEN_HEADER, "class")]),
             (Method::POST, "/api/class/order", vec![host]),
