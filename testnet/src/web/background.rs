@@ -31,6 +31,10 @@ fn file(directory: &Directory) -> PathBuf {
     directory.path().join("web.json")
 }
 
+fn log(directory: &Directory) -> PathBuf {
+    directory.path().join("web.log")
+}
+
 /// Starts the page of a network that runs by itself; its address, and the one for a class.
 ///
 /// # Errors
@@ -38,7 +42,7 @@ fn file(directory: &Directory) -> PathBuf {
 pub fn start(options: &PageOptions) -> Result<(String, Option<String>)> {
     let directory = &options.directory;
     keep_descriptors_from_children();
-    let log = directory.path().join("web.log");
+    let log = log(directory);
     let errors = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
     let mut command = Command::new(own_program().context("cannot find this program's own file")?);
     command.args(["web", "--until-down", "--json", "--listen", &options.listen.to_string()]);
@@ -78,5 +82,7 @@ pub fn end(directory: &Directory) {
         std::thread::sleep(END_LOOK);
     }
     // A file that stays names a process that is gone: numbers with their start time are not used again.
-    let _ = std::fs::remove_file(file(directory));
+    for path in [file(directory), log(directory)] {
+        let _ = std::fs::remove_file(path);
+    }
 }

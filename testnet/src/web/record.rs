@@ -49,7 +49,7 @@ impl NetworkRecord {
         for block in changes.blocks.iter().filter(|block| block.height() >= self.lowest) {
             if self.blocks.insert(block.hash().to_owned()) {
                 let line = json!({
-                    "s": block.seen_s(),
+                    "s": (block.seen_s() * 1e3).round() / 1e3,
                     "event": "block",
                     "hash": block.hash(),
                     "previous": block.previous(),

@@ -199,20 +199,30 @@ impl Picture<'_> {
                     y - 2.0
                 );
             }
-            if let Some(words) = words.get(hash) {
+            for (row, word) in words.get(hash).into_iter().flatten().enumerate() {
                 let place = format!("text-anchor=\"middle\" font-weight=\"bold\" fill=\"{stroke}\"");
-                text_at(svg, (x + BOX.0 / 2.0, y - 5.0), &place, words);
+                text_at(svg, (x + BOX.0 / 2.0, y - 5.0 - 11.0 * row as f64), &place, word);
             }
         }
     }
 
-    /// What is written at a block: one word, the one that matters most.
-    fn words(&self) -> HashMap<String, &'static str> {
-        let mut words = HashMap::new();
+    /// What is written at a block, from below: a payment with one confirmation can be what the shop ships for.
+    fn words(&self) -> HashMap<String, Vec<&'static str>> {
+        let mut words: HashMap<String, Vec<&'static str>> = HashMap::new();
+        for (hash, block) in self.shown() {
+            let has = |txid: Option<&str>| txid.is_some_and(|txid| block.txids.iter().any(|own| own == txid));
+            match (has(self.held.paid), has(self.held.conflicting)) {
+                (true, _) => words.entry(hash.clone()).or_default().push("payment"),
+                (_, true) => words.entry(hash.clone()).or_default().push("conflict"),
+                _ => {}
+            }
+        }
         let shipped_s = self.marks.iter().find(|(_, words)| words == SHIPS).map(|(seconds, _)| *seconds);
         if let Some(shipped_s) = shipped_s {
             let public = self.shown().into_iter().filter(|(_, block)| block.public_s.is_some_and(|s| s <= shipped_s));
-            words.extend(public.max_by_key(|(_, block)| block.height).map(|(hash, _)| (hash.clone(), "shipped")));
+            if let Some((hash, _)) = public.max_by_key(|(_, block)| block.height) {
+                words.entry(hash.clone()).or_default().push("shipped");
+            }
         }
         // The highest of those that came out together stands for them.
         let mut published: BTreeMap<u64, (&String, u64)> = BTreeMap::new();
@@ -223,14 +233,8 @@ impl Picture<'_> {
                 *entry = (hash, block.height);
             }
         }
-        words.extend(published.into_values().map(|(hash, _)| (hash.clone(), "published")));
-        for (hash, block) in self.shown() {
-            let has = |txid: Option<&str>| txid.is_some_and(|txid| block.txids.iter().any(|own| own == txid));
-            match (has(self.held.paid), has(self.held.conflicting)) {
-                (true, _) => words.insert(hash.clone(), "payment"),
-                (_, true) => words.insert(hash.clone(), "conflict"),
-                _ => None,
-            };
+        for (hash, _) in published.into_values() {
+            words.entry(hash.clone()).or_default().push("published");
         }
         words
     }
