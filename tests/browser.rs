@@ -374,9 +374,10 @@ fn a_network_is_cut_and_healed_by_clicking_and_every_view_is_clean() {
         let (file, directory) = (place.path().join("net.toml"), place.path().join("net").display().to_string());
         std::fs::write(&file, text.as_str().expect("a text")).expect("it is written");
         let up = kit::run(&["up", "--detach", "--file", &file.display().to_string(), "--dir", &directory, "--json"]);
-        let shares = |nodes: &Value| -> Vec<(Value, Value)> {
-            let nodes = nodes.as_array().expect("nodes").iter();
-            nodes.map(|node| (node["name"].clone(), node["share_asked"].clone())).collect()
+        // In parts of a million: shares are divided by their sum, which rounds.
+        let shares = |nodes: &Value| -> Vec<(Value, u64)> {
+            let part = |node: &Value| (1e6 * node["share_asked"].as_f64().expect("a share")).round() as u64;
+            nodes.as_array().expect("nodes").iter().map(|node| (node["name"].clone(), part(node))).collect()
         };
         let copy = shares(&up.json()["nodes"]);
         assert_eq!(kit::run(&["down", "--dir", &directory]).code, 0);

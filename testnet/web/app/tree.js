@@ -33,6 +33,7 @@ const sees = (block, eye) => eye === "all" || block.only.length === 0 || block.o
  */
 export function layout(net, eye) {
 	const blocks = [...net.blocks.values()].filter((block) => sees(block, eye));
+	blocks.sort((a, b) => a.height - b.height);
 	const shown = new Set(blocks.map((block) => block.hash));
 	const attackers = new Set(net.network.nodes.filter((node) => node.role === "attacker").map((node) => node.name));
 	const own = net.network.nodes.find((node) => node.name === eye)?.tip;
@@ -264,6 +265,23 @@ export class Tree {
 		}
 	}
 
+	/** The blocks in sight: they are sorted by height, so that ten thousand cost no more than ten. @param {number} width */
+	sight(width) {
+		const blocks = this.plan?.blocks ?? [];
+		const step = STEP * this.scale;
+		const height = (/** @type {number} */ x) => this.base + (x - this.x) / step;
+		const first = (/** @type {number} */ least) => {
+			let [low, high] = [0, blocks.length];
+			while (low < high) {
+				const middle = (low + high) >> 1;
+				if (blocks[middle].height < least) low = middle + 1;
+				else high = middle;
+			}
+			return low;
+		};
+		return blocks.slice(first(height(-2 * step)), first(height(width + step)));
+	}
+
 	draw() {
 		const canvas = this.canvas,
 			{ width, height } = canvas.getBoundingClientRect();
@@ -272,8 +290,7 @@ export class Tree {
 		if (mark !== this.mark) {
 			this.mark = mark;
 			this.plan = layout(this.net, this.eye);
-			this.lowest = this.plan.blocks.reduce((least, block) => Math.min(least, block.height), Infinity);
-			if (!Number.isFinite(this.lowest)) this.lowest = 0;
+			this.lowest = this.plan.blocks[0]?.height ?? 0;
 		}
 		const ratio = window.devicePixelRatio || 1;
 		if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
@@ -300,7 +317,7 @@ export class Tree {
 			return;
 		}
 		if (this.follows && plan.tip) {
-			const highest = plan.blocks.reduce((most, block) => Math.max(most, block.height), 0);
+			const highest = plan.blocks[plan.blocks.length - 1].height;
 			const from = this.options.from?.();
 			// What must be in sight is made to fit, as small as can still be read.
 			if (from !== undefined)
@@ -315,10 +332,7 @@ export class Tree {
 		const scale = this.scale;
 		const boxWidth = BOX.width * scale,
 			boxHeight = BOX.height * scale;
-		const visible = plan.blocks.filter((block) => {
-			const { x, y } = this.at(block);
-			return x > -STEP * scale * 2 && x < width + STEP * scale && y > -LANE && y < height + LANE * scale;
-		});
+		const visible = this.sight(width);
 		const colours = { main: ink, rival: ink, private: secret, lost, reversed: bad };
 		for (const block of visible) {
 			const parent = this.net.blocks.get(block.previous);
