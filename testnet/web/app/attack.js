@@ -1,11 +1,10 @@
-// @ts-check
 /**
  * The attack view: choose, run, stop at each step, watch both branches, read the story and the verdict. The odds beside the form are the
  * launcher's formulas; the story is what `testoon attack … --json` says, line by line.
  */
-import { counted, empty, field, h2, make, odds, percent, show, soft, table, tools, why } from "./dom.js";
+import { box, counted, empty, field, h2, make, odds, percent, show, soft, table, tools, why } from "./dom.js";
 import { ask } from "./store.js";
-import { facts, judged, marks, measured, orders, report, save, storyFrom, timeline } from "./story.js";
+import { facts, judged, marks, measured, noteTips, orders, report, save, storyFrom, timeline } from "./story.js";
 import { legend, Tree } from "./tree.js";
 
 /** @typedef {import("./main.js").Page} Page */
@@ -102,10 +101,10 @@ export function attackView(page, element, words) {
 	};
 	if (Number(words[1]) > 0) chosen.share = Number(words[1]) / 100;
 	if (Number(words[2]) > 0) chosen.confirmations = Number(words[2]);
-	const form = make("section", { class: "w4" });
-	const stage = make("section", { class: "w8" });
-	const story = make("section", { class: "w6" });
-	const side = make("section", { class: "w6" });
+	const form = box("w4");
+	const stage = box("w8");
+	const story = box("w6");
+	const side = box("w6");
 	const oddsBox = make("div", { "aria-live": "polite" });
 	const now = make("div", { "aria-live": "polite" });
 	const eyes = make("div", { class: "tools", role: "group", "aria-label": "Whose eyes" });
@@ -232,7 +231,11 @@ export function attackView(page, element, words) {
 			oddsBox,
 			make("label", { class: "tools" }, stepping, "Stop at each step of the story"),
 			tools(run, again),
-			net.readOnly ? soft("This page only looks on.") : "",
+			net.readOnly
+				? soft("This page only looks on.")
+				: isOwn
+					? ""
+					: soft("This attack was started in a terminal; Ctrl-C there ends it."),
 		);
 	}
 	/** @param {string} key */
@@ -465,6 +468,7 @@ export function attackView(page, element, words) {
 			drawForm();
 			drawOdds();
 		}
+		noteTips(net);
 		drawEyes();
 		drawNow();
 		tree.draw();

@@ -1,8 +1,7 @@
-// @ts-check
 /** The “break it” view: one changed byte of an old block, every later pointer that no longer fits, and what mending it would cost. */
 
 import { expectedHashes, fromHex, hash256, merkleRoot, parseBlock, reversed, target, toHex } from "./bytes.js";
-import { counted, duration, empty, field, h2, make, show, why } from "./dom.js";
+import { box, counted, duration, empty, field, h2, make, show, why } from "./dom.js";
 import { ask } from "./store.js";
 
 /** @typedef {import("./main.js").Page} Page */
@@ -12,8 +11,8 @@ const FOLLOWED_MAX = 8;
 
 /** @param {Page} page @param {HTMLElement} element @param {string[]} words */
 export function breakView(page, element, words) {
-	const section = make("section", { class: "w4" }),
-		result = make("section", { class: "w8" });
+	const section = box("w4"),
+		result = box("w8");
 	element.append(section, result);
 	let isOver = false;
 	const height = make("input", {

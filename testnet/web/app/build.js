@@ -1,4 +1,3 @@
-// @ts-check
 /** Parts of the network view: the forms below the graph, and which nodes a line drawn around them holds. */
 import { coins, h2, make, show, soft, table, tools, why } from "./dom.js";
 import { ask } from "./store.js";

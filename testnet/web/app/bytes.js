@@ -1,4 +1,3 @@
-// @ts-check
 /** Bitcoin's bytes in the browser: a block's hexadecimal digits as named fields, and SHA-256 twice. */
 
 /** @typedef {{name: string, hex: string, what: string}} Field */

@@ -1,6 +1,5 @@
-// @ts-check
 /** The chain view: the block tree as any node sees it, and the block that is chosen. */
-import { clock, empty, h2, make, show, table, tools } from "./dom.js";
+import { box, clock, empty, h2, make, show, table, tools } from "./dom.js";
 import { legend, Tree } from "./tree.js";
 
 /** @typedef {import("./main.js").Page} Page */
@@ -54,7 +53,7 @@ export function chainView(page, element, words) {
 		);
 	const holder = make("div"),
 		chosen = make("section", { class: "w6", "aria-label": "The chosen block" }),
-		events = make("section", { class: "w6" });
+		events = box("w6");
 	const key = make("div");
 	element.append(
 		make(

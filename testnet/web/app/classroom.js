@@ -1,6 +1,5 @@
-// @ts-check
 /** The classroom: on the teacher's page the address as a QR code; on a student's page a choice of eyes, and an order to place. */
-import { h2, make, show, soft, why } from "./dom.js";
+import { box, h2, make, show, soft, why } from "./dom.js";
 import { ask } from "./store.js";
 
 /** @typedef {import("./main.js").Page} Page */
@@ -30,8 +29,8 @@ function code(rows) {
 
 /** @param {Page} page @param {HTMLElement} element */
 export function classroomView(page, element) {
-	const main = make("section", { class: "w6" });
-	const more = make("section", { class: "w6" });
+	const main = box("w6");
+	const more = box("w6");
 	element.append(main, more);
 	const net = page.net;
 	let drawn = "";

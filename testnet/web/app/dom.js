@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * Elements and texts. Elements are made, never parsed, so that whatever a node says is text and nothing else.
  */
@@ -78,6 +77,8 @@ export function show(element, ...children) {
 export const h2 = (...words) => make("h2", {}, ...words);
 /** What stands where nothing is yet. @param {...any} words */
 export const empty = (...words) => make("p", { class: "empty" }, ...words);
+/** A section so wide: `w4` to `w8` of twelve columns, all of them without. @param {string} [width] */
+export const box = (width) => make("section", { class: width });
 /** Things in a row. @param {...any} things */
 export const tools = (...things) => make("div", { class: "tools" }, ...things);
 /** A line of less weight. @param {...any} words */

@@ -1,8 +1,7 @@
-// @ts-check
 /** The explorer: a block, a transaction, an address, a mempool, with their bytes explained. */
 
 import { headerFields, transactionFields } from "./bytes.js";
-import { coins, counted, empty, h2, make, odds, show, soft, table } from "./dom.js";
+import { box, coins, counted, empty, h2, make, odds, show, soft, table } from "./dom.js";
 import { badge } from "./palette.js";
 import { ask } from "./store.js";
 
@@ -32,8 +31,8 @@ function bytes(fields) {
 /** @param {Page} page @param {HTMLElement} element @param {string[]} words */
 export function explorerView(page, element, words) {
 	const [kind, id] = words,
-		section = make("section", {}),
-		more = make("section", {});
+		section = box(),
+		more = box();
 	element.append(section, more);
 	let isOver = false;
 	const kinds = { block: drawBlock, transaction: drawTransaction, address: drawAddress, mempool: drawMempool };

@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * The page's frame: which view is shown, what stands above it, what is found by the search. A view is a function that fills an
  * element and returns what redraws it; addresses are `#/view/…`, so that links and the back button work.

@@ -1,8 +1,7 @@
-// @ts-check
 /** The mining view: who finds how much, how the times between blocks fall, what a miner does step by step. */
 
 import { expectedHashes, fromHex, hash256, headerFields, reversed, target, toHex } from "./bytes.js";
-import { duration, empty, h2, hashes, make, percent, show, soft, table, tools, why } from "./dom.js";
+import { box, duration, empty, h2, hashes, make, percent, show, soft, table, tools, why } from "./dom.js";
 import { badge } from "./palette.js";
 import { ask } from "./store.js";
 
@@ -14,10 +13,10 @@ const CHART = { width: 420, height: 170 };
 
 /** @param {Page} page @param {HTMLElement} element */
 export function miningView(page, element) {
-	const miners = make("section", { class: "w6" }),
-		times = make("section", { class: "w6" }),
-		targets = make("section", { class: "w6" }),
-		hand = make("section", { class: "w6" });
+	const miners = box("w6"),
+		times = box("w6"),
+		targets = box("w6"),
+		hand = box("w6");
 	element.append(miners, times, targets, hand);
 	let drawnAt = -1,
 		isOver = false;

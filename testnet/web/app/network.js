@@ -1,8 +1,7 @@
-// @ts-check
 /** The network view: who is connected to whom, and everything one can do to it by hand. */
 
 import { drawForms, isInside } from "./build.js";
-import { counted, empty, field, h2, make, percent, short, show, soft, table, tools, why } from "./dom.js";
+import { box, counted, empty, field, h2, make, percent, short, show, soft, table, tools, why } from "./dom.js";
 import { badge, look, outline } from "./palette.js";
 import { act, ask } from "./store.js";
 
@@ -33,10 +32,10 @@ export function networkView(page, element, words) {
 		role: "group",
 		"aria-label": "The nodes and their connections",
 	});
-	const panel = make("section", { class: "w4" }),
-		nodes = make("section", {}),
-		accounts = make("section", { class: "w6" }),
-		build = make("section", { class: "w6" });
+	const panel = box("w4"),
+		nodes = box(),
+		accounts = box("w6"),
+		build = box("w6");
 	element.append(
 		make(
 			"section",

@@ -1,7 +1,6 @@
-// @ts-check
 /** The odds view: how likely a double spend is, over the attacker's share and the confirmations the shop waits for. */
 
-import { empty, h2, make, odds, percent, show, soft, tools, why } from "./dom.js";
+import { box, empty, h2, make, odds, percent, show, soft, tools, why } from "./dom.js";
 import { ask } from "./store.js";
 
 /** @typedef {import("./main.js").Page} Page */
@@ -17,7 +16,7 @@ const MEASURED = { shares: [0.1, 0.2, 0.3, 0.4, 0.45], confirmations: [1, 2, 3, 
 
 /** @param {Page} page @param {HTMLElement} element */
 export function oddsView(page, element) {
-	const section = make("section", {});
+	const section = box();
 	element.append(section);
 	/** @type {keyof typeof FORMULAS} */
 	let formula = "matching";

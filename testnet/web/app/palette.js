@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * A colour and a shape for each node: eight colours that people with any colour vision tell apart (Okabe and Ito), and a
  * new shape after every eight nodes.

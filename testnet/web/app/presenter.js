@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * The presenter's mode: large type, one view at a time, and a line that says what is to be seen. The next key (n, or Page Down) goes on;
  * in the attack it starts the attack and goes from step to step.

@@ -1,9 +1,8 @@
-// @ts-check
 /**
  * The replay view: a recorded run, line by line, at any moment; and what it could still have come to with another share, another number of
  * confirmations or more patience.
  */
-import { clock, counted, empty, field, h2, make, odds, percent, show, table, tools, why } from "./dom.js";
+import { box, clock, counted, empty, field, h2, make, odds, percent, show, table, tools, why } from "./dom.js";
 import { ask, Network } from "./store.js";
 import { facts, judged, marks, orders, storyFrom, timeline } from "./story.js";
 import { legend, Tree } from "./tree.js";
@@ -134,10 +133,10 @@ export class Recorded extends Network {
 
 /** @param {Page} page @param {HTMLElement} element @param {string[]} words network and name of a recording */
 export function replayView(page, element, words) {
-	const list = make("section", { class: "w4" });
-	const stage = make("section", { class: "w8" });
-	const side = make("section", { class: "w6" });
-	const whatIf = make("section", { class: "w6" });
+	const list = box("w4");
+	const stage = box("w8");
+	const side = box("w6");
+	const whatIf = box("w6");
 	element.append(list, stage, whatIf, side);
 	let isOver = false;
 	/** @type {Recorded | null} */

@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * What is known of a network: one snapshot, then a stream of changes (docs/web-api.md). Views listen for `change`, which comes at
  * most once a frame however many events arrived.

@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * What an attack's lines say (`testoon attack … --json`), live or recorded: the facts, the words over the blocks that matter, the four steps
  * with the shop, the attacker and the public side by side, the report.
@@ -107,6 +106,14 @@ export function marks(net, known) {
 		found.set(known.shippedTip, also ? `${also}, shipped` : "shipped");
 	}
 	return found;
+}
+
+/** Blocks that the lab saw some honest node on: it looks more often than the page's server does. @param {Network} net */
+export function noteTips(net) {
+	for (const line of net.story)
+		for (const [tip, names] of Object.entries(line.tips ?? {}))
+			if (names.some((/** @type {string} */ name) => name !== "attacker"))
+				for (const block of net.branch(tip)) net.left.add(block.hash);
 }
 
 /** The height below the payment and what conflicts with it: from there on everything is the story. @param {Network} net @param {Facts} known */

@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * The block tree on a canvas: zoom, pan, choose by mouse or keys. `layout` gives each branch a lane; a tree draws only what is in sight,
  * so that ten thousand blocks pan as smoothly as ten.
