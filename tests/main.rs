@@ -21,4 +21,5 @@ mod reorganisation;
 mod rpc;
 mod soak;
 mod wallet;
+mod wallet_network;
 mod web;

@@ -3,6 +3,9 @@
 
 mod command_line;
 mod fake_node;
+mod features;
+mod kill;
+mod lying_node;
 mod payments;
 mod sync;
 

@@ -151,7 +151,7 @@ fn send_waits_for_confirmations() {
 fn a_wait_with_a_limit_ends() {
     let desk = Desk::with_alice();
     let answer = desk.online("alice", &["send", BOB, "1", "--wait", "1", "--wait-timeout", "0"]);
-    assert_error(&answer, 1, &["has not 1 confirmations yet"]);
+    assert_error(&answer, 1, &["was sent, do not send it again", "has 0 of 1 confirmations"]);
     assert_eq!(desk.node.chain().mempool.len(), 1);
 }
 

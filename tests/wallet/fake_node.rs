@@ -39,6 +39,10 @@ pub struct Chain {
     hook: Option<Hook>,
     /// Methods that answer with an error whatever they are asked: code and message.
     pub failures: BTreeMap<String, (i64, String)>,
+    /// Methods that answer with this whatever they are asked.
+    pub lies: BTreeMap<String, Value>,
+    /// Whether `sendrawtransaction` says that it refuses what it takes.
+    pub refuses_but_keeps: bool,
     /// Whether the mempool takes a transaction in exchange for those it conflicts with (BIP125's rules 3 and 4).
     pub replaces: bool,
     /// Coinbases made so far: keeps those of rival branches apart.
@@ -231,6 +235,9 @@ impl Chain {
         if let Some(failure) = self.failures.get(method) {
             return Err(failure.clone());
         }
+        if let Some(lie) = self.lies.get(method) {
+            return Ok(lie.clone());
+        }
         let text = |index: usize| params[index].as_str().unwrap_or_default().to_owned();
         match method {
             "getblockcount" => Ok(json!(self.height())),
@@ -262,7 +269,8 @@ impl Chain {
             "estimatesmartfee" => Ok(json!({ "feerate": 0.00005, "blocks": params[0] })),
             "sendrawtransaction" => {
                 let bytes = hex::decode(text(0)).unwrap();
-                self.submit(Transaction::from_bytes(&bytes).unwrap()).map(|txid| json!(txid.to_string()))
+                let taken = self.submit(Transaction::from_bytes(&bytes).unwrap())?;
+                if self.refuses_but_keeps { Err((-26, "no".into())) } else { Ok(json!(taken.to_string())) }
             }
             _ => Err((-32601, "Method not found".into())),
         }
@@ -297,6 +305,8 @@ impl FakeNode {
             calls: BTreeMap::new(),
             hook: None,
             failures: BTreeMap::new(),
+            lies: BTreeMap::new(),
+            refuses_but_keeps: false,
             replaces: false,
             coinbases: 0,
         };

@@ -1,13 +1,14 @@
 //! The command line: `testoon-wallet --wallet FILE --rpc URL --cookie FILE COMMAND`, also `testoon wallet …`.
 //!
 //! This module knows the options of every command; each group of commands is a module that says what may be typed and does
-//! it. `session` opens wallets and finds nodes, `output` prints, `prompt` asks for secrets, `protect` keeps them in memory.
+//! it. `session` opens wallets and finds nodes, `output` and `listing` print, `prompt` asks for secrets, `protect` keeps them in memory.
 //! Exit codes: 0 done, 1 it failed, 2 it was asked for wrongly, 130 Ctrl-C at a prompt. An error is one line on stderr.
 
 mod coins;
 mod error;
 mod forensics;
 mod history;
+mod listing;
 mod messages;
 mod output;
 mod pay;
@@ -137,7 +138,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "error: {error}");
+            listing::tell("error:", listing::Mood::Bad, &error.to_string());
             ExitCode::from(error.exit_code())
         }
     }

@@ -34,6 +34,8 @@ pub use replace::{ReplaceError, replace};
 use replace::{keep, sibling};
 use zeroize::Zeroizing;
 
+use crate::secret::Secret;
+
 /// How long a command waits for another process that is changing the same wallet, milliseconds.
 pub const LOCK_WAIT_MS: u64 = 10_000;
 
@@ -159,7 +161,7 @@ impl Cost {
 pub struct WalletFile {
     path: PathBuf,
     header: Header,
-    key: Zeroizing<[u8; 32]>,
+    key: Secret,
     /// None: opened for reading only.
     lock: Option<Lock>,
     /// The backup is encrypted under a password that is not valid any more.
@@ -177,7 +179,7 @@ impl WalletFile {
         random(&mut salt, path)?;
         let no_password = matches!(password, Password::None);
         let header = Header { version: VERSION, no_password, cost, salt, nonce: [0; 24] };
-        let key = header.derive_key(password, path)?;
+        let key = Secret::new(&*header.derive_key(password, path)?);
         Ok(WalletFile { path: path.to_owned(), header, key, lock: Some(lock), drops_backup: false })
     }
 
@@ -208,7 +210,7 @@ impl WalletFile {
         let payload = XChaCha20Poly1305::new(&Key::from(*key))
             .decrypt(&XNonce::from(header.nonce), sealed)
             .map_err(|_| FileError::WrongPassword(path.to_owned()))?;
-        let file = WalletFile { path: path.to_owned(), header, key, lock, drops_backup: false };
+        let file = WalletFile { path: path.to_owned(), header, key: Secret::new(&*key), lock, drops_backup: false };
         Ok((file, Zeroizing::new(payload)))
     }
 
@@ -248,7 +250,7 @@ impl WalletFile {
         let mut header = self.header.clone();
         random(&mut header.salt, &self.path)?;
         (header.no_password, header.cost) = (matches!(password, Password::None), cost);
-        self.key = header.derive_key(password, &self.path)?;
+        self.key = Secret::new(&*header.derive_key(password, &self.path)?);
         self.header = header;
         self.drops_backup = true;
         Ok(())
@@ -272,7 +274,9 @@ impl WalletFile {
         self.header.version = VERSION;
         random(&mut self.header.nonce, &self.path)?;
         let mut bytes = self.header.to_bytes().to_vec();
-        let sealed = XChaCha20Poly1305::new(&Key::from(*self.key))
+        let no_key = || FileError::Encrypt { path: self.path.clone(), reason: "its key has a wrong length".into() };
+        let key: Zeroizing<[u8; 32]> = self.key.to_array().ok_or_else(no_key)?;
+        let sealed = XChaCha20Poly1305::new(&Key::from(*key))
             .encrypt(&XNonce::from(self.header.nonce), Payload { msg: payload, aad: &bytes })
             .map_err(|_| FileError::Encrypt { path: self.path.clone(), reason: "the payload is too long".into() })?;
         bytes.extend_from_slice(&sealed);

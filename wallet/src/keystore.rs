@@ -96,3 +96,5 @@ pub fn address(hash: [u8; 20], spec: &ChainSpec) -> Address {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;

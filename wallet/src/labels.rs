@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chain_spec::{Outpoint, Txid};
 
+use crate::text::printable;
+
 /// Characters of a label.
 pub const LABEL_LEN_MAX: usize = 255;
 
@@ -22,12 +24,13 @@ impl Labels {
         Labels { texts: texts.into_iter().collect(), frozen: frozen.collect() }
     }
 
-    /// Writes a label beside a thing; an empty one removes it.
+    /// Writes a label beside a thing; an empty one removes it. A label may come from a payment request of somebody else, so
+    /// what would steer a terminal is taken out of it.
     pub fn set(&mut self, thing: &str, label: &str) {
         if label.is_empty() {
             self.texts.remove(thing);
         } else {
-            let cut: String = label.chars().take(LABEL_LEN_MAX).collect();
+            let cut: String = printable(label).chars().take(LABEL_LEN_MAX).collect();
             self.texts.insert(thing.to_owned(), cut);
         }
     }
@@ -60,5 +63,21 @@ impl Labels {
     /// The frozen coins.
     pub fn frozen(&self) -> impl Iterator<Item = &Outpoint> {
         self.frozen.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_cut_and_steer_no_terminal() {
+        let mut labels = Labels::default();
+        labels.set("a", "rent\u{1b}[31m\n");
+        assert_eq!(labels.get("a"), Some("rent\u{FFFD}[31m\u{FFFD}"));
+        labels.set("a", &"ü".repeat(1_000));
+        assert_eq!(labels.get("a").map(|label| label.chars().count()), Some(LABEL_LEN_MAX));
+        labels.set("a", "");
+        assert_eq!(labels.get("a"), None);
     }
 }

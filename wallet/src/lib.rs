@@ -22,6 +22,7 @@ pub mod network;
 pub mod odds;
 pub mod psbt;
 pub mod record;
+mod secret;
 pub mod sync;
 pub mod text;
 pub mod uri;

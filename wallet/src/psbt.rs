@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use chain_spec::{Amount, Outpoint, PublicKey, Script, Transaction, TxOut, Txid};
+use chain_spec::rules::spend::{SignatureEncoding, check_input_script};
+use chain_spec::{Amount, Coin, Outpoint, PublicKey, Script, Transaction, TxOut, Txid};
 
 /// The only signature type that is made here: all inputs, all outputs.
 const SIGHASH_ALL: u32 = chain_spec::signature_hash::SIGHASH_ALL;
@@ -50,6 +51,9 @@ pub enum PsbtError {
     /// Signatures are missing.
     #[error("input {0} is not signed yet: pass the PSBT on to whoever has its key, then `combine` and `finalize`")]
     Unsigned(usize),
+    /// A signature by the right key that does not fit the transaction.
+    #[error("input {0} has a signature that does not fit this transaction: sign it again")]
+    BadSignature(usize),
     /// Nothing was signed.
     #[error("no input of this PSBT is locked by a key of this wallet")]
     NothingToSign,
@@ -179,13 +183,18 @@ impl Psbt {
 
     /// Makes the input script of every input that has its signature (BIP174, "Input Finalizer"); what is no longer needed
     /// is left out. Gives how many inputs are still without one.
+    ///
+    /// # Errors
+    /// An input does not say what it spends, or its signature does not unlock that.
     pub fn finalize(&mut self) -> Result<usize, PsbtError> {
         let mut missing = 0;
+        let mut finished = self.unsigned.clone();
         for index in 0..self.inputs.len() {
             if self.inputs[index].final_script.is_some() {
                 continue;
             }
-            let hash = self.spent(index)?.script.public_key_hash();
+            let spent = self.spent(index)?.clone();
+            let hash = spent.script.public_key_hash();
             let input = &mut self.inputs[index];
             let signed = input
                 .signatures
@@ -193,7 +202,12 @@ impl Psbt {
                 .find(|(key, _)| PublicKey::from_bytes(key).is_ok_and(|key| Some(key.hash()) == hash));
             match signed {
                 Some((key, signature)) => {
-                    input.final_script = Some(Script::unlock_public_key_hash(signature, key));
+                    let script = Script::unlock_public_key_hash(signature, key);
+                    finished.inputs[index].script = script.clone();
+                    let coin = Coin { output: spent, height: 0, is_coinbase: false };
+                    check_input_script(&finished, index, &coin, SignatureEncoding::Strict)
+                        .map_err(|_| PsbtError::BadSignature(index))?;
+                    input.final_script = Some(script);
                     input.signatures.clear();
                     input.derivations.clear();
                     input.signature_type = None;

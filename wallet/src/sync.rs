@@ -5,7 +5,8 @@
 //! that the mempool has lost are sent again. Neighbours: [`crate::client`] asks, [`crate::ledger`] remembers.
 //!
 //! The node is not trusted with values: a block must have the proof of work it states, within the chain's limit, and
-//! exactly the transactions that its header commits to; a mempool transaction must have the id that was asked for.
+//! exactly the transactions that its header commits to; a mempool transaction must have the id that was asked for, and the
+//! owner's signature where it spends a coin of ours.
 //! Absent: the rules that need the whole chain (signatures of others, who may spend what), which the node has checked.
 
 mod blocks;
@@ -13,7 +14,8 @@ mod blocks;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use chain_spec::{ChainSpec, CheckedBlock, Transaction, Txid};
+use chain_spec::rules::spend::{SignatureEncoding, check_input_script};
+use chain_spec::{ChainSpec, CheckedBlock, Coin, Script, Transaction, TxOut, Txid};
 use serde_json::json;
 
 pub use blocks::BlockReader;
@@ -255,6 +257,7 @@ impl Scan<'_> {
             let before = transactions.len();
             let mut rest = Vec::new();
             for transaction in transactions {
+                self.check_own_spends(&transaction)?;
                 if !self.ledger.observe(&transaction, now_s, &mut |hash| self.keys.observe(hash))? {
                     rest.push(transaction);
                 }
@@ -268,6 +271,21 @@ impl Scan<'_> {
             self.rebroadcast(report)?;
         }
         self.settle_reversals(&mut report.reversed);
+        Ok(())
+    }
+
+    /// A mempool transaction that spends a coin of ours must have our signature, or nobody could mine it: a node that makes
+    /// one up would take the coin out of our hands for as long as it likes.
+    fn check_own_spends(&self, transaction: &Transaction) -> Result<(), SyncError> {
+        for (index, input) in transaction.inputs.iter().enumerate() {
+            let Some(own) = self.ledger.own_output(&input.outpoint) else { continue };
+            let script = Script::pay_to_public_key_hash(&own.public_key_hash);
+            let coin = Coin { output: TxOut { value: own.value, script }, height: 0, is_coinbase: false };
+            check_input_script(transaction, index, &coin, SignatureEncoding::Strict).map_err(|_| {
+                let reason = format!("{} spends {} without its owner's signature", transaction.txid(), input.outpoint);
+                self.client.bad_answer("getrawtransaction", reason)
+            })?;
+        }
         Ok(())
     }
 

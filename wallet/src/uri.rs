@@ -1,7 +1,8 @@
 //! Payment requests as URIs, in BIP21's grammar: `testoon:ADDRESS?amount=12.5&label=Shop&message=Order%207`.
 //!
-//! The scheme is `testoon`, since a Bitcoin wallet that opened a `bitcoin:` URI of a chain with Bitcoin's addresses would
-//! pay real bitcoins. On the `bitcoin-…` chains it is `bitcoin`. Pure.
+//! On a chain that begins with Bitcoin's own genesis block the scheme is `bitcoin`, with Litecoin's `litecoin`. Everywhere
+//! else it is `testoon`, since a Bitcoin wallet that opened a `bitcoin:` URI of a chain with Bitcoin's addresses would pay real
+//! bitcoins. Pure.
 
 use chain_spec::{Address, Amount, ChainSpec};
 
@@ -25,9 +26,15 @@ pub struct PaymentRequest {
 #[error("not a payment request of this chain: {0}")]
 pub struct UriError(String);
 
-/// `testoon`, or `bitcoin` on Bitcoin's own chains.
+/// Chains of others, whose wallets know them by a scheme of their own.
+const FOREIGN: [(&str, &str); 3] =
+    [("bitcoin-main", "bitcoin"), ("bitcoin-regtest", "bitcoin"), ("litecoin-main", "litecoin")];
+
+/// The scheme of a chain's payment requests. What a chain is called does not matter: its genesis block says whose it is.
 fn scheme(spec: &ChainSpec) -> &'static str {
-    if spec.name.starts_with("bitcoin") { "bitcoin" } else { "testoon" }
+    let is_same =
+        |name: &str| ChainSpec::builtin(name).is_some_and(|foreign| foreign.genesis_hash() == spec.genesis_hash());
+    FOREIGN.iter().find(|(name, _)| is_same(name)).map_or("testoon", |(_, scheme)| *scheme)
 }
 
 impl PaymentRequest {
@@ -151,5 +158,38 @@ mod tests {
         assert!(parse(&format!("testoon:{BOB}?label=%1b[2J")).unwrap().label.unwrap().contains('\u{FFFD}'));
         // Real bitcoins are not asked for by mistake, nor paid.
         assert!(parse(&format!("bitcoin:{BOB}")).unwrap_err().to_string().contains("testoon"));
+    }
+
+    /// BIP21's own examples, on the chain they are of.
+    #[test]
+    fn bip21_s_examples_are_read_and_written() {
+        let main = ChainSpec::builtin("bitcoin-main").unwrap();
+        let address = "175tWpb8K1S7NmH4Zx6rewF9WQrcZv245W";
+        let parse = |text: &str| PaymentRequest::parse(text, &main);
+        let bare = parse(&format!("bitcoin:{address}")).unwrap();
+        assert_eq!((bare.address.to_string().as_str(), bare.amount), (address, None));
+        let named = parse(&format!("bitcoin:{address}?label=Luke-Jr")).unwrap();
+        assert_eq!(named.label.as_deref(), Some("Luke-Jr"));
+        let asked = format!("bitcoin:{address}?amount=20.3&label=Luke-Jr");
+        let request = parse(&asked).unwrap();
+        assert_eq!(request.amount, Some("20.3".parse().unwrap()));
+        assert_eq!(request.to_uri(&main), asked);
+        let donation = format!("bitcoin:{address}?amount=50&label=Luke-Jr&message=Donation%20for%20project%20xyz");
+        assert_eq!(parse(&donation).unwrap().message.as_deref(), Some("Donation for project xyz"));
+        assert_eq!(parse(&donation).unwrap().to_uri(&main), donation);
+        let demands = "req-somethingyoudontunderstand=50&req-somethingelseyoudontget=999";
+        assert!(parse(&format!("bitcoin:{address}?{demands}")).is_err());
+        assert!(parse(&format!("bitcoin:{address}?{}", demands.replace("req-", ""))).is_ok());
+        assert!(parse(&format!("testoon:{address}")).unwrap_err().to_string().contains("\"bitcoin\""));
+    }
+
+    #[test]
+    fn the_genesis_block_decides_the_scheme() {
+        let mut renamed = ChainSpec::builtin("bitcoin-regtest").unwrap();
+        renamed.name = "mine".into();
+        let mut pretender = spec();
+        pretender.name = "bitcoin-like".into();
+        let litecoin = ChainSpec::builtin("litecoin-main").unwrap();
+        assert_eq!([&renamed, &pretender, &litecoin].map(scheme), ["bitcoin", "testoon", "litecoin"]);
     }
 }

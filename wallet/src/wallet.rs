@@ -35,21 +35,22 @@ use crate::keystore::{self, Account, Branch, KeyError, KeyPath, Keyring, Words};
 use crate::labels::Labels;
 use crate::ledger::Ledger;
 use crate::record::{AccountRecord, ImportedKey, Record, Source};
+use crate::secret::Secret;
 use crate::sync::{Lost, Progress, Scan, SyncReport, connect_block};
 use crate::view::{Balance, HistoryLine, State, View, WalletCoin};
 
 pub use error::WalletError;
 
 /// What the keys come from.
-enum Secret {
-    Words { words: Words, passphrase: Zeroizing<String> },
+enum KeySource {
+    Words { entropy: Secret, passphrase: Secret },
     Watched,
 }
 
 /// See the module's documentation.
 pub struct Wallet {
     spec: ChainSpec,
-    secret: Secret,
+    source: KeySource,
     keys: Keyring,
     ledger: Ledger,
     labels: Labels,
@@ -60,15 +61,16 @@ impl Wallet {
     /// A wallet that lives in memory only; the chain holds all it needs. `passphrase` is BIP39's, usually empty.
     pub fn in_memory(spec: ChainSpec, words: &Words, passphrase: &str) -> Result<Wallet, WalletError> {
         let keys = Keyring::new(words, passphrase, &spec)?;
-        let secret = Secret::Words { words: words.clone(), passphrase: Zeroizing::new(passphrase.to_owned()) };
-        Ok(Wallet { spec, secret, keys, ledger: Ledger::default(), labels: Labels::default(), file: None })
+        let (entropy, passphrase) = (Secret::new(&words.to_entropy()), Secret::new(passphrase.as_bytes()));
+        let source = KeySource::Words { entropy, passphrase };
+        Ok(Wallet { spec, source, keys, ledger: Ledger::default(), labels: Labels::default(), file: None })
     }
 
     /// A wallet in memory that watches accounts and cannot spend.
     pub fn watch_in_memory(spec: ChainSpec, accounts: Vec<WatchedKey>) -> Result<Wallet, WalletError> {
         let keys = Keyring::watch_only(accounts, &spec)?;
         let (ledger, labels) = (Ledger::default(), Labels::default());
-        Ok(Wallet { spec, secret: Secret::Watched, keys, ledger, labels, file: None })
+        Ok(Wallet { spec, source: KeySource::Watched, keys, ledger, labels, file: None })
     }
 
     /// Writes a new wallet file. The same call restores a wallet: the first sync finds its history.
@@ -170,12 +172,13 @@ impl Wallet {
 
     /// Makes the present state durable. Does nothing for a wallet in memory.
     pub fn save(&mut self) -> Result<(), WalletError> {
+        let passphrase = self.passphrase();
         let Some(file) = &mut self.file else { return Ok(()) };
-        let source = match &self.secret {
-            Secret::Words { words, passphrase } => {
-                Source::Words { entropy: words.to_entropy().to_vec(), passphrase: passphrase.to_string() }
+        let source = match &self.source {
+            KeySource::Words { entropy, .. } => {
+                Source::Words { entropy: entropy.to_vec(), passphrase: passphrase.to_string() }
             }
-            Secret::Watched => Source::Watched(self.keys.all_accounts().iter().map(Account::source).collect()),
+            KeySource::Watched => Source::Watched(self.keys.all_accounts().iter().map(Account::source).collect()),
         };
         let branches = [Branch::External, Branch::Change];
         let account = |(number, account): (u32, &Account)| AccountRecord {
@@ -184,13 +187,16 @@ impl Wallet {
             next: branches.map(|branch| self.keys.next_index(number, branch)),
             hashes: branches.map(|branch| account.hashes(branch).to_vec()),
         };
-        let imported = |key: &PrivateKey| ImportedKey { secret: key.to_bytes(), is_compressed: key.is_compressed() };
+        let imported = |hash: &[u8; 20]| {
+            let key = self.keys.private_key(hash)?;
+            Ok(ImportedKey { secret: key.to_bytes(), is_compressed: key.is_compressed() })
+        };
         let mut record = Record {
             source,
             spec: self.spec.to_toml(),
             gap_limit: self.keys.gap_limit(),
             accounts: (0..).zip(self.keys.all_accounts()).map(account).collect(),
-            imported: self.keys.imported().map(|(_, key)| imported(key)).collect(),
+            imported: self.keys.imported().map(|(hash, _)| imported(hash)).collect::<Result<_, KeyError>>()?,
             labels: self.labels.iter().map(|(thing, label)| (thing.to_owned(), label.to_owned())).collect(),
             frozen: self.labels.frozen().map(|coin| (*coin.txid.as_bytes(), coin.index)).collect(),
             checkpoints: Vec::new(),
@@ -220,19 +226,21 @@ impl Wallet {
     }
 
     /// Its words: whoever has them has the coins.
-    pub fn words(&self) -> Result<&Words, WalletError> {
-        match &self.secret {
-            Secret::Words { words, .. } => Ok(words),
-            Secret::Watched => Err(WalletError::NoWords),
+    pub fn words(&self) -> Result<Words, WalletError> {
+        match &self.source {
+            KeySource::Words { entropy, .. } => Ok(Words::from_entropy(entropy)?),
+            KeySource::Watched => Err(WalletError::NoWords),
         }
     }
 
     /// Its BIP39 passphrase, usually empty.
-    pub fn passphrase(&self) -> &str {
-        match &self.secret {
-            Secret::Words { passphrase, .. } => passphrase,
-            Secret::Watched => "",
-        }
+    pub fn passphrase(&self) -> Zeroizing<String> {
+        let bytes: &[u8] = match &self.source {
+            KeySource::Words { passphrase, .. } => passphrase,
+            KeySource::Watched => &[],
+        };
+        // It was made from text, so nothing is lost.
+        Zeroizing::new(String::from_utf8_lossy(bytes).into_owned())
     }
 
     /// What it knows of the chain.

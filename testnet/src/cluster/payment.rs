@@ -10,7 +10,8 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use chain_spec::{Address, Amount, Txid};
 use serde_json::value::RawValue;
 use std::io::{IsTerminal as _, Write as _};
-use wallet::{Client, FeeRate, PaymentOptions, State, Wallet};
+use wallet::fee::DUST_LIMIT;
+use wallet::{BuildError, Client, FeeRate, PaymentOptions, State, Wallet};
 
 /// While it waits for a block, `pay` looks again this often, milliseconds: a block may come between look and wait.
 const BLOCK_WAIT_MS: u64 = 1_000;
@@ -51,10 +52,11 @@ pub struct Payment {
     pub to: String,
 }
 
-/// Reads an amount in coins.
+/// Reads an amount in coins, which must be one that nodes relay.
 pub fn parse_amount(text: &str) -> Result<Amount, String> {
     let amount: Amount = text.parse().map_err(|error: chain_spec::amount::ParseAmountError| error.to_string())?;
-    if amount == Amount::ZERO { Err("a payment is more than 0".to_owned()) } else { Ok(amount) }
+    // What the wallet's own command says of it, with the same exit code.
+    if amount < DUST_LIMIT { Err(BuildError::Dust(amount).to_string()) } else { Ok(amount) }
 }
 
 /// The node whose word counts for an account: its own for a miner's, the shop's for the shop, the first running one otherwise.
@@ -181,9 +183,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn amounts_are_coins_above_zero() {
-        assert!(parse_amount("12.5").is_ok());
-        for wrong in ["0", "-1", "ten", "1e8", "0.000000001", "21000001", ""] {
+    fn amounts_are_coins_that_nodes_relay() {
+        assert!(parse_amount("12.5").is_ok() && parse_amount("0.00000546").is_ok());
+        for wrong in ["0", "0.00000545", "-1", "ten", "1e8", "0.000000001", "21000001", ""] {
             assert!(parse_amount(wrong).is_err(), "{wrong:?}");
         }
     }

@@ -20,6 +20,9 @@ pub enum BuildError {
         /// What there is.
         balance: Balance,
     },
+    /// A foreign key that has nothing to give.
+    #[error("this key has no coin that can be spent")]
+    NothingToSweep,
     /// They suffice, but something would come back.
     #[error("no choice of coins pays this without change: leave out --no-change, or change the amount")]
     NoExactMatch,

@@ -2,13 +2,16 @@
 
 use chain_spec::Outpoint;
 use clap::Subcommand;
+use clap::builder::BoolishValueParser;
 use serde_json::json;
 
 use super::Options;
 use super::error::CliError;
+use super::listing::choose_list;
 use super::output;
 use super::session::{choose, open, open_synced, parse_outpoint};
 use crate::view::Balance;
+use crate::wallet::{Wallet, WalletError};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -23,6 +26,9 @@ pub(super) enum Command {
         /// Only this account's
         #[arg(long, value_name = "N", env = "TESTOON_WALLET_ACCOUNT")]
         account: Option<u32>,
+        /// As comma-separated values, for a spreadsheet
+        #[arg(long, env = "TESTOON_WALLET_CSV", value_parser = BoolishValueParser::new())]
+        csv: bool,
     },
     /// Keep coins from being chosen for payments
     Freeze {
@@ -42,16 +48,26 @@ pub(super) fn run(options: &Options, command: Command) -> Result<String, CliErro
     match command {
         Command::Balance { account } => {
             let wallet = open_synced(options)?;
+            check_account(&wallet, account)?;
             let (balance, height) = (Balance::of_coins(&wallet.coins_of(account)), wallet.view().height());
             Ok(choose(options, || output::balance_json(&balance, height), || output::balance_text(&balance, height)))
         }
-        Command::Coins { account } => {
+        Command::Coins { account, csv } => {
             let wallet = open_synced(options)?;
+            check_account(&wallet, account)?;
             let coins = wallet.coins_of(account);
-            Ok(choose(options, || output::coins_json(&coins, &wallet), || output::coins_text(&coins, &wallet)))
+            choose_list(options, csv, || output::coins_json(&coins, &wallet), output::coins_list(&coins, &wallet))
         }
         Command::Freeze { coins } => set_frozen(options, &coins, true),
         Command::Unfreeze { coins } => set_frozen(options, &coins, false),
+    }
+}
+
+/// An account that is not there is a slip of the pen, not an empty account.
+fn check_account(wallet: &Wallet, account: Option<u32>) -> Result<(), CliError> {
+    match account {
+        Some(number) => Ok(wallet.keys().account(number).map(|_| ()).map_err(WalletError::from)?),
+        None => Ok(()),
     }
 }
 

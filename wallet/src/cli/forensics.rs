@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 use super::Options;
 use super::error::CliError;
-use super::output::{json_amount, json_number, table};
+use super::listing::table;
+use super::output::{json_amount, json_number};
 use super::session::{
     choose, client, load_chain, open_to_read, parse_outpoint, require_network, show_progress, usual_chain, write_new,
 };
@@ -147,9 +148,8 @@ fn coins_of(index: &ChainIndex, spec: &ChainSpec, thing: &str) -> Result<Vec<Out
         let outputs = index.get(&txid).map_or(0, |known| known.transaction.outputs.len() as u32);
         (0..outputs).map(|index| Outpoint { txid, index }).collect()
     } else {
-        let address = chain_spec::Address::parse(thing, spec).map_err(|error| {
-            CliError::Usage(format!("{thing:?} is no TXID, TXID:INDEX or address of this chain ({error})"))
-        })?;
+        let address = chain_spec::Address::parse(thing, spec)
+            .map_err(|error| CliError::Usage(format!("neither TXID nor TXID:INDEX, and {error}")))?;
         index.paid_to(&address.public_key_hash)
     };
     if coins.is_empty() { Err(CliError::Failure(format!("nothing in the chain is {thing}"))) } else { Ok(coins) }

@@ -7,7 +7,8 @@ use serde_json::json;
 
 use super::Options;
 use super::error::CliError;
-use super::output;
+use super::listing::choose_list;
+use super::output::{self, count};
 use super::session::{choose, open_online, open_synced, sync};
 use super::watch::{self, WatchOptions};
 
@@ -16,8 +17,8 @@ pub(super) enum Command {
     /// List the transactions with the balance after each, oldest first
     History {
         /// Only the newest N
-        #[arg(long, value_name = "N", env = "TESTOON_WALLET_LIMIT")]
-        limit: Option<usize>,
+        #[arg(long, value_name = "N", env = "TESTOON_WALLET_LIMIT", value_parser = clap::value_parser!(u32).range(1..))]
+        limit: Option<u32>,
         /// As comma-separated values, for a spreadsheet
         #[arg(long, env = "TESTOON_WALLET_CSV", value_parser = BoolishValueParser::new())]
         csv: bool,
@@ -45,14 +46,9 @@ pub(super) fn run(options: &Options, command: Command) -> Result<String, CliErro
         Command::History { limit, csv } => {
             let wallet = open_synced(options)?;
             let lines = output::with_running_balance(wallet.history());
-            let newest = &lines[lines.len() - limit.unwrap_or(lines.len()).min(lines.len())..];
-            if csv && options.json {
-                return Err(CliError::Usage("CSV or JSON? leave out one of --csv and --json".into()));
-            }
-            if csv {
-                return output::history_csv(newest, &wallet);
-            }
-            Ok(choose(options, || output::history_json(newest, &wallet), || output::history_text(newest, &wallet)))
+            let newest = &lines[lines.len() - limit.map_or(lines.len(), |limit| lines.len().min(limit as usize))..];
+            let list = output::history_list(newest, &wallet, csv);
+            choose_list(options, csv, || output::history_json(newest, &wallet), list)
         }
         Command::Watch { txid, confirmations, attacker, timeout } => {
             if !(0.0..=1.0).contains(&attacker) {
@@ -68,7 +64,10 @@ pub(super) fn run(options: &Options, command: Command) -> Result<String, CliErro
             Ok(choose(
                 options,
                 || json!({ "height": report.height, "blocks": report.connected, "transactions": transactions }),
-                || format!("read {} blocks, found {transactions} transactions\n", report.connected),
+                || {
+                    let found = count(transactions as u64, "transaction");
+                    format!("read {}, found {found}\n", count(report.connected, "block"))
+                },
             ))
         }
     }

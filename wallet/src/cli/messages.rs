@@ -8,6 +8,7 @@ use super::error::CliError;
 use super::output::not_ours;
 use super::session::{choose, load_chain, open_to_read, usual_chain};
 use crate::message::{self, MessageError};
+use crate::wallet::WalletError;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -47,7 +48,7 @@ pub(super) fn run(options: &Options, command: Command) -> Result<String, CliErro
         Command::VerifyMessage { address, signature, message, chain } => {
             let spec = load_chain(&chain.map_or_else(|| usual_chain(options), Ok)?)?;
             let parsed = chain_spec::Address::parse(&address, &spec)
-                .map_err(|error| CliError::Usage(format!("{address:?}: {error}")))?;
+                .map_err(|error| WalletError::Address { text: address.clone(), error })?;
             match message::verify(&message, &signature, &parsed) {
                 Ok(()) => Ok(choose(
                     options,

@@ -2,7 +2,6 @@
 
 use chain_spec::{Address, Amount, ChainSpec, Encode};
 
-use comfy_table::{Cell, CellAlignment, Color, Table, TableStyle};
 use serde::Serialize;
 use serde_json::ser::Formatter;
 use serde_json::{Value, json};
@@ -13,7 +12,7 @@ use crate::keystore;
 use crate::view::{Balance, CoinState, HistoryLine, Kind, State, WalletCoin};
 use crate::wallet::Wallet;
 
-use super::error::CliError;
+use super::listing::Listing;
 
 /// JSON as one line.
 pub(super) fn json_line(value: &Value) -> String {
@@ -53,44 +52,9 @@ pub(super) fn json_number(text: &str) -> Value {
     text.parse::<f64>().map_or(Value::Null, Value::from)
 }
 
-/// The colour of a cell that says how far a payment or coin is; only a terminal gets it, and not with NO_COLOR.
-fn colour(text: &str) -> Option<Color> {
-    let begins = |words: &[&str]| words.iter().any(|word| text.starts_with(word));
-    if begins(&["conflicted", "REVERSED", "orphaned"]) {
-        Some(Color::Red)
-    } else if begins(&["unconfirmed", "immature", "frozen", "abandoned"]) {
-        Some(Color::Yellow)
-    } else if begins(&["confirmed"]) || text.ends_with(" conf") {
-        Some(Color::Green)
-    } else {
-        None
-    }
-}
-
 /// What is said of an address that is not in the wallet.
 pub(super) fn not_ours(address: &str) -> String {
     format!("{address} is not an address of this wallet: list them with `addresses --change`")
-}
-
-/// A table without lines; the columns in `right` are aligned to the right.
-pub(super) fn table(header: &[&str], right: &[usize], rows: Vec<Vec<String>>) -> String {
-    let mut table = Table::new();
-    table.load_style(TableStyle::new()).set_header(header.to_vec());
-    let plain = std::env::var_os("NO_COLOR").is_some();
-    for row in rows {
-        let cell = |text: String| match colour(&text).filter(|_| !plain) {
-            Some(colour) => Cell::new(text).fg(colour),
-            None => Cell::new(text),
-        };
-        table.add_row(row.into_iter().map(cell).collect::<Vec<_>>());
-    }
-    for &index in right {
-        if let Some(column) = table.column_mut(index) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    let lines = table.to_string();
-    lines.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
 fn address(hash: &[u8; 20], spec: &ChainSpec) -> Address {
@@ -119,7 +83,7 @@ fn coin_state(coin: &WalletCoin) -> String {
         CoinState::OwnUnconfirmed => "unconfirmed, own".into(),
         CoinState::Unsent => "unconfirmed, not in the mempool".into(),
         CoinState::Incoming => "unconfirmed".into(),
-        CoinState::Immature { blocks } => format!("immature, {blocks} more blocks"),
+        CoinState::Immature { blocks } => format!("immature, {} more", count(blocks, "block")),
     }
 }
 
@@ -145,10 +109,7 @@ fn coin_label(coin: &WalletCoin, wallet: &Wallet) -> String {
     labels.get(&coin.outpoint.to_string()).or_else(of_address).unwrap_or_default().to_owned()
 }
 
-pub(super) fn coins_text(coins: &[WalletCoin], wallet: &Wallet) -> String {
-    if coins.is_empty() {
-        return "no coins\n".into();
-    }
+pub(super) fn coins_list(coins: &[WalletCoin], wallet: &Wallet) -> Listing {
     let state = |coin: &WalletCoin| match wallet.labels().is_frozen(&coin.outpoint) {
         true => format!("frozen, {}", coin_state(coin)),
         false => coin_state(coin),
@@ -163,7 +124,9 @@ pub(super) fn coins_text(coins: &[WalletCoin], wallet: &Wallet) -> String {
             coin_label(coin, wallet),
         ]
     };
-    table(&["AMOUNT", "STATE", "CONF", "ADDRESS", "COIN", "LABEL"], &[0, 2], coins.iter().map(row).collect())
+    let rows = coins.iter().map(row).collect();
+    let header = &["AMOUNT", "STATE", "CONF", "ADDRESS", "COIN", "LABEL"];
+    Listing { header, right: &[0, 2], rows, empty: "no coins" }
 }
 
 /// The line's effect on the balance, with its sign.
@@ -174,11 +137,13 @@ fn net(line: &HistoryLine) -> String {
     }
 }
 
-fn state_text(state: &State) -> String {
+/// A line's state; in full for a spreadsheet, short enough for a table otherwise.
+fn state_text(state: &State, in_full: bool) -> String {
     match state {
         State::Confirmed { confirmations, .. } => format!("{confirmations} conf"),
         State::Unconfirmed { in_mempool: false } => "unconfirmed, not in the mempool".into(),
-        State::Conflicted { by } => format!("conflicted by {by}"),
+        State::Conflicted { by } if in_full => format!("conflicted by {by}"),
+        State::Conflicted { by } => format!("conflicted by {}…", &by.to_string()[..8]),
         other => other.name().into(),
     }
 }
@@ -210,8 +175,22 @@ fn line_label(line: &HistoryLine, wallet: &Wallet) -> String {
     labels.get(&line.txid.to_string()).or_else(of_address).unwrap_or_default().to_owned()
 }
 
+/// Whom a line pays, or where it came in: each address once.
 fn line_addresses(line: &HistoryLine, wallet: &Wallet) -> Vec<String> {
-    line.paid.iter().map(|hash| address(hash, wallet.spec()).to_string()).collect()
+    let mut addresses: Vec<String> = Vec::new();
+    for hash in &line.paid {
+        let text = address(hash, wallet.spec()).to_string();
+        if !addresses.contains(&text) {
+            addresses.push(text);
+        }
+    }
+    addresses
+}
+
+/// A number of things, in words: `1 block`, `2 blocks`.
+pub(super) fn count(number: impl Into<u64>, thing: &str) -> String {
+    let number = number.into();
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
 }
 
 pub(super) fn history_json(lines: &[RunningLine], wallet: &Wallet) -> Value {
@@ -239,44 +218,33 @@ fn history_line_json(running: &RunningLine, wallet: &Wallet) -> Value {
     value
 }
 
-/// One line's cells: time, kind, amount, fee, balance, state, address, label, transaction.
-fn history_row(running: &RunningLine, wallet: &Wallet) -> Vec<String> {
+/// One line's cells, as [`history_list`] names them.
+fn history_row(running: &RunningLine, wallet: &Wallet, in_full: bool) -> Vec<String> {
     let line = &running.line;
     let fee = line.fee.filter(|_| line.kind != Kind::Mined).map(|fee| fee.to_string());
     let addresses = line_addresses(line, wallet);
-    let more = if addresses.len() > 1 { format!(" +{}", addresses.len() - 1) } else { String::new() };
+    let shown = match addresses.split_first() {
+        Some((first, rest)) if !in_full && !rest.is_empty() => format!("{first} +{}", rest.len()),
+        _ => addresses.join(" "),
+    };
     vec![
         utc(line.time_s),
         line.kind.name().into(),
         net(line),
         fee.unwrap_or_default(),
         running.balance.to_string(),
-        state_text(&line.state),
-        format!("{}{more}", addresses.first().map_or("", String::as_str)),
+        state_text(&line.state, in_full),
+        shown,
         line_label(line, wallet),
         line.txid.to_string(),
     ]
 }
 
-const HISTORY_HEADER: [&str; 9] =
-    ["TIME (UTC)", "KIND", "AMOUNT", "FEE", "BALANCE", "STATE", "ADDRESS", "LABEL", "TRANSACTION"];
-
-pub(super) fn history_text(lines: &[RunningLine], wallet: &Wallet) -> String {
-    if lines.is_empty() {
-        return "no transactions\n".into();
-    }
-    table(&HISTORY_HEADER, &[2, 3, 4], lines.iter().map(|line| history_row(line, wallet)).collect())
-}
-
-pub(super) fn history_csv(lines: &[RunningLine], wallet: &Wallet) -> Result<String, CliError> {
-    let failed = |error: csv::Error| CliError::Failure(format!("cannot write CSV: {error}"));
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(HISTORY_HEADER.map(str::to_lowercase)).map_err(failed)?;
-    for line in lines {
-        writer.write_record(history_row(line, wallet)).map_err(failed)?;
-    }
-    let bytes = writer.into_inner().map_err(|error| CliError::Failure(format!("cannot write CSV: {error}")))?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+/// The history. In full: with all addresses of a payment to many instead of their number, and with whole txids.
+pub(super) fn history_list(lines: &[RunningLine], wallet: &Wallet, in_full: bool) -> Listing {
+    let header = &["TIME (UTC)", "KIND", "AMOUNT", "FEE", "BALANCE", "STATE", "ADDRESS", "LABEL", "TRANSACTION"];
+    let rows = lines.iter().map(|line| history_row(line, wallet, in_full)).collect();
+    Listing { header, right: &[2, 3, 4], rows, empty: "no transactions" }
 }
 
 /// A payment to be shown.

@@ -9,8 +9,8 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::error::CliError;
-use super::output::{self, Shown};
-use super::send::{FeeArguments, Send, draft};
+use super::output::{self, Shown, count};
+use super::send::{FeeArguments, Send, draft, label};
 use super::session::{choose, client, open, open_online, show_progress, sync, tell};
 use super::watch::wait;
 use super::{Options, prompt};
@@ -78,25 +78,33 @@ pub(super) fn run(options: &Options, command: Command) -> Result<String, CliErro
 fn pay(options: &Options, send: &Send) -> Result<String, CliError> {
     let (mut wallet, client) = open_online(options)?;
     sync(&mut wallet, &client)?;
-    let (draft, fee_rate) = draft(&wallet, &client, send)?;
+    let (draft, fee_rate) = draft(options, &wallet, &client, send)?;
     let payment = wallet.sign(draft)?;
     let shown = Shown { payment: &payment, wallet: &wallet, sent: !send.dry_run, fee_rate };
     let (mut value, mut text) = (output::payment_json(&shown), output::payment_text(&shown));
     if !send.dry_run {
         let started = clock::instant();
         let txid = wallet.send(&client, &payment)?;
-        if let Some(label) = &send.label {
-            wallet.labels_mut().set(&txid.to_string(), label);
+        if let Some(label) = label(&wallet, send) {
+            wallet.labels_mut().set(&txid.to_string(), &label);
             wallet.save()?;
         }
         if let Some(wanted) = send.wait {
             // Others may use the file meanwhile; what this process sees while it waits, the next command sees as well.
             wallet.release();
+            if !options.json {
+                // Whoever ends the wait with Ctrl-C has seen the txid.
+                super::print(&std::mem::take(&mut text))?;
+            }
             let limit = send.wait_timeout.map(Duration::from_secs);
-            let confirmations = wait(&mut wallet, &client, &txid, wanted, limit)?;
+            let confirmations = wait(&mut wallet, &client, &txid, wanted, limit).map_err(|error| {
+                CliError::Failure(format!(
+                    "payment {txid} was sent, do not send it again; waiting ended early: {error}"
+                ))
+            })?;
             let seconds = (started.elapsed().as_secs_f64() * 1_000.0).round() / 1_000.0;
             (value["confirmations"], value["seconds"]) = (json!(confirmations), json!(seconds));
-            text += &format!("{confirmations} confirmations after {seconds:.1} s\n");
+            text += &format!("{} after {seconds:.1} s\n", count(confirmations, "confirmation"));
         }
     }
     Ok(choose(options, || value, || text))

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::Options;
 use super::error::CliError;
-use super::output::{json_amount, table};
+use super::listing::table;
+use super::output::json_amount;
 use super::send::{Send, draft};
 use super::session::{choose, client, open_online, open_to_read, read_text, sync};
 use crate::keystore;
@@ -89,7 +90,7 @@ fn read(path: &Path) -> Result<Psbt, CliError> {
 fn create(options: &Options, send: &Send) -> Result<String, CliError> {
     let (mut wallet, client) = open_online(options)?;
     sync(&mut wallet, &client)?;
-    let (draft, _) = draft(&wallet, &client, send)?;
+    let (draft, _) = draft(options, &wallet, &client, send)?;
     let psbt = wallet.to_psbt(&draft)?;
     let summary = wallet.summarize(&psbt)?;
     Ok(choose(

@@ -10,7 +10,8 @@ use qrcode::render::unicode::Dense1x2;
 use serde_json::{Value, json};
 
 use super::error::CliError;
-use super::output::{self, json_amount, table};
+use super::listing::{Listing, choose_list};
+use super::output::{self, json_amount};
 use super::session::{choose, client, has_node, open, open_synced, open_to_read, parse_outpoint, sync, warn};
 use super::{Options, prompt};
 use crate::keystore::{Account, Branch, GAP_LIMIT, KeyOrigin, KeyPath};
@@ -42,9 +43,16 @@ pub(super) enum Command {
         /// Also those used for change
         #[arg(long, env = "TESTOON_WALLET_CHANGE", value_parser = BoolishValueParser::new())]
         change: bool,
+        /// As comma-separated values, for a spreadsheet
+        #[arg(long, env = "TESTOON_WALLET_CSV", value_parser = BoolishValueParser::new())]
+        csv: bool,
     },
     /// List the accounts with their balances
-    Accounts,
+    Accounts {
+        /// As comma-separated values, for a spreadsheet
+        #[arg(long, env = "TESTOON_WALLET_CSV", value_parser = BoolishValueParser::new())]
+        csv: bool,
+    },
     /// Make the next account (BIP44)
     CreateAccount {
         /// What it is called
@@ -80,8 +88,8 @@ pub(super) fn run(options: &Options, command: Command) -> Result<String, CliErro
         Command::NewAddress { account, amount, label, message, qr } => {
             new_address(options, account, amount, label, message, qr)
         }
-        Command::Addresses { change } => addresses(options, change),
-        Command::Accounts => accounts(options),
+        Command::Addresses { change, csv } => addresses(options, change, csv),
+        Command::Accounts { csv } => accounts(options, csv),
         Command::CreateAccount { name } => create_account(options, name.as_deref()),
         Command::Label { thing, text } => label(options, &thing, &text),
         Command::Descriptors { account } => descriptors(options, account),
@@ -136,7 +144,7 @@ fn qr_code(text: &str) -> Result<String, CliError> {
     Ok(code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build() + "\n")
 }
 
-fn addresses(options: &Options, change: bool) -> Result<String, CliError> {
+fn addresses(options: &Options, change: bool, csv: bool) -> Result<String, CliError> {
     let wallet = open_synced(options)?;
     let branches = if change { vec![Branch::External, Branch::Change] } else { vec![Branch::External] };
     let mut received: HashMap<[u8; 20], Amount> = HashMap::new();
@@ -157,26 +165,23 @@ fn addresses(options: &Options, change: bool) -> Result<String, CliError> {
     }
     for (hash, key) in wallet.keys().imported() {
         let sum = received.get(hash).copied().unwrap_or_default();
-        rows.push((key.public_key().address(wallet.spec()).to_string(), "imported".to_owned(), sum));
+        rows.push((key.address(wallet.spec()).to_string(), "imported".to_owned(), sum));
     }
     let label = |address: &str| wallet.labels().get(address).unwrap_or_default().to_owned();
     let as_json = |(address, path, received): &(String, String, Amount)| json!({ "address": address, "path": path, "received": json_amount(*received), "label": label(address) });
-    Ok(choose(
-        options,
-        || json!({ "addresses": rows.iter().map(as_json).collect::<Vec<_>>() }),
-        || {
-            if rows.is_empty() {
-                return "no address was handed out yet: `new-address` gives one\n".into();
-            }
-            let row = |(address, path, received): &(String, String, Amount)| {
-                vec![address.clone(), path.clone(), received.to_string(), label(address)]
-            };
-            table(&["ADDRESS", "PATH", "RECEIVED", "LABEL"], &[2], rows.iter().map(row).collect())
-        },
-    ))
+    let row = |(address, path, received): &(String, String, Amount)| {
+        vec![address.clone(), path.clone(), received.to_string(), label(address)]
+    };
+    let list = Listing {
+        header: &["ADDRESS", "PATH", "RECEIVED", "LABEL"],
+        right: &[2],
+        rows: rows.iter().map(row).collect(),
+        empty: "no address was handed out yet: `new-address` gives one",
+    };
+    choose_list(options, csv, || json!({ "addresses": rows.iter().map(as_json).collect::<Vec<_>>() }), list)
 }
 
-fn accounts(options: &Options) -> Result<String, CliError> {
+fn accounts(options: &Options, csv: bool) -> Result<String, CliError> {
     let wallet = open_synced(options)?;
     let accounts: Vec<(u32, &Account)> = wallet.keys().accounts().collect();
     let as_json = |(number, account): &(u32, &Account)| {
@@ -198,12 +203,13 @@ fn accounts(options: &Options) -> Result<String, CliError> {
             account.path().to_owned(),
         ]
     };
-    let header = ["ACCOUNT", "NAME", "CONFIRMED", "PENDING", "IMMATURE", "PATH"];
-    Ok(choose(
-        options,
-        || json!({ "accounts": accounts.iter().map(as_json).collect::<Vec<Value>>() }),
-        || table(&header, &[0, 2, 3, 4], accounts.iter().map(row).collect()),
-    ))
+    let list = Listing {
+        header: &["ACCOUNT", "NAME", "CONFIRMED", "PENDING", "IMMATURE", "PATH"],
+        right: &[0, 2, 3, 4],
+        rows: accounts.iter().map(row).collect(),
+        empty: "no accounts",
+    };
+    choose_list(options, csv, || json!({ "accounts": accounts.iter().map(as_json).collect::<Vec<Value>>() }), list)
 }
 
 fn create_account(options: &Options, name: Option<&str>) -> Result<String, CliError> {
@@ -214,7 +220,7 @@ fn create_account(options: &Options, name: Option<&str>) -> Result<String, CliEr
     Ok(choose(
         options,
         || json!({ "account": number, "name": name, "address": address }),
-        || format!("account {number} ({name}): its first address is {address}\n"),
+        || format!("{name} is account {number}; its first address is {address}\n"),
     ))
 }
 

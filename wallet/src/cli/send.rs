@@ -7,11 +7,12 @@ use clap::Args;
 use clap::builder::BoolishValueParser;
 use serde_json::{Value, json};
 
+use super::Options;
 use super::error::CliError;
-use super::session::{parse_outpoint, read_text, warn};
-use crate::build::{Draft, PaymentOptions, Recipient, data_output};
+use super::session::{account_address, parse_outpoint, read_text, warn};
+use crate::build::{BuildError, Draft, PaymentOptions, Recipient, data_output};
 use crate::client::Client;
-use crate::fee::FeeRate;
+use crate::fee::{DUST_LIMIT, FeeRate};
 use crate::uri::PaymentRequest;
 use crate::view::State;
 use crate::wallet::Wallet;
@@ -54,10 +55,11 @@ impl FeeArguments {
 /// A payment.
 #[derive(Args)]
 pub(super) struct Send {
-    /// Who is paid: an address or a payment request (testoon:…)
+    /// Who is paid: an address, a payment request (testoon:…), or an account of the network by its name
     #[arg(required_unless_present_any = ["file", "data"])]
     pub(super) address: Option<String>,
     /// Coins, at most eight decimals (12.5), or `all`
+    #[arg(allow_negative_numbers = true)]
     pub(super) amount: Option<String>,
     /// Pay everybody in this file instead: CSV lines `address,amount`, or JSON [{"address": …, "amount": …}]
     #[arg(long, value_name = "FILE", env = "TESTOON_WALLET_PAY_FILE", conflicts_with_all = ["address", "amount"])]
@@ -90,7 +92,7 @@ pub(super) struct Send {
     #[arg(long, value_name = "HEIGHT", env = "TESTOON_WALLET_LOCK_TIME",
           value_parser = clap::value_parser!(u32).range(..500_000_000))]
     pub(super) lock_time: Option<u32>,
-    /// Write this beside the payment
+    /// Write this beside the payment [default: what the payment request is called]
     #[arg(long, value_name = "TEXT", env = "TESTOON_WALLET_LABEL")]
     pub(super) label: Option<String>,
     /// Build and show the transaction, but do not send it
@@ -104,11 +106,26 @@ pub(super) struct Send {
     pub(super) wait_timeout: Option<u64>,
 }
 
+/// What to write beside the payment: as asked for, or what its request says.
+pub(super) fn label(wallet: &Wallet, send: &Send) -> Option<String> {
+    let of_request = || {
+        let text = send.address.as_deref().filter(|text| PaymentRequest::is_uri(text))?;
+        let request = PaymentRequest::parse(text, wallet.spec()).ok()?;
+        request.label.or(request.message)
+    };
+    send.label.clone().or_else(of_request)
+}
+
 /// The draft of a payment and the rate it was made at. The wallet is up to date.
-pub(super) fn draft(wallet: &Wallet, client: &Client, send: &Send) -> Result<(Draft, FeeRate), CliError> {
-    let (recipients, data) = (recipients(wallet, send)?, data(send)?);
+pub(super) fn draft(
+    options: &Options,
+    wallet: &Wallet,
+    client: &Client,
+    send: &Send,
+) -> Result<(Draft, FeeRate), CliError> {
+    let (recipients, data) = (recipients(options, wallet, send)?, data(send)?);
     let fee_rate = send.fees.rate(client)?;
-    let options = PaymentOptions {
+    let how = PaymentOptions {
         fee_rate,
         fee: send.fees.fee,
         subtract_fee: send.subtract_fee,
@@ -119,7 +136,7 @@ pub(super) fn draft(wallet: &Wallet, client: &Client, send: &Send) -> Result<(Dr
         no_change: send.no_change,
         lock_time: send.lock_time.unwrap_or_else(|| lock_time(wallet.view().height())),
     };
-    let draft = wallet.draft_payment(&recipients, &data, &options)?;
+    let draft = wallet.draft_payment(&recipients, &data, &how)?;
     warn_of_links(wallet, &draft);
     Ok((draft, fee_rate))
 }
@@ -139,15 +156,20 @@ fn lock_time(height: u32) -> u32 {
     height.saturating_sub(back)
 }
 
-/// An amount on the command line; `None` for everything.
+/// An amount on the command line; `None` for everything. What no node would relay is as wrong as what is no number.
 fn amount(text: &str) -> Result<Option<Amount>, CliError> {
     if text == "all" {
         return Ok(None);
     }
-    text.parse().map(Some).map_err(|error: chain_spec::amount::ParseAmountError| CliError::Usage(error.to_string()))
+    let amount: Amount =
+        text.parse().map_err(|error: chain_spec::amount::ParseAmountError| CliError::Usage(error.to_string()))?;
+    if amount < DUST_LIMIT {
+        return Err(CliError::Usage(BuildError::Dust(amount).to_string()));
+    }
+    Ok(Some(amount))
 }
 
-fn recipients(wallet: &Wallet, send: &Send) -> Result<Vec<Recipient>, CliError> {
+fn recipients(options: &Options, wallet: &Wallet, send: &Send) -> Result<Vec<Recipient>, CliError> {
     let named = match (&send.file, &send.address) {
         (Some(path), _) => {
             from_file(&read_text(path)?).map_err(|reason| CliError::Usage(format!("{}: {reason}", path.display())))?
@@ -155,13 +177,25 @@ fn recipients(wallet: &Wallet, send: &Send) -> Result<Vec<Recipient>, CliError> 
         (None, Some(address)) => vec![(address.clone(), send.amount.clone())],
         (None, None) => Vec::new(),
     };
-    named.into_iter().map(|(address, text)| recipient(wallet, send, &address, text.as_deref())).collect()
+    named.into_iter().map(|(address, text)| recipient(options, wallet, send, &address, text.as_deref())).collect()
 }
 
-fn recipient(wallet: &Wallet, send: &Send, text: &str, given: Option<&str>) -> Result<Recipient, CliError> {
+fn recipient(
+    options: &Options,
+    wallet: &Wallet,
+    send: &Send,
+    text: &str,
+    given: Option<&str>,
+) -> Result<Recipient, CliError> {
     let request = match PaymentRequest::is_uri(text) {
         true => PaymentRequest::parse(text, wallet.spec()).map_err(|error| CliError::Usage(error.to_string()))?,
-        false => PaymentRequest { address: wallet.parse_address(text)?, amount: None, label: None, message: None },
+        false => {
+            let address = match account_address(options, wallet.spec(), text) {
+                Some(address) => address,
+                None => wallet.parse_address(text)?,
+            };
+            PaymentRequest { address, amount: None, label: None, message: None }
+        }
     };
     if wallet.owns(&request.address) && !send.to_self {
         return Err(CliError::Usage(format!(
@@ -171,7 +205,7 @@ fn recipient(wallet: &Wallet, send: &Send, text: &str, given: Option<&str>) -> R
     }
     let amount = match (given, request.amount) {
         (Some(given), _) => amount(given)?,
-        (None, Some(asked)) => Some(asked),
+        (None, Some(asked)) => amount(&asked.to_string())?,
         (None, None) => return Err(CliError::Usage(format!("how much? say the coins behind {}", request.address))),
     };
     Ok(Recipient { script: request.address.script(), amount })

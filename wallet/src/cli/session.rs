@@ -3,14 +3,16 @@
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use chain_spec::{ChainSpec, Outpoint};
+use chain_spec::{Address, ChainSpec, Outpoint};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::error::CliError;
+use super::listing::{self, Mood};
 use super::output::json_line;
 use super::{Options, prompt};
 use crate::client::{Auth, Client};
+use crate::file::Password;
 use crate::network::{LocalNetwork, NetworkError, NodeAddress, usual_cookie, usual_wallet};
 use crate::sync::{Progress, SyncReport};
 use crate::wallet::Wallet;
@@ -34,7 +36,7 @@ pub(super) fn choose(options: &Options, as_json: impl FnOnce() -> Value, as_text
 
 /// A line for a person beside the answer.
 pub(super) fn warn(text: &str) {
-    let _ = writeln!(std::io::stderr(), "warning: {text}");
+    listing::tell("warning:", Mood::Careful, text);
 }
 
 /// The network that the options name, or the usual one.
@@ -60,6 +62,16 @@ pub(super) fn wallet_path(options: &Options) -> Result<PathBuf, CliError> {
     }
     let account = given.to_str().and_then(|name| network(options).ok().flatten()?.account(name));
     Ok(account.unwrap_or_else(|| given.clone()))
+}
+
+/// The next address of an account of the network, if that is what the text names: payments between the accounts of a network
+/// need no copying of addresses. An account of another chain than the wallet's is none.
+pub(super) fn account_address(options: &Options, spec: &ChainSpec, name: &str) -> Option<Address> {
+    let around = || LocalNetwork::around(&wallet_path(options).ok()?);
+    let network = if options.dir.is_some() { network(options).ok()? } else { around().or_else(LocalNetwork::usual) };
+    let account = Wallet::open_to_read(&network?.account(name)?, &Password::None).ok()?;
+    let is_same_chain = account.spec().genesis_hash() == spec.genesis_hash();
+    account.address().ok().filter(|_| is_same_chain)
 }
 
 /// What `--chain` is where it is not given: the network's chain, if one is named, else `local`.
@@ -197,11 +209,8 @@ pub(super) fn tell(report: &SyncReport) {
             Some(by) => format!("{by} spends its coins now: the payment is lost unless the chain changes again"),
             None => "it is unconfirmed again".to_owned(),
         };
-        let _ = writeln!(
-            std::io::stderr(),
-            "WARNING: payment {} was REVERSED: a reorganisation took it out of the chain; {now}",
-            reversal.txid
-        );
+        let text = format!("payment {} was REVERSED: a reorganisation took it out of the chain; {now}", reversal.txid);
+        listing::tell("WARNING:", Mood::Bad, &text);
     }
     for (txid, reason) in &report.refused {
         warn(&format!("the node does not take {txid} again ({reason}): `abandon {txid}` frees its coins"));

@@ -9,7 +9,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::error::CliError;
-use super::output::json_amount;
+use super::output::{count, json_amount};
 use super::session::{
     choose, client, has_node, load_chain, open, open_to_read, sync, usual_chain, wallet_path, write_new,
 };
@@ -201,7 +201,10 @@ fn find_history(options: &Options, mut wallet: Wallet, path: &Path, gap_limit: u
         },
         || {
             let found = match online {
-                true => format!("found    {transactions} transactions, {} in all, at height {height}", balance.total()),
+                true => {
+                    let found = count(transactions as u64, "transaction");
+                    format!("found    {found}, {} in all, at height {height}", balance.total())
+                }
                 false => "no node was asked: the next command with --rpc and --cookie finds the history".into(),
             };
             format!("wallet   {} on chain {chain}\naddress  {address}\n{found}\n", path.display())
@@ -221,7 +224,7 @@ fn words(options: &Options, yes: bool) -> Result<String, CliError> {
         }
     }
     let text = wallet.words()?.to_text();
-    let passphrase = Zeroizing::new(wallet.passphrase().to_owned());
+    let passphrase = wallet.passphrase();
     Ok(choose(
         options,
         || json!({ "words": *text, "passphrase": *passphrase }),
@@ -241,10 +244,10 @@ fn info(options: &Options) -> Result<String, CliError> {
     let encryption = match file.is_open() {
         true => "none: whoever has the file can spend".to_owned(),
         false => format!(
-            "XChaCha20-Poly1305 under a password (Argon2id, {} MiB, {} passes, {} lanes)",
+            "XChaCha20-Poly1305 under a password (Argon2id, {} MiB, {} passes, {})",
             cost.memory_kib / 1024,
             cost.passes,
-            cost.lanes
+            count(cost.lanes, "lane")
         ),
     };
     let keys = wallet.keys();
@@ -264,11 +267,14 @@ fn info(options: &Options) -> Result<String, CliError> {
         || {
             format!(
                 "wallet      {}, {bytes} bytes, format {format}\nchain       {} at height {height}\n\
-                 encryption  {encryption}\nkeys        {kind}, {accounts} accounts, {imported} imported keys, gap limit {}\n\
-                 history     {transactions} transactions\n",
+                 encryption  {encryption}\nkeys        {kind}, {}, {}, gap limit {}\n\
+                 history     {}\n",
                 path.display(),
                 wallet.spec().name,
+                count(accounts as u64, "account"),
+                count(imported as u64, "imported key"),
                 keys.gap_limit(),
+                count(transactions as u64, "transaction"),
             )
         },
     ))

@@ -12,7 +12,7 @@ pub(super) enum Command {
         /// bash, zsh, fish, elvish or powershell
         shell: clap_complete::Shell,
     },
-    /// Print the manual page (roff): `testoon-wallet man | man -l -`
+    /// Print the manual (roff), with a section for each command: `testoon-wallet man | man -l -`
     Man,
 }
 
@@ -22,9 +22,23 @@ pub(super) fn run(command: Command) -> Result<String, CliError> {
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "testoon-wallet", &mut bytes);
         }
-        Command::Man => clap_mangen::Man::new(Cli::command())
-            .render(&mut bytes)
-            .map_err(|error| CliError::Failure(format!("cannot write the manual page: {error}")))?,
+        Command::Man => {
+            manual(&mut bytes).map_err(|error| CliError::Failure(format!("cannot write the manual: {error}")))?;
+        }
     }
     Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The program's page, and below it that of every command.
+fn manual(page: &mut Vec<u8>) -> std::io::Result<()> {
+    let command = Cli::command();
+    clap_mangen::Man::new(command.clone()).render(page)?;
+    for subcommand in command.get_subcommands().filter(|subcommand| !subcommand.is_hide_set()) {
+        let name = format!("testoon-wallet {}", subcommand.get_name());
+        let man = clap_mangen::Man::new(subcommand.clone().display_name(name.clone()).bin_name(name));
+        man.render_name_section(page)?;
+        man.render_synopsis_section(page)?;
+        man.render_options_section(page)?;
+    }
+    Ok(())
 }

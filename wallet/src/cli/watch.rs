@@ -1,7 +1,7 @@
 //! Following payments until they are deep enough: a line at each change, with the odds of a reversal.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use chain_spec::{BlockHash, Txid};
@@ -9,7 +9,8 @@ use serde_json::json;
 
 use super::Options;
 use super::error::CliError;
-use super::output::{json_line, json_number};
+use super::listing::{Mood, paint};
+use super::output::{count, json_line, json_number};
 use super::session::{read_online, sync};
 use crate::client::{Client, ClientError};
 use crate::clock;
@@ -54,20 +55,48 @@ pub(super) fn wait(
     wanted: u32,
     limit: Option<Duration>,
 ) -> Result<u32, CliError> {
-    let started = clock::instant();
+    let (started, progress) = (clock::instant(), Progress::new());
     loop {
         sync(wallet, client)?;
         match wallet.state(txid) {
             Some(State::Conflicted { by }) => {
-                return Err(CliError::Failure(format!("payment {txid} will not confirm: {by} spent its coins")));
+                return Err(CliError::Failure(format!("it will not confirm: {by} spent its coins")));
             }
             Some(state) if state.confirmations() >= wanted => return Ok(state.confirmations()),
-            _ => {}
+            state => progress.show(state.map_or(0, |state| state.confirmations()), wanted),
         }
         if limit.is_some_and(|limit| started.elapsed() >= limit) {
-            return Err(CliError::Failure(format!("payment {txid} has not {wanted} confirmations yet: it was sent")));
+            let reached = wallet.state(txid).map_or(0, |state| state.confirmations());
+            return Err(CliError::Failure(format!("it has {reached} of {wanted} confirmations")));
         }
         await_block(wallet, client)?;
+    }
+}
+
+/// One line of progress, where a person sees it; it is gone when the wait is over, however that ends.
+struct Progress {
+    is_shown: bool,
+}
+
+impl Progress {
+    fn new() -> Progress {
+        Progress { is_shown: std::io::stderr().is_terminal() }
+    }
+
+    fn show(&self, reached: u32, wanted: u32) {
+        self.write(&format!("{reached} of {}", count(wanted, "confirmation")));
+    }
+
+    fn write(&self, text: &str) {
+        if self.is_shown {
+            let _ = write!(std::io::stderr(), "\r\x1b[K{text}");
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.write("");
     }
 }
 
@@ -140,17 +169,21 @@ fn line_text(txid: &Txid, state: &State, wanted: &WatchOptions) -> String {
     let reached = state.confirmations().min(wanted.confirmations);
     let full = if wanted.confirmations == 0 { BAR } else { BAR * reached as usize / wanted.confirmations as usize };
     let bar = format!("[{}{}]", "#".repeat(full), ".".repeat(BAR - full));
+    let coloured = |text: &str, mood| paint(text, mood, &std::io::stdout());
     match state {
         State::Confirmed { .. } | State::Unconfirmed { .. } => {
             let odds = percent(reversal(wanted.attacker, state.confirmations()));
             let share = percent(wanted.attacker);
+            let bar = coloured(&bar, if reached < wanted.confirmations { Mood::Careful } else { Mood::Good });
             format!(
-                "{bar} {reached}/{} {txid}: an attacker with {share} of the hash power reverses it with {odds}\n",
+                "{bar} {reached}/{} {txid}: an attacker with {share} of the hash power reverses it with a probability of {odds}\n",
                 wanted.confirmations
             )
         }
-        State::Conflicted { by } => format!("REVERSED {txid}: {by} spends its coins\n"),
-        other => format!("{} {txid}\n", other.name().to_uppercase()),
+        State::Conflicted { by } => {
+            format!("{}: {by} spends its coins\n", coloured(&format!("REVERSED {txid}"), Mood::Bad))
+        }
+        other => coloured(&format!("{} {txid}", other.name().to_uppercase()), Mood::Bad) + "\n",
     }
 }
 
@@ -171,7 +204,10 @@ mod tests {
         let line = line_text(&Txid::ZERO, &state, &wanted);
         assert!(line.starts_with("[##########..........] 3/6"), "{line}");
         // Rosenfeld's table: z = 3 at 10 %.
-        assert!(line.ends_with("an attacker with 10.00 % of the hash power reverses it with 1.71 %\n"), "{line}");
+        assert!(
+            line.ends_with("an attacker with 10.00 % of the hash power reverses it with a probability of 1.71 %\n"),
+            "{line}"
+        );
         let conflict = line_text(&Txid::ZERO, &State::Conflicted { by: Txid::ZERO }, &wanted);
         assert!(conflict.starts_with("REVERSED"), "{conflict}");
         assert_eq!(percent(6.2e-7), "6.2e-5 %");

@@ -280,7 +280,7 @@ fn a_file_of_the_first_format_is_read_and_written_as_the_second() {
     // As the first format's program sealed it.
     file.header.version = 1;
     let mut bytes = file.header.to_bytes().to_vec();
-    let sealed = XChaCha20Poly1305::new(&Key::from(*file.key))
+    let sealed = XChaCha20Poly1305::new(&Key::from(*file.key.to_array::<32>().unwrap()))
         .encrypt(&XNonce::from(file.header.nonce), Payload { msg: b"old", aad: &bytes })
         .unwrap();
     bytes.extend_from_slice(&sealed);

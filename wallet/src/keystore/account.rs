@@ -1,11 +1,12 @@
 //! One account: its two branches of keys and how far they are used.
 
-use bip32::{ChildNumber, XPrv, XPub};
+use bip32::{ChildNumber, ExtendedKey, ExtendedKeyAttrs, Prefix, XPrv, XPub};
 use chain_spec::{ChainSpec, PrivateKey, PublicKey};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::descriptor::{WatchedKey, with_checksum};
 use super::{Branch, KeyError, extended};
+use crate::secret::Secret;
 
 /// One branch: its key and what was derived from it.
 #[derive(Clone)]
@@ -26,7 +27,7 @@ pub struct Account {
     /// Shown to the user: made by them, or used. The one account more that a restore looks ahead is not.
     pub(super) is_listed: bool,
     /// The account's extended private key, unless it is only watched.
-    private: Option<XPrv>,
+    private: Option<PrivateNode>,
     /// As a descriptor names it, without derivation and checksum.
     key_text: String,
     /// `m/44'/1'/0'`.
@@ -54,7 +55,15 @@ impl Account {
         let key_text = format!("[{}/44h/{coin_type}h/{number}h]{public}", hex::encode(fingerprint));
         let name = format!("account {number}");
         let fingerprint = Some(fingerprint);
-        Ok(Account { name, is_listed: false, private: Some(key), key_text, path, fingerprint, branches })
+        Ok(Account {
+            name,
+            is_listed: false,
+            private: Some(PrivateNode::of(&key)),
+            key_text,
+            path,
+            fingerprint,
+            branches,
+        })
     }
 
     /// An account that can be watched but not spent from.
@@ -171,11 +180,37 @@ impl Account {
         let path = format!("{}/{}/{index}", self.path, branch as u8);
         let Some(account) = &self.private else { return Err(KeyError::WatchOnly(path)) };
         let child = account
+            .key()?
             .derive_child(ChildNumber(branch as u32))
             .and_then(|branch| branch.derive_child(ChildNumber(index)))
             .map_err(|_| KeyError::Derivation(path.clone()))?;
         let secret: Zeroizing<[u8; 32]> = Zeroizing::new(child.to_bytes());
         PrivateKey::from_bytes(&secret, true).map_err(|_| KeyError::Derivation(path))
+    }
+}
+
+/// An extended private key at rest; it is put together only to derive from it.
+#[derive(Clone)]
+pub(super) struct PrivateNode {
+    attrs: ExtendedKeyAttrs,
+    secret: Secret,
+}
+
+impl PrivateNode {
+    /// Takes a copy; the key erases itself when it is dropped.
+    pub(super) fn of(key: &XPrv) -> PrivateNode {
+        PrivateNode { attrs: key.attrs().clone(), secret: Secret::new(&*Zeroizing::new(key.to_bytes())) }
+    }
+
+    /// The key, for as long as it is needed.
+    pub(super) fn key(&self) -> Result<XPrv, KeyError> {
+        let mut key_bytes = Zeroizing::new([0; 33]);
+        key_bytes[1..].copy_from_slice(&self.secret);
+        // The prefix is for texts; it has no part in deriving.
+        let mut whole = ExtendedKey { prefix: Prefix::XPRV, attrs: self.attrs.clone(), key_bytes: *key_bytes };
+        let key = XPrv::try_from(whole.clone()).map_err(|_| KeyError::Derivation("m".into()));
+        whole.key_bytes.zeroize();
+        key
     }
 }
 

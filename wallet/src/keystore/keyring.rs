@@ -4,9 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 
 use bip32::XPrv;
 use chain_spec::{ChainSpec, PrivateKey, PublicKey};
+use zeroize::Zeroizing;
 
+use super::account::PrivateNode;
 use super::descriptor::WatchedKey;
 use super::{Account, Branch, GAP_LIMIT, KeyError, KeyPath, Words, coin_type};
+use crate::secret::Secret;
 
 /// Where a key comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,12 +20,33 @@ pub enum KeyOrigin {
     Imported,
 }
 
+/// An imported key at rest.
+struct ImportedKey {
+    secret: Secret,
+    public: PublicKey,
+}
+
+impl ImportedKey {
+    fn of(key: &PrivateKey) -> ImportedKey {
+        ImportedKey { secret: Secret::new(&*Zeroizing::new(key.to_bytes())), public: key.public_key() }
+    }
+
+    fn key(&self) -> Result<PrivateKey, KeyError> {
+        let failed = || KeyError::Derivation("an imported key".into());
+        let secret = self.secret.to_array().ok_or_else(failed)?;
+        PrivateKey::from_bytes(&secret, self.public.as_bytes().len() == COMPRESSED_LEN).map_err(|_| failed())
+    }
+}
+
+/// Bytes of a compressed public key.
+const COMPRESSED_LEN: usize = 33;
+
 /// See the module's documentation.
 pub struct Keyring {
     /// Kept for making the next account; none in a wallet that only watches.
-    root: Option<XPrv>,
+    root: Option<PrivateNode>,
     accounts: Vec<Account>,
-    imported: BTreeMap<[u8; 20], PrivateKey>,
+    imported: BTreeMap<[u8; 20], ImportedKey>,
     paths: HashMap<[u8; 20], KeyPath>,
     spec: ChainSpec,
     gap_limit: u32,
@@ -34,7 +58,7 @@ impl Keyring {
     pub fn new(words: &Words, passphrase: &str, spec: &ChainSpec) -> Result<Keyring, KeyError> {
         let seed = words.seed(passphrase);
         let root = XPrv::new(&*seed).map_err(|_| KeyError::Derivation("m".into()))?;
-        let mut keyring = Keyring::empty(Some(root), spec);
+        let mut keyring = Keyring::empty(Some(PrivateNode::of(&root)), spec);
         keyring.push_account()?;
         keyring.list_account(0)?;
         Ok(keyring)
@@ -48,7 +72,7 @@ impl Keyring {
         Ok(keyring)
     }
 
-    fn empty(root: Option<XPrv>, spec: &ChainSpec) -> Keyring {
+    fn empty(root: Option<PrivateNode>, spec: &ChainSpec) -> Keyring {
         let (accounts, imported, paths) = (Vec::new(), BTreeMap::new(), HashMap::new());
         Keyring { root, accounts, imported, paths, spec: spec.clone(), gap_limit: GAP_LIMIT }
     }
@@ -56,7 +80,7 @@ impl Keyring {
     fn push_account(&mut self) -> Result<(), KeyError> {
         let Some(root) = &self.root else { return Ok(()) };
         let number = self.accounts.len() as u32;
-        self.accounts.push(Account::derive(root, coin_type(&self.spec), number, &self.spec)?);
+        self.accounts.push(Account::derive(&root.key()?, coin_type(&self.spec), number, &self.spec)?);
         self.look_ahead()
     }
 
@@ -110,12 +134,12 @@ impl Keyring {
     /// Takes one more key. Returns whether it is new.
     pub fn import(&mut self, key: PrivateKey) -> bool {
         let hash = key.public_key().hash();
-        !self.paths.contains_key(&hash) && self.imported.insert(hash, key).is_none()
+        !self.paths.contains_key(&hash) && self.imported.insert(hash, ImportedKey::of(&key)).is_none()
     }
 
-    /// The imported keys.
-    pub fn imported(&self) -> impl Iterator<Item = (&[u8; 20], &PrivateKey)> {
-        self.imported.iter()
+    /// The imported keys' public halves.
+    pub fn imported(&self) -> impl Iterator<Item = (&[u8; 20], &PublicKey)> {
+        self.imported.iter().map(|(hash, key)| (hash, &key.public))
     }
 
     /// Unused keys looked ahead.
@@ -185,7 +209,7 @@ impl Keyring {
     /// The private key of a public key hash.
     pub fn private_key(&self, hash: &[u8; 20]) -> Result<PrivateKey, KeyError> {
         if let Some(key) = self.imported.get(hash) {
-            return Ok(key.clone());
+            return key.key();
         }
         let path = self.path(hash).ok_or_else(|| KeyError::Derivation("a foreign address".into()))?;
         self.accounts[path.account as usize].private_key(path.branch, path.index)
@@ -194,7 +218,7 @@ impl Keyring {
     /// The public key of a public key hash, if it is ours.
     pub fn public_key(&self, hash: &[u8; 20]) -> Option<PublicKey> {
         if let Some(key) = self.imported.get(hash) {
-            return Some(key.public_key());
+            return Some(key.public.clone());
         }
         let path = self.path(hash)?;
         self.accounts[path.account as usize].public_key(path.branch, path.index)

@@ -27,7 +27,7 @@ pub enum WalletError {
     #[error("the wallet's chain spec is unusable: {0}")]
     Spec(#[from] SpecError),
     /// An address.
-    #[error("{text:?}: {error}")]
+    #[error("{}", named(.text, .error))]
     Address {
         /// As given.
         text: String,
@@ -68,7 +68,23 @@ pub enum WalletError {
     /// Only an unconfirmed transaction can be given up.
     #[error("{0} is not an unconfirmed transaction of this wallet")]
     NotUnconfirmed(Txid),
+    /// Another transaction has its coins already, so there is nothing to give up.
+    #[error("{txid} will not confirm, since {by} spends its coins: nothing is left to give up")]
+    Conflicted {
+        /// The one to be given up.
+        txid: Txid,
+        /// What took its coins.
+        by: Txid,
+    },
     /// A transaction that the node still holds would be mined all the same.
     #[error("the node still holds {0} and may mine it: `cancel {0}` replaces it by a payment to yourself")]
     InMempool(Txid),
+}
+
+/// An address and what is wrong with it; some of the reasons name it already.
+fn named(text: &str, error: &AddressError) -> String {
+    match error {
+        AddressError::Base58(_) => error.to_string(),
+        _ => format!("{text:?}: {error}"),
+    }
 }

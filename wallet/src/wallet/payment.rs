@@ -8,7 +8,7 @@ use crate::client::{Client, ClientError};
 use crate::clock;
 use crate::fee::{FeeRate, INPUT_SIZE};
 use crate::keystore::KeyError;
-use crate::view::{Balance, View, WalletCoin};
+use crate::view::{Balance, State, View, WalletCoin};
 
 /// Unconfirmed transactions in a row that nodes accept, the new one included (Core: `-limitancestorcount`).
 const CHAIN_MAX: u32 = 25;
@@ -155,6 +155,9 @@ impl Wallet {
     pub fn abandon(&mut self, txid: &Txid) -> Result<(), WalletError> {
         if self.ledger.entry(txid).is_some_and(|entry| entry.in_mempool) {
             return Err(WalletError::InMempool(*txid));
+        }
+        if let Some(State::Conflicted { by }) = self.state(txid) {
+            return Err(WalletError::Conflicted { txid: *txid, by });
         }
         if !self.ledger.abandon(txid) {
             return Err(WalletError::NotUnconfirmed(*txid));

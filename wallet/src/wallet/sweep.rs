@@ -42,8 +42,7 @@ pub fn build(
     let compressed = key.public_key().as_bytes().len() == 33;
     let input_size = if compressed { INPUT_SIZE } else { INPUT_SIZE_UNCOMPRESSED };
     if coins.is_empty() {
-        let (needed, fee) = (Amount::from_units(1), Amount::ZERO);
-        return Err(BuildError::NotEnoughFunds { needed, fee, balance: view.balance() }.into());
+        return Err(BuildError::NothingToSweep.into());
     }
     let script = chain_spec::Script::pay_to_public_key_hash(&to);
     let swept = build::give_all(&coins, Vec::new(), &script, input_size, options)?.sign(&|_| Ok(key.clone()))?;

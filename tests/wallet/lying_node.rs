@@ -1,0 +1,159 @@
+//! A node that lies costs no coin: through the binary, which must not pay more than its owner meant, nor to anybody else, nor
+//! twice, nor believe what nobody signed or worked for. `sync.rs` and `payments.rs` have forged blocks and values, lost and
+//! senseless answers; `command_line.rs` an answer that is too large.
+
+use chain_spec::{Outpoint, Script, Transaction, TxIn, TxOut, Txid};
+use serde_json::{Value, json};
+
+use super::command_line::{BOB, Desk, assert_error};
+use super::{coins, demo, external};
+
+/// A transaction that nobody signed.
+fn unsigned(outpoint: Outpoint, to: &Script, value: &str) -> Transaction {
+    let input = TxIn { outpoint, script: Script::from_bytes(vec![0x51]), sequence: 0 };
+    let outputs = vec![TxOut { value: coins(value), script: to.clone() }];
+    Transaction { version: 2, inputs: vec![input], outputs, lock_time: 0 }
+}
+
+fn lie(desk: &Desk, method: &str, answer: Value) {
+    desk.node.chain().lies.insert(method.to_owned(), answer);
+}
+
+/// The node's word decides fees twice: as an estimate, and as what a parent has paid. Neither makes a payment dear.
+#[test]
+fn fees_a_node_makes_up_are_not_paid() {
+    let desk = Desk::with_alice();
+    desk.json("alice", &["balance"]);
+    for rate in [json!(1.0), json!(21_000_000.0), json!(900.0)] {
+        lie(&desk, "estimatesmartfee", json!({ "feerate": rate, "blocks": 2 }));
+        let answer = desk.online("alice", &["send", BOB, "1", "--target-blocks", "2"]);
+        assert_error(&answer, 1, &["looks like a mistake"]);
+    }
+    for rate in [json!(-1.0), json!("x"), json!(1e300), Value::Null, json!([])] {
+        lie(&desk, "estimatesmartfee", json!({ "feerate": rate, "blocks": 2 }));
+        let answer = desk.online("alice", &["--json", "send", BOB, "1", "--target-blocks", "2", "--dry-run"]);
+        let paid: Value = serde_json::from_str(&answer.out).unwrap();
+        assert_eq!(paid["fee"].as_f64(), Some(0.000_002_26), "{rate}: the default rate");
+        assert!(answer.err.contains("cannot tell a rate"), "{}", answer.err);
+    }
+
+    let made = desk.offline("bob", &["--no-password", "restore", "--words", &super::words("bob")]);
+    assert_eq!(made.code, 0, "{}", made.err);
+    let sent = desk.json("alice", &["send", BOB, "12.5"]);
+    let txid = sent["txid"].as_str().unwrap();
+    for (size, fees) in [(400_000_000_u64, 0.0), (100_000_000, 0.000_001), (u64::MAX, 0.0)] {
+        lie(&desk, "getmempoolentry", json!({ "ancestorsize": size, "fees": { "ancestor": fees } }));
+        let answer = desk.online("bob", &["bump", txid, "--fee-rate", "10"]);
+        assert_eq!(answer.code, 1, "{size}: {}", answer.out);
+        assert!(answer.err.contains("not enough funds") || answer.err.contains("mistake"), "{}", answer.err);
+    }
+    lie(&desk, "getmempoolentry", json!({ "ancestorsize": -1, "fees": {} }));
+    assert_error(&desk.online("bob", &["bump", txid]), 1, &["unusable answer to getmempoolentry"]);
+    assert_eq!(desk.node.chain().mempool.len(), 1, "nothing was sent");
+}
+
+/// A payment that the node made up is not money, and a spend that it made up does not take a coin away.
+#[test]
+fn what_nobody_signed_is_not_believed() {
+    let desk = Desk::with_alice();
+    let alice = demo("alice");
+    desk.json("alice", &["balance"]);
+    let nowhere = Outpoint { txid: Txid::from_bytes([9; 32]), index: 0 };
+    desk.node.chain().pool(&unsigned(nowhere, &external(&alice, 1).script(), "1000"));
+    let balance = desk.json("alice", &["balance"]);
+    assert_eq!((balance["spendable"].as_f64(), balance["pending"].as_f64()), (Some(395.0), Some(1000.0)));
+    assert_error(&desk.online("alice", &["send", BOB, "500"]), 1, &["not enough funds", "1000.00000000 still unconf"]);
+    desk.node.chain().mempool.clear();
+
+    let list = desk.json("alice", &["coins"]);
+    let coin = list["coins"].as_array().unwrap().iter().find(|coin| coin["confirmations"] != json!(0)).unwrap();
+    let outpoint = Outpoint {
+        txid: coin["txid"].as_str().unwrap().parse().unwrap(),
+        index: coin["vout"].as_u64().unwrap() as u32,
+    };
+    let theft = unsigned(outpoint, &Script::pay_to_public_key_hash(&[7; 20]), "1");
+    desk.node.chain().pool(&theft);
+    let told = desk.online("alice", &["balance"]);
+    assert_error(&told, 1, &["unusable answer", &theft.txid().to_string(), "without its owner's signature"]);
+    desk.node.chain().mempool.clear();
+    assert_eq!(desk.json("alice", &["balance"])["spendable"].as_f64(), Some(395.0), "the coin is still there");
+}
+
+/// Confirmations are counted from blocks, not from what the node says its height is.
+#[test]
+fn confirmations_a_node_makes_up_are_not_counted() {
+    let desk = Desk::with_alice();
+    let sent = desk.json("alice", &["send", BOB, "1"]);
+    for height in [1_000_000_u64, u64::from(u32::MAX)] {
+        lie(&desk, "getblockcount", json!(height));
+        let history = desk.json("alice", &["history"]);
+        let line = history["transactions"].as_array().unwrap().last().unwrap().clone();
+        assert_eq!((&line["txid"], line["confirmations"].as_u64()), (&sent["txid"], Some(0)), "{height}");
+    }
+    lie(&desk, "getblockcount", json!(-1));
+    assert_error(&desk.online("alice", &["balance"]), 1, &["unusable answer to getblockcount"]);
+    desk.node.chain().lies.clear();
+    lie(&desk, "getbestblockhash", json!("11".repeat(32)));
+    assert_error(&desk.online("alice", &["balance"]), 1, &["changed 100 times during one sync"]);
+    desk.node.chain().lies.clear();
+    lie(&desk, "getblockhash", json!("11".repeat(32)));
+    assert_error(&desk.online("alice", &["balance"]), 1, &["this wallet belongs to chain \"local\""]);
+}
+
+/// "Refused", says the node, and keeps the payment. Whoever pays again pays with the same coins, so that one of the two is mined.
+#[test]
+fn a_refusal_that_is_none_does_not_pay_twice() {
+    let desk = Desk::with_alice();
+    let dry = desk.json("alice", &["send", BOB, "100", "--dry-run"]);
+    desk.node.chain().refuses_but_keeps = true;
+    assert_error(&desk.online("alice", &["send", BOB, "100"]), 1, &["refuses the payment"]);
+    let held: Vec<Transaction> = desk.node.chain().mempool.values().cloned().collect();
+    assert_eq!(held.len(), 1);
+    // It hides the payment as well.
+    desk.node.chain().refuses_but_keeps = false;
+    desk.node.chain().mempool.clear();
+    let again = desk.json("alice", &["send", BOB, "100"]);
+    assert_eq!(again["inputs"], dry["inputs"]);
+    let spent: Vec<String> = held[0].inputs.iter().map(|input| input.outpoint.to_string()).collect();
+    assert_eq!(again["inputs"], json!(spent), "the same coins");
+}
+
+/// The node says "done" and has done nothing: the next command notices, and sends again.
+#[test]
+fn a_payment_that_was_not_taken_is_sent_again() {
+    let desk = Desk::with_alice();
+    lie(&desk, "sendrawtransaction", json!("00".repeat(32)));
+    let sent = desk.json("alice", &["send", BOB, "1"]);
+    assert!(desk.node.chain().mempool.is_empty());
+    desk.node.chain().lies.clear();
+    desk.json("alice", &["balance"]);
+    let held: Vec<String> = desk.node.chain().mempool.keys().map(Txid::to_string).collect();
+    assert_eq!(json!(held), json!([sent["txid"]]));
+}
+
+/// Whatever method answers with text that would steer a terminal, none of it arrives there.
+#[test]
+fn control_characters_are_shown_for_no_method() {
+    let desk = Desk::with_alice();
+    desk.json("alice", &["balance"]);
+    let evil = "\u{1b}]0;own\u{7}\u{202e}\r\n\u{9b}2J";
+    for method in ["getblockhash", "getblockcount", "getbestblockhash", "getrawmempool", "estimatesmartfee"] {
+        for is_error in [true, false] {
+            match is_error {
+                true => drop(desk.node.chain().failures.insert(method.into(), (-32603, evil.into()))),
+                false => lie(&desk, method, json!(evil)),
+            }
+            let answer = desk.online("alice", &["send", BOB, "1", "--target-blocks", "2", "--dry-run"]);
+            let shown = answer.err.trim_end().to_owned() + &answer.out.replace('\n', "");
+            let steers = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+            assert!(!shown.chars().any(steers), "{method}: {shown:?}");
+            desk.node.chain().failures.clear();
+            desk.node.chain().lies.clear();
+        }
+    }
+    // A chain's name is text of the node, too.
+    lie(&desk, "getblockhash", json!("11".repeat(32)));
+    lie(&desk, "getblockchaininfo", json!({ "chain": evil }));
+    let answer = desk.online("alice", &["balance"]);
+    assert!(!answer.err.trim_end().chars().any(char::is_control), "{:?}", answer.err);
+}
