@@ -4,6 +4,7 @@
 mod command_line;
 mod fake_node;
 mod features;
+mod keeping;
 mod kill;
 mod lying_node;
 mod payments;
