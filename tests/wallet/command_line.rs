@@ -63,6 +63,14 @@ impl Desk {
         serde_json::from_str(&answer.out).unwrap()
     }
 
+    /// [`Desk::json`] of a command that has something to warn of.
+    pub(super) fn json_with_warning(&self, wallet: &str, arguments: &[&str], warning: &str) -> Value {
+        let answer = self.online(wallet, &[&["--json"], arguments].concat());
+        assert_eq!(answer.code, 0, "{arguments:?}: {}", answer.err);
+        assert!(answer.err.contains(warning), "{warning:?} is not in {:?}", answer.err);
+        serde_json::from_str(&answer.out).unwrap()
+    }
+
     pub(super) fn write(&self, name: &str, text: &str) {
         std::fs::write(self.directory.path().join(name), text).unwrap();
     }
@@ -151,7 +159,11 @@ fn send_waits_for_confirmations() {
 fn a_wait_with_a_limit_ends() {
     let desk = Desk::with_alice();
     let answer = desk.online("alice", &["send", BOB, "1", "--wait", "1", "--wait-timeout", "0"]);
-    assert_error(&answer, 1, &["was sent, do not send it again", "has 0 of 1 confirmations"]);
+    assert_eq!(answer.code, 1);
+    assert!(answer.out.starts_with("sent 1.00000000 to"), "told before the wait: {}", answer.out);
+    for part in ["was sent, do not send it again", "has 0 of 1 confirmations"] {
+        assert!(answer.err.contains(part), "{}", answer.err);
+    }
     assert_eq!(desk.node.chain().mempool.len(), 1);
 }
 

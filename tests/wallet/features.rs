@@ -5,6 +5,8 @@ use serde_json::Value;
 use super::command_line::{BOB, Desk, assert_error, run};
 use super::{demo, local};
 
+/// What is said where a payment spends coins of several addresses.
+const LINKED: &str = "addresses belong together";
 /// An address of nobody in particular.
 const STRANGER: &str = "mzPFqf5Jj6YLgb9m1nJXBqFdUKCvAhWVAk";
 
@@ -177,7 +179,7 @@ fn a_bump_without_change_brings_in_another_coin_and_children_are_paid_for() {
     let bumped = desk.json("alice", &["bump", whole["txid"].as_str().unwrap(), "--fee-rate", "5"]);
     assert_eq!(bumped["inputs"].as_array().unwrap().len(), 2);
     // A parent whose child would be evicted with it must pay for both.
-    let parent = desk.json("alice", &["send", &stranger(4), "300"]);
+    let parent = desk.json_with_warning("alice", &["send", &stranger(4), "300"], LINKED);
     let change = format!("{}:1", parent["txid"].as_str().unwrap());
     let child = desk.json("alice", &["send", &stranger(5), "1", "--coin", &change, "--fee-rate", "50"]);
     let replaced = desk.json("alice", &["bump", parent["txid"].as_str().unwrap()]);
@@ -289,7 +291,7 @@ fn single_keys_come_and_go() {
     assert_error(&desk.offline("alice", &["export-key", &address.to_string()]), 2, &["--yes"]);
     assert_error(&desk.offline("alice", &["export-key", &stranger(9), "--yes"]), 1, &["not an address"]);
     // It pays like any other.
-    assert_eq!(desk.json("alice", &["send", BOB, "440"])["sent"].as_bool(), Some(true));
+    assert_eq!(desk.json_with_warning("alice", &["send", BOB, "440"], LINKED)["sent"].as_bool(), Some(true));
 }
 
 #[test]
@@ -392,7 +394,7 @@ fn coins_are_traced_and_addresses_grouped() {
 fn completions_and_the_manual_are_printed() {
     let desk = Desk::new();
     let script = desk.offline("none", &["completions", "bash"]).out;
-    assert!(script.contains("_testoon-wallet") && script.contains("create-psbt"));
+    assert!(script.contains("complete -F") && script.contains("create-psbt"));
     let manual = desk.offline("none", &["man"]).out;
     assert!(manual.contains(".TH testoon-wallet") && manual.contains("verify\\-message"), "{manual}");
 }

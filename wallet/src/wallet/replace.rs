@@ -17,6 +17,8 @@ use crate::view::{CoinState, State, View, WalletCoin};
 
 /// From this sequence number on a transaction does not signal that it may be replaced (BIP125).
 const SEQUENCE_FINAL_MIN: u32 = 0xFFFF_FFFE;
+/// Bytes of the largest transaction with its unconfirmed ancestors that a node's word is taken for: what fits a block.
+const PACKAGE_BYTES_MAX: usize = 1_000_000;
 /// What a replacement pays for its own relay beyond what it replaces (BIP125 rule 4, Core: `-incrementalrelayfee`).
 const INCREMENT: FeeRate = FeeRate::DEFAULT;
 
@@ -121,8 +123,9 @@ impl Wallet {
         }
         let package = client.call("getmempoolentry", json!([txid.to_string()]))?;
         let (size, fees) = (package["ancestorsize"].as_u64(), Client::coins(&package["fees"]["ancestor"]));
-        let (Some(size), Some(fees)) = (size.and_then(|size| usize::try_from(size).ok()), fees) else {
-            return Err(client.bad_answer("getmempoolentry", "no ancestor size and fees").into());
+        let size = size.and_then(|size| usize::try_from(size).ok()).filter(|size| *size <= PACKAGE_BYTES_MAX);
+        let (Some(size), Some(fees)) = (size, fees) else {
+            return Err(client.bad_answer("getmempoolentry", "no bearable ancestor size and fees").into());
         };
         let script = chain_spec::Script::pay_to_public_key_hash(&self.change_hash(0)?);
         let alone = PaymentOptions { fee_rate: INCREMENT, ..PaymentOptions::default() };
