@@ -1,5 +1,5 @@
-//! Fuzz targets for everything that is read from outside: blocks and transactions, RPC arguments, the network file, the wallet
-//! file. The messages between nodes have theirs beside the code (`node/src/shell/network/wire/fuzz.rs`), as they are private.
+//! Fuzz targets for everything that is read from outside: blocks and transactions, RPC arguments, REST paths, descriptors,
+//! block filters, the network file, the wallet file. The messages between nodes have theirs beside the code (`node/src/shell/network/wire/fuzz.rs`), as they are private.
 //!
 //! Each runs for a second in `cargo test`. `BOLERO_RANDOM_TEST_TIME_MS` makes that longer, for example
 //! `BOLERO_RANDOM_TEST_TIME_MS=600000 cargo test -p testoon-tests --test all fuzz::`; a failure prints the seed that repeats it.
@@ -9,8 +9,10 @@ use chain_spec::rules::block::check_block;
 use chain_spec::rules::transaction::check_transaction;
 use chain_spec::{Block, Decode, Encode, Transaction};
 use kit::fixture::{ChainBuilder, regtest};
+use node::shell::rpc::descriptor::Descriptor;
 use node::shell::rpc::method::arguments::Arguments;
 use node::shell::rpc::table::METHODS;
+use node::shell::store::block_filter::matches_any;
 use serde_json::Value;
 use std::sync::Arc;
 use testnet::plan::file::NetworkFile;
@@ -130,4 +132,66 @@ fn sealed(mut bytes: Vec<u8>, valid: &[u8]) -> Vec<u8> {
         bytes[body..].copy_from_slice(&checksum[..CHECKSUM_LEN]);
     }
     bytes
+}
+
+#[test]
+fn descriptors() {
+    let spec = regtest();
+    let key = kit::fixture::key(1);
+    let valid = [
+        format!("addr({})", key.public_key().address(&spec)),
+        format!("pkh({})", key.to_wif(&spec)),
+        format!("combo({})", hex::encode(key.public_key().as_bytes())),
+        "pkh([d34db33f/44h/0h/0h]tpubD6NzVbkrYhZ4WaWSyoBvQwbpLkojyoTZPRsgXELWz3Popb3qkjcJyJUGLnL4qHHoQvao8ESaAstxYSnhyswJ76uZPStJRJCTKvosUCJZL5B/1/*)".to_owned(),
+        "raw(6a0568656c6c6f)#00000000".to_owned(),
+    ];
+    bolero::check!().with_type::<(u8, bool, Vec<u8>, Edits, u32)>().for_each(
+        |(which, from_valid, bytes, edits, index)| {
+            let start = valid[usize::from(*which) % valid.len()].as_bytes();
+            let bytes = if *from_valid { edited(start, edits) } else { bytes.clone() };
+            let Ok(text) = std::str::from_utf8(&bytes) else { return };
+            let Ok(descriptor) = Descriptor::parse(text, &spec) else { return };
+            let _ = descriptor.scripts(*index);
+            // What is shown of it is read again as the same.
+            let shown = descriptor.canonical();
+            assert_eq!(Descriptor::parse(&shown, &spec).unwrap().canonical(), shown);
+        },
+    );
+}
+
+#[test]
+fn block_filters() {
+    bolero::check!().with_type::<([u8; 32], Vec<u8>, Vec<u8>)>().for_each(|(hash, filter, script)| {
+        let _ = matches_any(&chain_spec::BlockHash::from_bytes(*hash), filter, std::iter::once(&script[..]));
+    });
+}
+
+/// Whatever is asked for, it is answered with what Core's REST answers with, and the next question too.
+#[test]
+fn rest_paths() {
+    let node = kit::Node::fresh("bitcoin-regtest", &["--rest", "--txindex", "--blockfilterindex"]);
+    let hash = node.text("getbestblockhash", serde_json::json!([]));
+    let valid = [
+        format!("tx/{hash}.json"),
+        format!("block/notxdetails/{hash}.hex"),
+        format!("headers/{hash}.bin?count=5"),
+        format!("blockfilter/basic/{hash}.json"),
+        format!("blockfilterheaders/basic/2/{hash}.json"),
+        format!("spenttxouts/{hash}.bin"),
+        format!("getutxos/checkmempool/{hash}-0.json"),
+        "mempool/contents.json?verbose=true".to_owned(),
+        "blockhashbyheight/0.hex".to_owned(),
+        "deploymentinfo.json".to_owned(),
+    ];
+    bolero::check!().with_type::<(u8, Edits)>().for_each(|(which, edits)| {
+        let bytes = edited(valid[usize::from(*which) % valid.len()].as_bytes(), edits);
+        // Other characters are no path, which is HTTP's affair.
+        let path: String = bytes.iter().map(|byte| char::from(b'!' + byte % 94)).collect();
+        let path = if bytes.is_ascii() { String::from_utf8_lossy(&bytes).into_owned() } else { path };
+        let path = path.replace(|c: char| !c.is_ascii_graphic(), "~");
+        let request = format!("GET /rest/{path} HTTP/1.1\r\nHost: localhost");
+        let status = kit::http::Connection::open(node.address).send(&request, b"").status;
+        assert!([200, 400, 404, 503].contains(&status), "{path}: {status}");
+    });
+    assert_eq!(node.number("getblockcount", serde_json::json!([])), 0);
 }

@@ -353,3 +353,21 @@ fn shells_and_man_are_told_every_command() {
     assert!(man.stdout.contains("testoon pay") && man.stdout.contains("fee\\-rate"), "{}", man.stdout);
     run(&["completions", "dos"]).refuses(2, &["dos", "bash"]);
 }
+
+#[test]
+fn the_time_of_a_network_is_moved_and_follows_the_clock_again() {
+    let network = resting(&["--nodes", "2"]);
+    let clients = network.clients();
+    let time = |client: &kit::Client| client.call("getnettotals", json!([]))["timemillis"].as_u64().expect("a time");
+    let before: Vec<u64> = clients.iter().map(time).collect();
+    let moved = network.run(&["time", "+90min", "--json"]).json();
+    assert_eq!((&moved["ahead_s"], moved["nodes"].as_array().map(Vec::len)), (&json!(5_400), Some(2)));
+    for (client, before) in clients.iter().zip(&before) {
+        assert!(time(client) >= before + 5_400_000);
+    }
+    network.run(&["time", "reset"]);
+    for (client, before) in clients.iter().zip(&before) {
+        assert!(time(client) < before + 5_400_000);
+    }
+    network.run(&["time", "1h"]).refuses(2, &["+1h", "reset"]);
+}

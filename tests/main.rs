@@ -10,6 +10,7 @@ mod attack;
 mod bad_input;
 mod bitcoin;
 mod browser;
+mod clients;
 mod crash;
 mod descriptors;
 mod fuzz;

@@ -5,6 +5,8 @@ mod command_line;
 mod conformance;
 mod control;
 mod http;
+mod indexes;
+mod mempool;
 mod mining;
 mod network;
 mod raw;

@@ -85,6 +85,16 @@ impl Script {
                 }
         })
     }
+    /// Whether it only pushes, with nothing cut short (Core: `IsPushOnly`, for which `OP_RESERVED` pushes too).
+    pub fn is_push_only(&self) -> bool {
+        let mut rest = &*self.0;
+        while !rest.is_empty() {
+            if instruction::next(&mut rest).is_none_or(|instruction| instruction.opcode > opcode::SIXTEEN) {
+                return false;
+            }
+        }
+        true
+    }
     /// Provably unspendable, so never a coin (Core: `IsUnspendable`: leading OP_RETURN or over 10,000 bytes).
     pub fn is_unspendable(&self) -> bool {
         self.0.first() == Some(&opcode::RETURN) || self.0.len() > SCRIPT_SIZE_MAX

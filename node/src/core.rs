@@ -12,7 +12,7 @@
 //!
 //! | floor | modules |
 //! |---|---|
-//! | the whole | this file, [`state_machine`] |
+//! | the whole | this file, `submissions` (what somebody local submits), [`state_machine`] |
 //! | read-only looks at the parts | [`view`], [`template`], [`verify`], [`snapshot`], [`summary`] |
 //! | peers | `peers`: synchronisation, relay, punishment |
 //! | transactions | [`mempool`]: pool, orphans, what was submitted here |
@@ -34,6 +34,7 @@ pub(crate) mod signatures;
 pub mod snapshot;
 pub mod state_machine;
 pub mod store;
+mod submissions;
 pub mod summary;
 pub mod template;
 #[cfg(test)]
@@ -41,18 +42,15 @@ pub(crate) mod tests;
 pub mod verify;
 pub mod view;
 
-use chain_spec::{Block, BlockHash, ChainSpec, Transaction, Txid};
+use chain_spec::{Block, ChainSpec, Transaction, Txid};
 use chain_view::ChainView;
 use chainstate::{Activation, BodyError, Chainstate};
 use effects::{Call, ChainEvent, WaitingAnswer};
-use event::{
-    Acceptance, Accepted, BlockOverride, CallId, GossipId, Input, Misbehaviour, Output, PeerKey, Submission, Time,
-};
+use event::{Acceptance, Accepted, GossipId, Input, Misbehaviour, Output, PeerKey, Time};
 use hash_map::IdState;
 use mempool::{JudgedTransaction, Mempool};
 use message::{CompactBlock, Gossip, Response};
 use peers::{Context, Delivery, Peers, ReconstructedBlock};
-use rejection::answer;
 use std::ops::Deref;
 use std::sync::Arc;
 use store::{Loaded, Store, StoreError};
@@ -187,14 +185,20 @@ impl Core {
             }
             Input::Submit { transactions } => self.submit(&transactions, call),
             Input::SubmitBlock { call: caller, block } => self.submit_block(caller, block, call),
-            Input::SubmitHeader { call: caller, header } => {
-                let answer = self.parts.chainstate.submit_header(&header, call.now, &mut call.effects);
-                self.activate(Activation::bounded(), call)?;
-                let result = answer.map(|()| Accepted::Inconclusive);
+            Input::SubmitHeader { call: caller, header } => self.submit_header(caller, &header, call),
+            Input::OverrideBlock { call: caller, block, change } => self.override_block(caller, &block, change, call),
+            Input::SubmitPackage { transactions } => self.submit_package(&transactions, call),
+            Input::Prioritise { call: caller, txid, fee_delta } => {
+                self.parts.mempool.prioritise(txid, fee_delta);
+                call.effects.outputs.push(Output::Answer { call: caller, result: Ok(Accepted::Prioritised) });
+                Ok(())
+            }
+            Input::FetchBlock { call: caller, peer, block } => {
+                let answer = self.with_peers(call, |peers, cx| peers.fetch_block(peer, block, cx));
+                let result = answer.map(|()| Accepted::Requested);
                 call.effects.outputs.push(Output::Answer { call: caller, result });
                 Ok(())
             }
-            Input::OverrideBlock { call: caller, block, change } => self.override_block(caller, &block, change, call),
             Input::Stop => Ok(()),
         }
     }
@@ -281,79 +285,6 @@ impl Core {
         Ok(())
     }
 
-    fn submit(&mut self, transactions: &[Submission], call: &mut Call) -> Result<(), StoreError> {
-        if transactions.len() > 1 {
-            self.parts.mempool.check_signatures_ahead(transactions, &self.parts.chainstate, call.now)?;
-        }
-        for submission in transactions {
-            let outputs = &mut call.effects.outputs;
-            let result = answer(self.parts.mempool.submit(submission, &self.parts.chainstate, call.now, outputs))?;
-            if let Ok(Accepted::Transaction(txid)) = result {
-                self.parts.peers.note_unbroadcast(txid, None, call.now);
-                if !self.parts.mempool.has_no_orphans() {
-                    call.arrived.push(txid);
-                }
-            }
-            outputs.push(Output::Answer { call: submission.call, result });
-        }
-        Ok(())
-    }
-
-    fn submit_block(&mut self, caller: CallId, block: Arc<Block>, call: &mut Call) -> Result<(), StoreError> {
-        let hash = block.header.hash();
-        self.parts.peers.note_submitted(hash);
-        let stored = self.parts.chainstate.submit_block(block, call.now, &mut call.effects);
-        let answer = match stored {
-            Ok(()) => {
-                self.deliver(call)?;
-                self.activate(Activation::unbounded(), call)?;
-                self.parts.chainstate.outcome(&hash, &call.invalid).unwrap_or(Ok(Accepted::Inconclusive))
-            }
-            Err(rejection) => Err(rejection),
-        };
-        self.answer_when_moved(WaitingAnswer { call: caller, answer, block: Some(hash) }, call);
-        Ok(())
-    }
-
-    /// Overrides what is thought of a block and moves the tip if it must. The override is in the store before it is answered,
-    /// but for `preciousblock`, which Core forgets too when it stops.
-    fn override_block(
-        &mut self,
-        caller: CallId,
-        block: &BlockHash,
-        change: BlockOverride,
-        call: &mut Call,
-    ) -> Result<(), StoreError> {
-        let answer = self.parts.chainstate.override_block(block, change);
-        if answer.is_ok() {
-            self.activate(Activation::unbounded(), call)?;
-            self.parts.chainstate.flush_index(call.now, &mut call.effects);
-        }
-        let answer = answer.map(|()| Accepted::Overridden);
-        self.answer_when_moved(WaitingAnswer { call: caller, answer, block: None }, call);
-        Ok(())
-    }
-
-    /// Answers a call that may have moved the tip, when it has been moved as far as it goes.
-    fn answer_when_moved(&mut self, waiting: WaitingAnswer, call: &mut Call) {
-        let is_open = matches!(waiting.answer, Ok(Accepted::Inconclusive | Accepted::Overridden));
-        if is_open && self.parts.chainstate.has_pending() {
-            self.waiting.push(waiting);
-        } else {
-            call.effects.outputs.push(Output::Answer { call: waiting.call, result: waiting.answer });
-        }
-    }
-
-    /// Looks again at the answers that wait.
-    fn answer_waiting(&mut self, call: &mut Call) {
-        for mut waiting in std::mem::take(&mut self.waiting) {
-            if let Some(outcome) = waiting.block.and_then(|hash| self.parts.chainstate.outcome(&hash, &call.invalid)) {
-                waiting.answer = outcome;
-            }
-            self.answer_when_moved(waiting, call);
-        }
-    }
-
     fn gossiped_transaction(
         &mut self,
         peer: PeerKey,
@@ -432,6 +363,7 @@ impl Core {
             let misbehaviour = match self.parts.chainstate.accept_body(block, call.now, &mut call.effects) {
                 Ok(true) => {
                     self.parts.peers.note_source(hash, peer);
+                    self.parts.peers.note_delivered_block(peer, call.now);
                     continue;
                 }
                 Ok(false) => continue,
@@ -448,7 +380,12 @@ impl Core {
         let ReconstructedBlock { peer, block } = reconstructed;
         let hash = block.header.hash();
         match self.parts.chainstate.accept_body(block, call.now, &mut call.effects) {
-            Ok(_) => self.activate(Activation::bounded(), call),
+            Ok(is_new) => {
+                if is_new {
+                    self.parts.peers.note_delivered_block(peer, call.now);
+                }
+                self.activate(Activation::bounded(), call)
+            }
             Err(BodyError::Mutated) => {
                 self.with_peers(call, |peers, cx| peers.ask_block(peer, hash, cx));
                 Ok(())
@@ -467,6 +404,7 @@ impl Core {
     ) -> Result<JudgedTransaction, StoreError> {
         let mut judged = self.parts.mempool.accept_from_peer(transaction, peer, &self.parts.chainstate, call.now)?;
         if judged.answer.is_ok() {
+            self.parts.peers.note_delivered_transaction(peer, call.now);
             if !self.parts.mempool.has_no_orphans() {
                 call.arrived.push(judged.txid);
             }

@@ -10,7 +10,7 @@
 //! | [`core_handle`] | how the modules above reach that thread |
 //! | [`network`], [`store`] | peers; the disk |
 //! | [`input_queue`] | what the network has for that thread |
-//! | [`progress`], [`counters`], [`clock`], [`files`] | log lines, counts, time, small files |
+//! | [`progress`], [`log_levels`], [`counters`], [`clock`], [`files`] | log lines and levels, counts, time, small files |
 //!
 //! The rules of the chain are not here: [`chain_spec::rules`] and the core judge every block and transaction.
 
@@ -21,6 +21,7 @@ pub mod counters;
 pub mod descriptors;
 pub mod files;
 pub mod input_queue;
+pub mod log_levels;
 pub mod mining;
 pub mod network;
 pub mod progress;
@@ -176,7 +177,7 @@ impl Node {
         let (listener, rpc_address) = listen(&settings.rpc_listen).await?;
 
         let spec = Arc::new(settings.spec);
-        let txindex = settings.store.txindex;
+        let StoreConfig { txindex, block_filters, spenders, .. } = settings.store;
         let (is_locked, opening) = open_store(&datadir, &spec, settings.store);
         let join_error = |error: tokio::task::JoinError| NodeError::Internal(error.to_string());
         if is_locked.await.is_err() {
@@ -224,6 +225,8 @@ impl Node {
             datadir,
             started: clock::now(),
             txindex,
+            block_filters,
+            spenders,
             stop,
             counters,
             generating: std::sync::Mutex::default(),

@@ -15,6 +15,7 @@ mod shell;
 mod show;
 mod simulate;
 mod strategy_node;
+mod time;
 mod up;
 mod wait;
 
@@ -84,6 +85,8 @@ enum Command {
     Share(nodes::ShareArgs),
     /// Make blocks at once: `testoon mine node0 10`
     Mine(nodes::MineArgs),
+    /// Move the time of every node ahead, or let it follow the clock again: `testoon time +1h`, `testoon time reset`
+    Time(time::TimeArgs),
     /// Start a node that is down
     Start(nodes::NodeArgs),
     /// Kill a node with SIGKILL, as a power cut would
@@ -193,6 +196,7 @@ fn run_command(cli: Cli, program: &str) -> Result<()> {
         Command::Remove(arguments) => nodes::remove(common, &arguments),
         Command::Share(arguments) => nodes::share(common, &arguments),
         Command::Mine(arguments) => nodes::mine(common, &arguments),
+        Command::Time(arguments) => time::run(common, &arguments),
         Command::Start(arguments) => nodes::start(common, &arguments),
         Command::Kill(arguments) => nodes::kill(common, &arguments),
         Command::Rpc(arguments) => nodes::rpc(common, &arguments),

@@ -184,3 +184,20 @@ fn events_tell_of_blocks_and_reorganisations_in_order() {
     let numbers: Vec<u64> = events.iter().map(|(_, data)| data["sequence"].as_u64().unwrap()).collect();
     assert_eq!(numbers, [2, 3, 4, 5]);
 }
+
+#[test]
+fn log_details_are_switched_on_and_off_while_the_node_runs() {
+    let node = Node::fresh("bitcoin-regtest", &[]);
+    let log = || std::fs::read_to_string(node.call("getrpcinfo", json!([]))["logpath"].as_str().unwrap()).unwrap();
+    let categories = node.call("logging", json!([]));
+    assert!(categories.as_object().unwrap().values().all(|is_on| *is_on == json!(false)), "{categories}");
+    assert_eq!(node.call("logging", json!([["net"]]))["net"], true);
+    // Nobody listens there, which the log says only among the details.
+    node.call("addnode", json!(["127.0.0.1:1", "add"]));
+    kit::eventually("a detail", || log().contains("DEBUG").then_some(()));
+    assert_eq!(node.call("logging", json!([["all"], ["net"]]))["mempool"], true);
+    assert_eq!(node.call("logging", json!([[], ["all"]]))["mempool"], false);
+    assert_eq!(node.error_code("logging", json!([["gossip"]])), -8);
+    assert_eq!(node.error_code("logging", json!([[1]])), -3);
+    assert_eq!(node.error_code("logging", json!(["net"])), -3);
+}

@@ -1,6 +1,7 @@
 //! The log: one line per event to standard error and to `debug.log` in the data directory, which is bounded.
 
 use crate::shell::LOG_FILE;
+use crate::shell::log_levels;
 use crate::shell::progress::above_bar;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -9,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, fmt};
+use tracing_subscriber::{EnvFilter, fmt, reload};
 
 /// The log file is renamed to `debug.log.1`, replacing the last one, when it reaches this many bytes.
 const LOG_FILE_BYTES_MAX: u64 = 32 * 1024 * 1024;
@@ -30,13 +31,21 @@ pub fn check(level: &str) -> Result<(), String> {
 
 /// Starts logging. `level` is a level or tracing's `target=level` list.
 pub fn start(datadir: &Path, level: &str) -> io::Result<()> {
-    let filter = EnvFilter::try_new(format!("{QUIET},{level}")).map_err(io::Error::other)?;
+    let base = format!("{QUIET},{level}");
+    let (filter, handle) = reload::Layer::new(EnvFilter::try_new(&base).map_err(io::Error::other)?);
     let file = BoundedFile::open(datadir.join(LOG_FILE))?;
     let to_file = fmt::layer().with_ansi(false).with_target(false).with_writer(move || file.clone());
     let color = io::IsTerminal::is_terminal(&io::stderr());
     let to_terminal = fmt::layer().with_ansi(color).with_target(false).with_writer(|| AboveBar);
     // In a test process the first node's log is everybody's.
-    let _ = tracing_subscriber::registry().with(filter).with(to_file).with(to_terminal).try_init();
+    let started = tracing_subscriber::registry().with(filter).with(to_file).with(to_terminal).try_init();
+    if started.is_ok() {
+        log_levels::install(base, move |directives| {
+            handle
+                .reload(EnvFilter::try_new(directives).map_err(|error| error.to_string())?)
+                .map_err(|error| error.to_string())
+        });
+    }
     log_panics();
     Ok(())
 }

@@ -96,6 +96,12 @@ pub struct Options {
     /// Keep an index of all transactions for getrawtransaction
     #[arg(long, env = "TESTOON_TXINDEX", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL", value_parser = BoolishValueParser::new())]
     pub txindex: Option<bool>,
+    /// Keep the basic filters of all blocks (BIP158) for getblockfilter and REST
+    #[arg(long, env = "TESTOON_BLOCKFILTERINDEX", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    pub blockfilterindex: Option<bool>,
+    /// Keep an index of what spends each output for gettxspendingprevout
+    #[arg(long, env = "TESTOON_TXOSPENDERINDEX", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    pub txospenderindex: Option<bool>,
     /// Rebuild coins and indexes from the stored blocks
     #[arg(long, env = "TESTOON_REINDEX", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL", value_parser = BoolishValueParser::new())]
     pub reindex: Option<bool>,
@@ -142,6 +148,8 @@ impl Options {
             maxmempool: self.maxmempool.or(file.maxmempool),
             minrelaytxfee: self.minrelaytxfee.or(file.minrelaytxfee),
             txindex: self.txindex.or(file.txindex),
+            blockfilterindex: self.blockfilterindex.or(file.blockfilterindex),
+            txospenderindex: self.txospenderindex.or(file.txospenderindex),
             reindex: self.reindex.or(file.reindex),
             fork_rule: list(self.fork_rule, file.fork_rule),
             log_level: self.log_level.or(file.log_level),

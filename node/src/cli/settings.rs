@@ -52,6 +52,8 @@ pub fn settings(options: Options) -> Result<Settings, UsageError> {
         miner: miner(&options)?,
         store: StoreConfig {
             txindex: options.txindex.unwrap_or(false),
+            block_filters: options.blockfilterindex.unwrap_or(false),
+            spenders: options.txospenderindex.unwrap_or(false),
             reindex: options.reindex.unwrap_or(false),
             ..StoreConfig::default()
         },

@@ -108,6 +108,30 @@ pub enum Input {
         /// What is to be thought of it.
         change: BlockOverride,
     },
+    /// Somebody local submits transactions that belong together (`submitpackage`): parents first, their child last. Where the
+    /// mempool demands more than the least fee rate, what they pay together counts. Every one gets its own [`Output::Answer`].
+    SubmitPackage {
+        /// The transactions, each with its submitter's limits.
+        transactions: Vec<Submission>,
+    },
+    /// An operator has a transaction treated as if it paid another fee (`prioritisetransaction`).
+    Prioritise {
+        /// To answer with.
+        call: CallId,
+        /// Which transaction, pooled or not.
+        txid: Txid,
+        /// Added to what was asked for before, units.
+        fee_delta: i64,
+    },
+    /// An operator has one peer asked for a block whose header is known (`getblockfrompeer`).
+    FetchBlock {
+        /// To answer with.
+        call: CallId,
+        /// Whom to ask.
+        peer: PeerKey,
+        /// Which block.
+        block: BlockHash,
+    },
     /// The node is stopping: flush everything.
     Stop,
 }
@@ -247,6 +271,26 @@ pub enum Accepted {
     Inconclusive,
     /// What is thought of a block was overridden, and the chain has followed.
     Overridden,
+    /// A transaction of a package is in the mempool.
+    Packaged(PackageMember),
+    /// A transaction's fee is looked at differently from now on.
+    Prioritised,
+    /// A peer was asked; whether it answers is its own affair.
+    Requested,
+}
+/// What became of an accepted transaction of a package.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PackageMember {
+    /// Its id.
+    pub txid: Txid,
+    /// Its bytes.
+    pub size: usize,
+    /// What it leaves to the miner.
+    pub fee: Amount,
+    /// Fees and bytes of those it was accepted together with, itself included; `None` if it was accepted for itself.
+    pub together: Option<(Amount, usize)>,
+    /// It was in the mempool before.
+    pub was_pooled: bool,
 }
 /// A transaction that somebody local submits.
 #[derive(Clone, Debug, PartialEq, Eq)]

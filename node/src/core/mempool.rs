@@ -1,7 +1,8 @@
 //! The mempool: transactions that wait to be mined, those whose parents are missing, and those submitted here.
 //!
 //! [`pool`] is the data structure; [`accept`] decides what enters it, by the rules, by [`policy`] and by [`replace`];
-//! [`submitted`] keeps what was submitted here; [`orphans`] wait for their parents; [`follow`] keeps pace with the chain.
+//! [`submitted`] keeps what was submitted here; [`package`] takes transactions together; [`priority`] is an operator's say in
+//! the order; [`orphans`] wait for their parents; [`follow`] keeps pace with the chain.
 //!
 //! It stands on the core's vocabulary and sees the chain only as a [`ChainView`](super::chain_view::ChainView).
 
@@ -9,9 +10,12 @@ pub mod accept;
 mod fee_rate;
 mod follow;
 mod orphans;
+mod package;
 pub mod policy;
 pub mod pool;
+mod priority;
 pub mod replace;
+mod script_reason;
 mod signature_cache;
 mod submitted;
 #[cfg(test)]
@@ -69,6 +73,10 @@ impl Mempool {
     pub(crate) fn is_orphan(&self, txid: &Txid) -> bool {
         self.orphans.contains(txid)
     }
+    /// The transactions that wait for their parents, the oldest first, and who sent them.
+    pub(crate) fn orphans(&self) -> impl Iterator<Item = (&Arc<CheckedTransaction>, PeerKey)> {
+        self.orphans.iter().map(|orphan| (&orphan.transaction, orphan.peer))
+    }
     /// Takes the orphans that wait for a transaction, oldest first.
     pub(crate) fn take_orphans_of(&mut self, parent: &Txid) -> Vec<Orphan> {
         self.orphans.take_children(parent)
@@ -76,6 +84,10 @@ impl Mempool {
     /// Drops the orphans that a peer sent.
     pub(crate) fn forget_peer(&mut self, peer: PeerKey) {
         self.orphans.remove_peer(peer);
+    }
+    /// Has a transaction, pooled now or later, treated as if it paid so many units more or less.
+    pub(crate) fn prioritise(&mut self, txid: Txid, fee_delta: i64) {
+        self.pool.prioritise(txid, fee_delta);
     }
     /// Takes a caller's word that a transaction's signatures are good.
     pub(crate) fn trust_signatures(&mut self, txid: Txid) {

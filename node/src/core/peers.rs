@@ -113,6 +113,10 @@ pub(crate) struct Peer {
     is_mempool_known: bool,
     /// When their last request for our mempool was served.
     mempool_served_at: Option<Time>,
+    /// When they last sent a block that was not here yet and passed the checks of its form.
+    pub last_block: Option<Time>,
+    /// When they last sent a transaction that entered the mempool.
+    pub last_transaction: Option<Time>,
 }
 
 impl Peer {
@@ -163,6 +167,19 @@ impl Peers {
             _ => None,
         });
         hashes.flatten().collect()
+    }
+
+    /// A peer sent a block that was new.
+    pub(crate) fn note_delivered_block(&mut self, peer: PeerKey, now: Time) {
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.last_block = Some(now);
+        }
+    }
+    /// A peer sent a transaction that was new and good.
+    pub(crate) fn note_delivered_transaction(&mut self, peer: PeerKey, now: Time) {
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.last_transaction = Some(now);
+        }
     }
 
     /// A peer came: each side asks the other what it has.

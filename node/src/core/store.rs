@@ -20,10 +20,35 @@ pub trait Store: Send {
     fn undo(&self, hash: &BlockHash) -> Result<Option<Arc<BlockUndo>>, StoreError>;
     /// The block that holds a transaction (`--txindex`; `None` without).
     fn transaction_block(&self, txid: &Txid) -> Result<Option<BlockHash>, StoreError>;
+    /// A connected block's filter (`--blockfilterindex`; `None` without, or if the block was not connected).
+    fn block_filter(&self, _hash: &BlockHash) -> Result<Option<BlockFilter>, StoreError> {
+        Ok(None)
+    }
+    /// The transaction of a connected block that spends a coin (`--txospenderindex`; `None` without). Its block may be of an
+    /// abandoned branch, so the caller checks that it is in the active chain.
+    fn spender(&self, _outpoint: &Outpoint) -> Result<Option<Spender>, StoreError> {
+        Ok(None)
+    }
     /// Every committed coin in key order (txid bytes, then output index), until `visit` breaks off.
     fn for_each_coin(&self, visit: &mut dyn FnMut(Outpoint, Coin) -> ControlFlow<()>) -> Result<(), StoreError>;
     /// A reader for another thread, to which the committed coins stand still: until it is dropped, a commit of coins waits.
     fn held(&self) -> Box<dyn Store>;
+}
+/// A block's basic filter (BIP158) and the header that chains it to the filters before (BIP157).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockFilter {
+    /// The filter header.
+    pub header: [u8; 32],
+    /// The filter's bytes.
+    pub filter: Vec<u8>,
+}
+/// Who spends a coin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spender {
+    /// The transaction.
+    pub txid: Txid,
+    /// The block that holds it.
+    pub block: BlockHash,
 }
 /// What the header index says of one block.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -265,7 +265,7 @@ fn select(pool: &Pool, mut room: Room) -> Vec<&Entry> {
                     .entry(descendant)
                     .or_insert(Remainder { size: below.ancestor_size, fees: below.ancestor_fees });
                 remainder.size -= entry.transaction.size();
-                remainder.fees = remainder.fees.checked_sub(entry.fee).unwrap_or(Amount::ZERO);
+                remainder.fees = remainder.fees.checked_sub(entry.modified_fee()).unwrap_or(Amount::ZERO);
                 let rate = below.fee_rate().min(FeeRate::new(remainder.fees, remainder.size));
                 changed_order.push((rate, Reverse(below.sequence()), descendant));
             }

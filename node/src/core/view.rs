@@ -10,7 +10,7 @@ use super::mempool::{Mempool, Pool, Tested};
 use super::peers::{Peers, is_behind};
 use super::rejection::{AcceptError, Answer};
 use super::snapshot::{self, Snapshot};
-use super::store::StoreError;
+use super::store::{BlockFilter, Spender, StoreError};
 use super::summary::{Summary, summary};
 use super::template::{Template, TemplateSource};
 use super::verify::Verifier;
@@ -90,6 +90,24 @@ impl Parts {
     pub fn transaction_block(&self, txid: &Txid) -> Result<Option<BlockHash>, StoreError> {
         self.chainstate.transaction_block(txid)
     }
+    /// A connected block's filter (`--blockfilterindex`).
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn block_filter(&self, hash: &BlockHash) -> Result<Option<BlockFilter>, StoreError> {
+        self.chainstate.store().block_filter(hash)
+    }
+    /// The transaction of the active chain that spends a coin (`--txospenderindex`).
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn spender(&self, outpoint: &Outpoint) -> Result<Option<Spender>, StoreError> {
+        let spender = self.chainstate.store().spender(outpoint)?;
+        let is_active = |spender: &Spender| {
+            self.chainstate.find(&spender.block).is_some_and(|node| self.chainstate.is_active(node))
+        };
+        Ok(spender.filter(is_active))
+    }
     /// An unspent coin of the active chain; with `include_mempool`, also one a pooled transaction makes (at the height it
     /// would be mined at), and none that one spends.
     ///
@@ -119,6 +137,10 @@ impl Parts {
     /// The transactions that may be mined.
     pub fn mempool(&self) -> &Pool {
         self.mempool.pool()
+    }
+    /// The transactions that wait for their parents, the oldest first, and the peers that sent them.
+    pub fn orphans(&self) -> impl Iterator<Item = (&Arc<CheckedTransaction>, PeerKey)> {
+        self.mempool.orphans()
     }
     /// Whether transactions that may spend from one another would be accepted in this order, each within the limits. One answer
     /// for each. As in Core, one that is not acceptable leaves the others unjudged (`None`), and one that is beyond the limits
@@ -235,6 +257,10 @@ pub struct PeerState {
     pub in_flight: Vec<u32>,
     /// Height of their best header when they connected (Core: `startingheight`); `None` until they answered.
     pub starting_height: Option<u32>,
+    /// When they last sent a block that was new here (Core: `last_block`).
+    pub last_block: Option<Time>,
+    /// When they last sent a transaction that entered the mempool (Core: `last_transaction`).
+    pub last_transaction: Option<Time>,
 }
 
 /// Every leaf of the tree, and the active tip, highest first (Core: `getchaintips`).
@@ -291,6 +317,8 @@ pub(super) fn peer_state(chain: &Chainstate, peers: &Peers, peer: PeerKey) -> Op
         common_height: best.and_then(|node| chain.fork_from_active(&node.hash)).map(|fork| fork.height),
         in_flight,
         starting_height: state.starting_height,
+        last_block: state.last_block,
+        last_transaction: state.last_transaction,
     })
 }
 

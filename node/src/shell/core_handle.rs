@@ -5,11 +5,11 @@
 
 use super::clock;
 use crate::core::Core;
-use crate::core::event::{Accepted, BlockOverride, CallId, Input, Submission, SubmissionLimits};
+use crate::core::event::{Accepted, BlockOverride, CallId, Input, PeerKey, Submission, SubmissionLimits};
 use crate::core::rejection::Answer;
 use crate::core::state_machine::StateMachine;
 use crate::core::template::Template;
-use chain_spec::{Block, BlockHash, Header, Script, Transaction};
+use chain_spec::{Block, BlockHash, Header, Script, Transaction, Txid};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -36,12 +36,15 @@ pub type SubmissionResult = Answer<Accepted>;
 /// A closure that looks at the state machine and sends what it saw to its caller.
 type Read = Box<dyn FnOnce(&dyn StateMachine) + Send>;
 
+/// A transaction, what its submitter allows, and where the answer goes.
+pub(super) type WaitingSubmission = (Arc<Transaction>, SubmissionLimits, oneshot::Sender<SubmissionResult>);
+
 /// What a handle asks of the core's thread.
 pub(super) enum Message {
     /// Feed this input and answer with its result.
     Submit { input: Box<dyn FnOnce(CallId) -> Input + Send>, answer: oneshot::Sender<SubmissionResult> },
-    /// Feed these transactions as one input.
-    SubmitTransactions(Vec<(Arc<Transaction>, SubmissionLimits, oneshot::Sender<SubmissionResult>)>),
+    /// Feed these transactions as one input; as a package, if they belong together.
+    SubmitTransactions { submissions: Vec<WaitingSubmission>, together: bool },
     /// Run this closure.
     Read(Read),
     /// Feed a tick now.
@@ -83,13 +86,27 @@ impl CoreHandle {
         &self,
         transactions: Vec<(Arc<Transaction>, SubmissionLimits)>,
     ) -> Result<Vec<SubmissionResult>, Stopped> {
+        self.submit_several(transactions, false).await
+    }
+    /// Submits transactions that belong together, parents first; an answer to each.
+    pub async fn submit_package(
+        &self,
+        transactions: Vec<(Arc<Transaction>, SubmissionLimits)>,
+    ) -> Result<Vec<SubmissionResult>, Stopped> {
+        self.submit_several(transactions, true).await
+    }
+    async fn submit_several(
+        &self,
+        transactions: Vec<(Arc<Transaction>, SubmissionLimits)>,
+        together: bool,
+    ) -> Result<Vec<SubmissionResult>, Stopped> {
         let (mut submissions, mut answers) = (Vec::new(), Vec::new());
         for (transaction, limits) in transactions {
             let (answer, answered) = oneshot::channel();
             submissions.push((transaction, limits, answer));
             answers.push(answered);
         }
-        self.messages.send(Message::SubmitTransactions(submissions)).await.map_err(|_| Stopped)?;
+        self.messages.send(Message::SubmitTransactions { submissions, together }).await.map_err(|_| Stopped)?;
         let mut results = Vec::with_capacity(answers.len());
         for answered in answers {
             results.push(answered.await.map_err(|_| Stopped)?);
@@ -107,6 +124,14 @@ impl CoreHandle {
     /// Invalidates, reconsiders or prefers a block, as an operator asked.
     pub async fn override_block(&self, block: BlockHash, change: BlockOverride) -> Result<SubmissionResult, Stopped> {
         self.submit(move |call| Input::OverrideBlock { call, block, change }).await
+    }
+    /// Adds to what the mempool's orders take a transaction's fee for, units.
+    pub async fn prioritise(&self, txid: Txid, fee_delta: i64) -> Result<SubmissionResult, Stopped> {
+        self.submit(move |call| Input::Prioritise { call, txid, fee_delta }).await
+    }
+    /// Asks one peer for a block whose header is known.
+    pub async fn fetch_block(&self, peer: PeerKey, block: BlockHash) -> Result<SubmissionResult, Stopped> {
+        self.submit(move |call| Input::FetchBlock { call, peer, block }).await
     }
     /// Runs a closure on the core's thread and returns what it returns. Keep it short: the node waits meanwhile.
     pub async fn read<T: Send + 'static>(&self, read: impl FnOnce(&Core) -> T + Send + 'static) -> Result<T, Stopped> {

@@ -120,13 +120,14 @@ impl CoreLoop {
                         continue;
                     }
                     Some(Message::Submit { input, answer }) => input(self.call(answer)),
-                    Some(Message::SubmitTransactions(submissions)) => {
+                    Some(Message::SubmitTransactions { submissions, together }) => {
                         let named = submissions.into_iter().map(|(transaction, limits, answer)| Submission {
                             call: self.call(answer),
                             transaction,
                             limits,
                         });
-                        Input::Submit { transactions: named.collect() }
+                        let transactions = named.collect();
+                        if together { Input::SubmitPackage { transactions } } else { Input::Submit { transactions } }
                     }
                     Some(Message::Tick) => Input::Tick,
                     Some(Message::Stop) | None => Input::Stop,

@@ -20,6 +20,7 @@ mod handle;
 mod handshakes;
 mod identity;
 mod link;
+mod message_bytes;
 mod nat;
 mod patient;
 mod peers;
@@ -29,7 +30,7 @@ mod service;
 mod wire;
 
 pub use bans::{Ban, BanTarget, BanTargetError, Subnet};
-pub use handle::{NetworkHandle, NetworkInfo, PeerInfo};
+pub use handle::{KnownAddress, NetworkHandle, NetworkInfo, PeerInfo};
 pub use identity::IdentityError;
 pub use link::LinkConditions;
 

@@ -6,7 +6,7 @@
 //!         chain.json      which chain this is
 //!         blocks/blk*.dat blocks, in the order they came (the log everything else can be rebuilt from)
 //!         blocks/rev*.dat undo data of connected blocks
-//!         state/          sled: coins, header index, where blocks are, --txindex
+//!         state/          sled: coins, header index, where blocks are, the optional indexes
 //!         commit.dat      redo log of the commit that is being made
 //!         submitted.dat   locally submitted transactions that are not mined yet
 //! ```
@@ -30,10 +30,12 @@
 //!
 //! Absent: judging (what is stored has been checked by [`chain_spec::rules`]), caching of coins (the core's), pruning.
 
+pub mod block_filter;
 mod directory;
 mod disk;
 mod error;
 mod files;
+mod indexes;
 mod inspect;
 mod journal;
 mod keys;
@@ -75,13 +77,23 @@ pub struct StoreConfig {
     pub cache_bytes: u64,
     /// Keep the index from transactions to blocks (`--txindex`).
     pub txindex: bool,
+    /// Keep the filters of connected blocks (`--blockfilterindex`).
+    pub block_filters: bool,
+    /// Keep the index from coins to what spends them (`--txospenderindex`).
+    pub spenders: bool,
     /// Rebuild everything from the block files (`--reindex`).
     pub reindex: bool,
 }
 
 impl Default for StoreConfig {
     fn default() -> StoreConfig {
-        StoreConfig { cache_bytes: 32 * 1024 * 1024, txindex: false, reindex: false }
+        StoreConfig {
+            cache_bytes: 32 * 1024 * 1024,
+            txindex: false,
+            block_filters: false,
+            spenders: false,
+            reindex: false,
+        }
     }
 }
 
@@ -143,10 +155,12 @@ impl DiskStore {
         let (journal, transactions) =
             Journal::open(&directory.journal(), disk.clone(), damage, load::has_blocks(&blocks)?)?;
         let state = load::open_state(&directory, config, reindex, &blocks, &disk)?;
-        let shared = Arc::new(Shared::new(directory, state, blocks, undos, config.txindex));
+        let genesis = spec.genesis.clone();
+        let shared = Arc::new(Shared::new(directory, state, (blocks, undos), config, genesis));
         let (redo, left) = Redo::open(&shared.directory.redo(), disk.clone())?;
         let (mut meta, mut loaded) = load::load(&shared, spec, &disk, (&redo, left), reindex)?;
         txindex::switch(&shared, &mut meta)?;
+        indexes::switch(&shared, &meta)?;
         loaded.transactions = transactions;
         if reindex {
             shared.directory.end_reindex(&disk)?;
@@ -214,6 +228,11 @@ impl DiskStore {
             let txids = txindex::txids(&self.shared, hash)?;
             self.shared.pending_mut().transactions.extend(txids.into_iter().map(|txid| (txid, *hash)));
         }
+        if self.shared.kept != indexes::Kept::default()
+            && let Some(block) = self.shared.stored_block(hash)?
+        {
+            indexes::add(&self.shared, hash, &block, undo)?;
+        }
         Ok(())
     }
 
@@ -267,6 +286,7 @@ impl DiskStore {
         for (txid, hash) in &pending.transactions {
             changes.push(Change::set(keys::hash_key(keys::TRANSACTION, txid.as_bytes()), hash.as_bytes().to_vec()));
         }
+        changes.extend(pending.indexes.changes());
         changes.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(changes)
     }

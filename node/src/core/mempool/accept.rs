@@ -4,17 +4,17 @@
 
 use super::Mempool;
 use super::fee_rate::fee_for;
-use super::policy::{check_standard, check_standard_unlock};
+use super::policy::check_standard;
 use super::pool::{Entry, Pool};
 use super::replace::Replacement;
+use super::script_reason::{check_standard_scripts, reject_script, reject_spend};
 use crate::core::chain_view::{ChainView, made_coins};
 use crate::core::event::{PeerKey, Submission, SubmissionLimits, Time};
 use crate::core::rejection::{AcceptError, Answer, Rejection, RejectionKind, answer};
 use crate::core::signatures::{self, CheckedSignatures};
 use crate::core::store::StoreError;
-use chain_spec::der::{SignatureEncoding, is_strict_der};
-use chain_spec::rules::RuleError;
-use chain_spec::rules::spend::{BlockContext, Coins, InputCheck, ScriptError, SpendError, check_spends};
+use chain_spec::der::SignatureEncoding;
+use chain_spec::rules::spend::{BlockContext, Coins, InputCheck, SpendError, check_spends};
 use chain_spec::rules::transaction::check_transaction_within;
 use chain_spec::{Amount, CheckedTransaction, Coin, Outpoint, Transaction, TxOut, Txid};
 use std::collections::BTreeMap;
@@ -31,8 +31,8 @@ pub const DESCENDANTS_BYTES_MAX: usize = 101_000;
 /// Time a transaction may wait in the pool, milliseconds (Core: `DEFAULT_MEMPOOL_EXPIRY_HOURS`, two weeks).
 pub const POOLED_TIME_MS_MAX: u64 = 14 * 24 * 60 * 60 * 1_000;
 
-/// Core's word for a script that fails by rule or by policy.
-const SCRIPT_REASON: &str = "mempool-script-verify-flag-failed";
+/// Core's word for a transaction that a full pool does not take at its fee rate.
+pub(super) const FULL_REASON: &str = "mempool min fee not met";
 
 /// A transaction that may enter, and what must leave for it.
 #[derive(Debug)]
@@ -48,6 +48,8 @@ pub(super) struct Candidate {
 pub(super) enum Origin {
     /// From outside: rules and policy.
     New,
+    /// From outside, with others that pay for it: rules and policy, but for what a full pool demands.
+    Packaged,
     /// It was pooled or mined before a reorganisation: rules, and limits on chains, but no fees or forms.
     Returning,
 }
@@ -181,11 +183,11 @@ impl Mempool {
         let (candidate, spent) = self.check_unsigned(transaction, setting)?;
         let encoding = setting.chain.spec().signature_encoding(setting.chain.height() + 1);
         // Forms come before signatures: they cost nothing, and a signature of a needless form costs as much as a good one.
-        if setting.origin == Origin::New {
+        if setting.origin != Origin::Returning {
             check_standard_scripts(transaction, encoding)?;
         }
         if !self.pool.are_checked(&candidate.entry.transaction.txid()) {
-            self.check_signatures(transaction, &spent).map_err(|error| reject_script(&error, encoding))?;
+            self.check_signatures(transaction, &spent).map_err(|error| reject_script(&error, transaction, encoding))?;
         }
         Ok(candidate)
     }
@@ -249,8 +251,9 @@ impl Mempool {
         let spent = SpentCoins { coins: self.fetch_spent(&checked, setting)?, chain: setting.chain };
         let context = next_block(setting.chain, setting.now);
         let (spent, fee) = check_spends(transaction, txid, setting.chain.spec(), context, &spent)
-            .map_err(|error| reject_spend(&error))?;
-        let entry = Entry::new(checked, fee, setting.now, setting.chain.height());
+            .map_err(|error| reject_spend(&error, transaction))?;
+        let entry = Entry::new(checked, fee, setting.now, setting.chain.height())
+            .with_fee_delta(self.pool.priorities.of(&txid));
         Ok((self.check_entry(entry, setting.origin)?, spent))
     }
 
@@ -265,7 +268,7 @@ impl Mempool {
             let detail = "it is in the mempool already".to_owned();
             return Err(Rejection::new(RejectionKind::AlreadyInMempool, "txn-already-in-mempool", detail));
         }
-        if origin == Origin::New {
+        if origin != Origin::Returning {
             check_standard(transaction, checked.size())
                 .map_err(|(reason, detail)| Rejection::policy(reason, detail))?;
         }
@@ -317,16 +320,22 @@ impl Mempool {
     /// Fees, replacement, chains of unconfirmed transactions.
     fn check_entry(&self, entry: Entry, origin: Origin) -> Result<Candidate, Rejection> {
         let inputs = &entry.transaction.transaction().inputs;
+        let conflicts = || inputs.iter().any(|input| self.pool.spender(&input.outpoint).is_some());
         let replacement = match origin {
             Origin::New => {
-                self.pool.check_fee(&entry)?;
+                self.pool.check_relay_fee(&entry)?;
+                self.pool.check_full_fee(entry.modified_fee(), entry.transaction.size())?;
                 self.pool.check_replacement(&entry)?
             }
-            Origin::Returning if inputs.iter().any(|input| self.pool.spender(&input.outpoint).is_some()) => {
+            Origin::Packaged if !conflicts() => {
+                self.pool.check_relay_fee(&entry)?;
+                Replacement::default()
+            }
+            Origin::Packaged | Origin::Returning if conflicts() => {
                 let detail = "it spends a coin that a pooled transaction spends".to_owned();
                 return Err(Rejection::policy("txn-mempool-conflict", detail));
             }
-            Origin::Returning => Replacement::default(),
+            Origin::Packaged | Origin::Returning => Replacement::default(),
         };
         self.pool.check_chain_limits(&entry, &replacement)?;
         Ok(Candidate { entry, evicted: replacement.evicted })
@@ -379,19 +388,15 @@ pub(super) fn check_fee_limit(candidate: &Candidate, limits: &SubmissionLimits) 
 }
 
 impl Pool {
-    /// The fee is at least what this node, and a full pool, demands.
-    fn check_fee(&self, entry: &Entry) -> Result<(), Rejection> {
-        let size = entry.transaction.size();
-        let owes = |rate: u64, reason: &'static str| -> Result<(), Rejection> {
-            let least = fee_for(size, rate);
-            if entry.fee >= least {
-                return Ok(());
-            }
-            let detail = format!("fee {} is below {least}: {size} bytes at {rate} units per 1,000", entry.fee);
-            Err(Rejection::policy(reason, detail))
-        };
-        owes(self.fee_rate_configured(), "min relay fee not met")?;
-        owes(self.fee_rate_min(), "mempool min fee not met")
+    /// The fee is at least what this node demands of every transaction.
+    fn check_relay_fee(&self, entry: &Entry) -> Result<(), Rejection> {
+        let (fee, size) = (entry.modified_fee(), entry.transaction.size());
+        owes(fee, size, self.fee_rate_configured(), "min relay fee not met")
+    }
+
+    /// Fees of one transaction, or of a package, are at least what a full pool demands.
+    pub(super) fn check_full_fee(&self, fee: Amount, size: usize) -> Result<(), Rejection> {
+        owes(fee, size, self.fee_rate_min(), FULL_REASON)
     }
 
     /// Neither the transaction's ancestors nor theirs' descendants grow too many or too large.
@@ -427,46 +432,14 @@ impl Pool {
     }
 }
 
+fn owes(fee: Amount, size: usize, rate: u64, reason: &'static str) -> Result<(), Rejection> {
+    let least = fee_for(size, rate);
+    if fee >= least {
+        return Ok(());
+    }
+    Err(Rejection::policy(reason, format!("fee {fee} is below {least}: {size} bytes at {rate} units per 1,000")))
+}
+
 fn input_check<'a>(transaction: &'a Transaction, input: usize, spent: &'a [Coin]) -> InputCheck<'a> {
     InputCheck { transaction, input, coin: &spent[input], encoding: SignatureEncoding::Strict }
-}
-
-/// Every input's script is in the one form that is relayed. A signature that is not even strict DER is left to the check of
-/// signatures where it breaks a rule, so that whoever made it is blamed for it.
-fn check_standard_scripts(transaction: &Transaction, encoding: SignatureEncoding) -> Result<(), Rejection> {
-    for (input, script) in transaction.inputs.iter().map(|input| &input.script).enumerate() {
-        let signature = script.unlock_parts().and_then(|(signature, _)| signature.split_last());
-        let is_der = signature.is_some_and(|(_, signature)| is_strict_der(signature));
-        if is_der || encoding == SignatureEncoding::Lax {
-            let reject = |what| Rejection::policy(SCRIPT_REASON, format!("input {input}: {what}"));
-            check_standard_unlock(script).map_err(reject)?;
-            if !is_der {
-                return Err(reject("Non-canonical DER signature"));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Where blocks may hold lax DER, asking for strict DER is policy.
-fn reject_script(error: &SpendError, encoding: SignatureEncoding) -> Rejection {
-    let rejection = reject_spend(error);
-    match error {
-        SpendError::InputScript { error: ScriptError::NotStrictDer, .. } if encoding == SignatureEncoding::Lax => {
-            Rejection { kind: RejectionKind::Policy, ..rejection }
-        }
-        _ => rejection,
-    }
-}
-
-/// Time, height and another branch may heal what is only out of place; the rest is wrong everywhere.
-fn reject_spend(error: &SpendError) -> Rejection {
-    let (kind, reason) = match error {
-        SpendError::NonFinal { .. } => (RejectionKind::Policy, "non-final"),
-        SpendError::RelativeLock { .. } => (RejectionKind::Policy, "non-BIP68-final"),
-        SpendError::Immature { .. } | SpendError::MissingOrSpent { .. } => (RejectionKind::Policy, error.reason()),
-        SpendError::InputScript { .. } => (RejectionKind::Rule(SCRIPT_REASON), SCRIPT_REASON),
-        _ => (RejectionKind::Rule(error.reason()), error.reason()),
-    };
-    Rejection::new(kind, reason, error.to_string())
 }

@@ -40,6 +40,10 @@ impl Orphans {
     pub(crate) fn contains(&self, txid: &Txid) -> bool {
         self.by_txid.contains_key(txid)
     }
+    /// All, the oldest first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Orphan> {
+        self.order.values().filter_map(|txid| self.by_txid.get(txid)).map(|(_, orphan)| orphan)
+    }
     /// Orphans kept.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {

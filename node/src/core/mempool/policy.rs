@@ -40,10 +40,16 @@ pub(crate) fn check_standard(transaction: &Transaction, size: usize) -> Result<(
         if input.script.as_bytes().len() > UNLOCK_BYTES_MAX {
             return Err(("scriptsig-size", format!("input {place}: unlocking script over {UNLOCK_BYTES_MAX} bytes")));
         }
+        if !input.script.is_push_only() {
+            return Err(("scriptsig-not-pushonly", format!("input {place}: the unlocking script does more than push")));
+        }
     }
     for (place, output) in transaction.outputs.iter().enumerate() {
         let script = output.script.as_bytes();
-        if script.first() == Some(&OP_RETURN) {
+        if let Some((&OP_RETURN, data)) = script.split_first() {
+            if !Script::from_bytes(data).is_push_only() {
+                return Err(("scriptpubkey", format!("output {place}: OP_RETURN is followed by more than pushes")));
+            }
             if script.len() > DATA_OUTPUT_BYTES_MAX {
                 return Err(("datacarrier", format!("output {place}: over {DATA_OUTPUT_BYTES_MAX} bytes of data")));
             }
@@ -99,6 +105,23 @@ mod tests {
     #[test]
     fn dust_is_cores_546() {
         assert_eq!(DUST_UNITS, 546);
+    }
+
+    #[test]
+    fn scripts_that_do_more_than_push_are_not_relayed() {
+        let paying = |unlock: &[u8], lock: &[u8]| {
+            let coin = crate::core::tests::world::genesis_coin(&crate::core::tests::world::spec(), 0).0;
+            let mut transaction = Transaction::clone(&crate::core::tests::world::spend(&[coin], 0, &[(1_000, 1)]));
+            transaction.inputs[0].script = Script::from_bytes(unlock);
+            transaction.outputs[0].script = Script::from_bytes(lock);
+            check_standard(&transaction, 200).err().map(|(reason, _)| reason)
+        };
+        assert_eq!(paying(&[1, 9, 0x60, 0x4c, 1, 7], &[OP_RETURN]), None, "OP_16 and OP_PUSHDATA1 push too");
+        assert_eq!(paying(&[1, 9, 0x61], &[OP_RETURN]), Some("scriptsig-not-pushonly"), "OP_NOP");
+        assert_eq!(paying(&[2, 9], &[OP_RETURN]), Some("scriptsig-not-pushonly"), "cut short");
+        assert_eq!(paying(&[], &[OP_RETURN, 1, 7, 0x51]), None);
+        assert_eq!(paying(&[], &[OP_RETURN, 0xac]), Some("scriptpubkey"));
+        assert_eq!(paying(&[], &[OP_RETURN, 2, 7]), Some("scriptpubkey"));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! transaction may enter is decided in [`accept`](super::accept).
 
 use super::fee_rate::FeeRate;
+use super::priority::Priorities;
 use super::signature_cache::SignatureCache;
 use crate::core::event::Time;
 use crate::core::hash_map::{IdMap, IdState};
@@ -25,6 +26,8 @@ pub struct Entry {
     pub transaction: Arc<CheckedTransaction>,
     /// What it leaves to the miner.
     pub fee: Amount,
+    /// What an operator has added to that in thought, units (`prioritisetransaction`).
+    pub fee_delta: i64,
     /// When it came.
     pub time: Time,
     /// Height of the active tip when it came.
@@ -37,13 +40,13 @@ pub struct Entry {
     pub ancestor_count: u32,
     /// Sum of their sizes, bytes.
     pub ancestor_size: usize,
-    /// Sum of their fees.
+    /// Sum of their modified fees.
     pub ancestor_fees: Amount,
     /// Itself and all pooled transactions that need it.
     pub descendant_count: u32,
     /// Sum of their sizes, bytes.
     pub descendant_size: usize,
-    /// Sum of their fees.
+    /// Sum of their modified fees.
     pub descendant_fees: Amount,
     /// By Bitcoin's legacy count.
     pub signature_operations: u32,
@@ -59,6 +62,7 @@ impl Entry {
         Entry {
             transaction,
             fee,
+            fee_delta: 0,
             time,
             height,
             depends: Vec::new(),
@@ -73,9 +77,9 @@ impl Entry {
             sequence: 0,
         }
     }
-    /// Its own fee rate.
+    /// Its own fee rate, an operator's say included.
     pub(crate) fn fee_rate(&self) -> FeeRate {
-        FeeRate::new(self.fee, self.transaction.size())
+        FeeRate::new(self.modified_fee(), self.transaction.size())
     }
     /// Worth to a miner: the rate of the package it needs, or its own if that is lower (Core: ancestor score).
     pub(crate) fn mining_rate(&self) -> FeeRate {
@@ -86,7 +90,7 @@ impl Entry {
         self.fee_rate().max(FeeRate::new(self.descendant_fees, self.descendant_size))
     }
     /// Place in the order of arrival.
-    pub(crate) fn sequence(&self) -> u64 {
+    pub fn sequence(&self) -> u64 {
         self.sequence
     }
     fn usage(&self) -> usize {
@@ -105,6 +109,7 @@ pub struct Pool {
     /// First to be evicted first; of equals, the latest.
     by_keeping_rate: BTreeSet<(FeeRate, Reverse<u64>, Txid)>,
     checked: SignatureCache,
+    pub(super) priorities: Priorities,
     bytes: usize,
     usage: usize,
     usage_max: usize,
@@ -126,6 +131,7 @@ impl Pool {
             by_mining_rate: BTreeSet::new(),
             by_keeping_rate: BTreeSet::new(),
             checked: SignatureCache::new(state),
+            priorities: Priorities::default(),
             bytes: 0,
             usage: 0,
             usage_max,
@@ -236,7 +242,7 @@ impl Pool {
     }
 
     /// Takes an entry out of both orders, changes it, and puts it back.
-    fn change(&mut self, txid: &Txid, change: impl FnOnce(&mut Entry)) {
+    pub(super) fn change(&mut self, txid: &Txid, change: impl FnOnce(&mut Entry)) {
         let Some(entry) = self.entries.get_mut(txid) else { return };
         let (mining, keeping, arrival) = (entry.mining_rate(), entry.keeping_rate(), Reverse(entry.sequence));
         change(entry);
@@ -254,7 +260,7 @@ impl Pool {
     /// Adds a transaction whose parents are pooled or mined and whose coins no pooled transaction spends.
     pub(super) fn insert(&mut self, mut entry: Entry) {
         let transaction = entry.transaction.clone();
-        let (txid, size, fee) = (transaction.txid(), transaction.size(), entry.fee);
+        let (txid, size, fee) = (transaction.txid(), transaction.size(), entry.modified_fee());
         entry.depends = self.parents(transaction.transaction());
         entry.sequence = self.sequence_next;
         self.sequence_next += 1;
@@ -272,7 +278,7 @@ impl Pool {
                 ancestor.descendant_fees = sum(ancestor.descendant_fees, fee);
                 entry.ancestor_count += 1;
                 entry.ancestor_size += ancestor.transaction.size();
-                entry.ancestor_fees = sum(entry.ancestor_fees, ancestor.fee);
+                entry.ancestor_fees = sum(entry.ancestor_fees, ancestor.modified_fee());
             });
         }
         for input in &transaction.transaction().inputs {
@@ -288,13 +294,18 @@ impl Pool {
         self.entries.insert(txid, entry);
     }
 
+    /// Notes that an order has changed, for waiters.
+    pub(super) fn touch(&mut self) {
+        self.version += 1;
+    }
+
     /// Takes out one transaction. Either all it needs or all that needs it must be out already: a mined one has lost its
     /// ancestors, and a dropped one goes after its descendants.
     fn remove(&mut self, txid: &Txid) -> Option<Entry> {
         let descendants = self.descendants(txid);
         let ancestors = self.ancestors(txid);
         let entry = self.entries.remove(txid)?;
-        let (size, fee) = (entry.transaction.size(), entry.fee);
+        let (size, fee) = (entry.transaction.size(), entry.modified_fee());
         for descendant in descendants {
             self.change(&descendant, |descendant| {
                 descendant.ancestor_count -= 1;
@@ -328,6 +339,7 @@ impl Pool {
 
     /// Takes out a transaction that was mined; what it needed was mined before it.
     pub(super) fn remove_mined(&mut self, txid: &Txid) -> bool {
+        self.priorities.forget(txid);
         self.remove(txid).is_some()
     }
 
@@ -384,9 +396,9 @@ impl CheckedSignatures for Pool {
 }
 
 /// Fees of transactions that spend existing coins: their sum is within the cap.
-fn sum(a: Amount, b: Amount) -> Amount {
+pub(super) fn sum(a: Amount, b: Amount) -> Amount {
     a.checked_add(b).unwrap_or(Amount::MAX_MONEY)
 }
-fn difference(a: Amount, b: Amount) -> Amount {
+pub(super) fn difference(a: Amount, b: Amount) -> Amount {
     a.checked_sub(b).unwrap_or(Amount::ZERO)
 }

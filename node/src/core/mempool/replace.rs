@@ -46,14 +46,14 @@ impl Pool {
                 ));
             }
         }
-        let replaced = Amount::checked_sum(evicted.iter().filter_map(|txid| self.get(txid)).map(|entry| entry.fee));
+        let replaced = Amount::checked_sum(evicted.iter().filter_map(|txid| self.get(txid)).map(Entry::modified_fee));
         let replaced = replaced.unwrap_or(Amount::MAX_MONEY);
         let relay = fee_for(entry.transaction.size(), INCREMENTAL_FEE_RATE);
         match replaced.checked_add(relay) {
-            Some(least) if entry.fee >= least => Ok(Replacement { evicted }),
+            Some(least) if entry.modified_fee() >= least => Ok(Replacement { evicted }),
             _ => insufficient(format!(
                 "fee {} is not the {replaced} of what it replaces and {relay} for its own relay",
-                entry.fee
+                entry.modified_fee()
             )),
         }
     }

@@ -95,7 +95,7 @@ impl Mempool {
         }
     }
 
-    fn judge_and_admit(
+    pub(super) fn judge_and_admit(
         &mut self,
         Submission { transaction, limits, .. }: &Submission,
         chain: &dyn ChainView,
@@ -108,7 +108,7 @@ impl Mempool {
 
     /// Keeps a transaction, if it is pooled, and the pooled ones it needs, whoever sent them: without them it could not come
     /// back.
-    fn keep(&mut self, txid: Txid, outputs: &mut Vec<Output>) {
+    pub(super) fn keep(&mut self, txid: Txid, outputs: &mut Vec<Output>) {
         let needed = self.pool.ancestors(&txid);
         for txid in needed.into_iter().chain([txid]) {
             let Some(entry) = self.pool.get(&txid) else { continue };

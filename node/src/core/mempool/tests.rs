@@ -48,7 +48,7 @@ fn check(core: &Core, what: &str) {
         core.mempool().entries().map(|entry| (entry.transaction.txid(), entry)).collect();
     let sums = |txids: &BTreeSet<Txid>| {
         let size: usize = txids.iter().map(|txid| pool[txid].transaction.size()).sum();
-        let fees = Amount::checked_sum(txids.iter().map(|txid| pool[txid].fee)).unwrap();
+        let fees = Amount::checked_sum(txids.iter().map(|txid| pool[txid].modified_fee())).unwrap();
         (txids.len() as u32, size, fees)
     };
     let mut spent = BTreeSet::new();
@@ -110,7 +110,7 @@ fn any_history_leaves_the_pool_as_the_slow_model_has_it() {
         let mut node = Node::with(&spec, config, MemoryStore::new()).unwrap();
         for step in 0..60 {
             let what = format!("seed {seed}, step {step}");
-            match rng.random_range(0..12) {
+            match rng.random_range(0..13) {
                 0 => drop(node.mine()),
                 1 => {
                     let tip = node.core.tip();
@@ -125,6 +125,12 @@ fn any_history_leaves_the_pool_as_the_slow_model_has_it() {
                     let _ = node.submit(&rival);
                     let above = block_on(&rival.header, tip.height.max(1) + 1, &[], COIN, step, &spec);
                     assert_eq!(node.submit(&above), Ok(Accepted::Active), "{what}");
+                }
+                3 => {
+                    // An operator's say, in either direction, also beyond what is paid.
+                    let Some(entry) = node.core.mempool().entries().last() else { continue };
+                    let (txid, fee_delta) = (entry.transaction.txid(), rng.random_range(-30_000..30_000));
+                    node.prioritise(txid, fee_delta);
                 }
                 2 => {
                     // A replacement: another spend of a coin that a pooled transaction spends.
@@ -179,7 +185,11 @@ fn policy_gives_cores_reasons() {
     let late = Arc::unwrap_or_clone(spend_at(&[coin], 0, &[(COIN, 1)], 2));
     assert_eq!(pay(&mut node, late), "non-final");
     let stolen = Arc::unwrap_or_clone(spend(&[coin], 5, &[(COIN, 1)]));
-    assert_eq!(pay(&mut node, stolen), "mempool-script-verify-flag-failed");
+    let failed = |words: &str| format!("mempool-script-verify-flag-failed ({words})");
+    assert_eq!(pay(&mut node, stolen), failed("Script failed an OP_EQUALVERIFY operation"));
+    let mut forged = signed(&[(COIN, 1)], &|_| {});
+    spoil(&mut forged, 0, 1);
+    assert_eq!(pay(&mut node, forged), failed("Signature must be zero for failed CHECK(MULTI)SIG operation"));
     let waiting = signed(&[(COIN, 1)], &|t| t.inputs[0].sequence = 2);
     assert_eq!(pay(&mut node, waiting), "non-BIP68-final");
     let nowhere = Outpoint { index: 5_000, ..coin };

@@ -4,6 +4,7 @@ use super::requests::Asked;
 use super::{Context, Peers};
 use crate::core::event::{Misbehaviour, PeerKey, RequestId, Time};
 use crate::core::message::{BLOCKS_PER_REQUEST_MAX, Request};
+use crate::core::rejection::{Answer, Rejection};
 use chain_spec::{Block, BlockHash};
 use std::sync::Arc;
 
@@ -100,6 +101,25 @@ impl Peers {
             let asked = Asked::Blocks { hashes: hashes.clone(), is_promised: false };
             self.ask(peer, asked, Request::Blocks { hashes }, cx);
         }
+    }
+
+    /// Asks one peer for a block whose header is known, as an operator wishes (Core: `FetchBlock`).
+    ///
+    /// # Errors
+    /// The header is not known, the block is here already, or the peer is not there or cannot be asked now.
+    pub(crate) fn fetch_block(&mut self, peer: PeerKey, hash: BlockHash, cx: &mut Context<'_>) -> Answer<()> {
+        let refused = |reason: &'static str| Rejection::policy(reason, String::new());
+        let node = cx.chain.find(&hash).ok_or_else(|| refused("Block header missing"))?;
+        if node.has_body() {
+            return Err(refused("Block already downloaded"));
+        }
+        if !self.peers.contains_key(&peer) {
+            return Err(refused("Peer does not exist"));
+        }
+        let hashes = vec![hash];
+        let asked = Asked::Blocks { hashes: hashes.clone(), is_promised: false };
+        let is_asked = self.ask(peer, asked, Request::Blocks { hashes }, cx).is_some();
+        is_asked.then_some(()).ok_or_else(|| refused("Peer cannot be asked now; too much was asked of it already"))
     }
 
     /// Blocks from a peer, as far as they were asked for, in the order they were asked for. `None` if it had none.

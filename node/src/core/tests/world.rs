@@ -162,7 +162,7 @@ impl Node {
         self.try_handle(input).unwrap()
     }
 
-    fn answered(&mut self, input: impl FnOnce(CallId) -> Input) -> Result<Accepted, Rejection> {
+    pub(crate) fn answered(&mut self, input: impl FnOnce(CallId) -> Input) -> Result<Accepted, Rejection> {
         let call = CallId(self.next_call);
         self.next_call += 1;
         let mut outputs = self.handle(input(call));
@@ -187,6 +187,10 @@ impl Node {
 
     pub(crate) fn pay(&mut self, transaction: &Arc<Transaction>) -> Result<Accepted, Rejection> {
         self.answered(|call| submission(call, transaction))
+    }
+
+    pub(crate) fn prioritise(&mut self, txid: chain_spec::Txid, fee_delta: i64) {
+        assert_eq!(self.answered(|call| Input::Prioritise { call, txid, fee_delta }), Ok(Accepted::Prioritised));
     }
 
     pub(crate) fn override_block(&mut self, block: BlockHash, change: BlockOverride) -> Result<Accepted, Rejection> {

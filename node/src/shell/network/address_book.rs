@@ -79,6 +79,8 @@ pub enum Source {
     Kademlia,
     /// mDNS: the local network.
     LocalNetwork,
+    /// The operator of this node (`addpeeraddress`).
+    Operator,
 }
 /// What is known of a peer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -381,6 +383,13 @@ impl AddressBook {
             self.anchors = anchors;
             self.changed = true;
         }
+    }
+    /// Every peer with where it listens, when it was heard of last (Unix seconds) and whether this node has dialled it with
+    /// success, in no order.
+    pub fn addresses(&self) -> impl Iterator<Item = (PeerId, &Multiaddr, u64, bool)> {
+        self.records
+            .iter()
+            .filter_map(|(peer, record)| Some((*peer, record.addresses.first()?, record.heard_s, record.tried)))
     }
     /// How many peers are in it.
     pub fn len(&self) -> usize {

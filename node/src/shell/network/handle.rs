@@ -2,9 +2,11 @@
 
 use super::bans::{Ban, BanTarget};
 use super::link::{LinkConditions, Links};
+use super::message_bytes::ByMessage;
 use super::{NetworkError, address};
 use crate::core::event::{Output, PeerKey, Time};
 use libp2p::{Multiaddr, PeerId};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
@@ -47,10 +49,28 @@ pub struct PeerInfo {
     pub connections: usize,
     /// How the link behaves on purpose.
     pub link: LinkConditions,
+    /// Bytes by message, those of none as `*other*`.
+    pub received_by_message: ByMessage,
+    /// See `received_by_message`.
+    pub sent_by_message: ByMessage,
+}
+/// A peer of the address book, for `getnodeaddresses`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KnownAddress {
+    /// libp2p's name for it.
+    pub peer_id: String,
+    /// Where it was reached or is said to listen.
+    pub address: SocketAddr,
+    /// When it was heard of last, Unix seconds.
+    pub heard_s: u64,
+    /// This node has dialled it with success.
+    pub tried: bool,
 }
 /// The node's own side, for `getnetworkinfo`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NetworkInfo {
+    /// Whether there may be connections (`setnetworkactive`).
+    pub is_active: bool,
     /// Our name.
     pub peer_id: String,
     /// Where we listen, with real ports and `/p2p/ID`.
@@ -94,6 +114,9 @@ pub(super) enum Command {
     Bans(oneshot::Sender<Vec<Ban>>),
     ClearBans(oneshot::Sender<Result<(), NetworkError>>),
     LinksChanged(oneshot::Sender<()>),
+    SetActive(bool, oneshot::Sender<()>),
+    Addresses(oneshot::Sender<Vec<KnownAddress>>),
+    AddAddress(PeerId, Multiaddr, oneshot::Sender<bool>),
     Shutdown(oneshot::Sender<()>),
 }
 /// Which peer to disconnect.
@@ -195,6 +218,22 @@ impl NetworkHandle {
         }
         self.links.set(peer, conditions);
         self.ask(Command::LinksChanged).await
+    }
+    /// Allows connections, or closes all and refuses new ones until it is called again (`setnetworkactive`).
+    pub async fn set_active(&self, active: bool) -> Result<(), NetworkError> {
+        self.ask(|answer| Command::SetActive(active, answer)).await
+    }
+    /// The peers of the address book that have an IP address, in no order.
+    pub async fn known_addresses(&self) -> Result<Vec<KnownAddress>, NetworkError> {
+        self.ask(Command::Addresses).await
+    }
+    /// Puts a peer into the address book (`addpeeraddress`); false if its place there is taken.
+    ///
+    /// # Errors
+    /// The peer id cannot be read.
+    pub async fn add_address(&self, peer: &str, socket: SocketAddr) -> Result<bool, NetworkError> {
+        let id = peer.parse().map_err(|error| NetworkError::NotFound(format!("`{peer}` is not a peer id: {error}")))?;
+        self.ask(|answer| Command::AddAddress(id, address::from_socket(socket), answer)).await
     }
     /// Makes every link perfect again.
     pub async fn clear_links(&self) -> Result<(), NetworkError> {

@@ -4,6 +4,7 @@
 //! Plain data; the service decides.
 
 use super::link::Link;
+use super::message_bytes::MessageBytes;
 use crate::core::event::{PeerKey, Time};
 use libp2p::swarm::ConnectionId;
 use libp2p::{Multiaddr, PeerId};
@@ -54,6 +55,8 @@ pub struct Peer {
     pub pings_failed: u32,
     /// Heartbeats in a row in which it took less gossip than there was, and the last of them.
     pub slow: Option<(u32, Instant)>,
+    /// What its link carried, by message.
+    pub messages: MessageBytes,
 }
 impl Peer {
     /// The oldest connection, which names the peer's address and direction.
@@ -95,6 +98,7 @@ impl Peers {
             ping_min: None,
             pings_failed: 0,
             slow: None,
+            messages: MessageBytes::default(),
         });
         peer.connections.push(connection);
     }

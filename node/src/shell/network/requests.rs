@@ -174,8 +174,8 @@ impl Requests {
         }
         change(&mut self.shares.entry(peer).or_default().bytes);
     }
-    /// The core has made an answer of this many bytes: where it goes. `None` when the peer no longer waits for it.
-    pub fn answer(&mut self, id: InboundId, bytes: usize, now: Instant) -> Option<ResponseChannel<Response>> {
+    /// The core has made an answer of this many bytes: for whom, and where it goes. `None` when the peer no longer waits for it.
+    pub fn answer(&mut self, id: InboundId, bytes: usize, now: Instant) -> Option<(PeerId, ResponseChannel<Response>)> {
         let Answering { peer, request_id, channel } = self.answering.remove(&id)?;
         if !channel.is_open() {
             return None;
@@ -185,7 +185,7 @@ impl Requests {
             (serving.bytes, serving.answered) = (bytes, Some(now));
             self.reserve(peer, inbound, before, bytes);
         }
-        Some(channel)
+        Some((peer, channel))
     }
     /// The answer to a request of theirs has left, or never will.
     pub fn served(&mut self, request: &InboundRequestId) {

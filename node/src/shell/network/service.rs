@@ -100,6 +100,8 @@ pub struct Service {
     additions: Additions,
     /// Where a node with our own identity was met last.
     twin: Option<String>,
+    /// Whether there may be connections at all.
+    is_active: bool,
     /// Who waits for the end.
     stopping: Option<oneshot::Sender<()>>,
 }
@@ -158,6 +160,7 @@ impl Service {
             strangers: HashMap::new(),
             additions: Additions::new(),
             twin: None,
+            is_active: true,
             stopping: None,
             config,
         };
@@ -212,7 +215,7 @@ impl Service {
         housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let inputs = self.inputs.clone();
         while self.stopping.is_none() {
-            let redial = self.dialer.next_due();
+            let redial = self.dialer.next_due().filter(|_| self.is_active);
             let waiting_bytes = self.backlog.front().map_or(0, |(_, bytes)| *bytes);
             let takes_events = self.backlog.len() < BACKLOG_INPUTS_MAX && self.backlog_bytes < BACKLOG_BYTES_MAX;
             tokio::select! {
@@ -387,7 +390,7 @@ impl Service {
         self.expire_additions();
         self.strangers.retain(|_, since| now.saturating_duration_since(*since) < Duration::from_secs(600));
         self.drop_strangers();
-        if self.config.discover {
+        if self.config.discover && self.is_active {
             self.dial_from_book(now_s);
         }
         if now.saturating_duration_since(self.book_saved) >= BOOK_SAVE {
@@ -430,6 +433,7 @@ impl Service {
                 (None, false) => {}
             }
         }
+        let allowed = if self.is_active { allowed } else { Some(HashSet::new()) };
         self.swarm.behaviour_mut().policy.set(refused, allowed, ranges);
         let policy = &self.swarm.behaviour().policy;
         let met = self.peers.iter().filter(|(id, peer)| {

@@ -363,7 +363,8 @@ pub fn response_bytes(response: &Response) -> usize {
         Response::Mempool(txids) => txids.len() * 32,
     }
 }
-fn request_bytes(request: &Request) -> usize {
+/// Bytes of a request's contents.
+pub fn request_bytes(request: &Request) -> usize {
     match request {
         Request::Headers { locator, .. } => 32 * (locator.len() + 1),
         Request::Blocks { hashes } => 32 * hashes.len(),

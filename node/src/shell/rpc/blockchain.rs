@@ -1,5 +1,7 @@
 //! The chain: blocks, headers, tips.
 
+use crate::core::Core;
+use crate::core::event::PeerKey;
 use crate::shell::clock;
 use crate::shell::rpc::error::RpcError;
 use crate::shell::rpc::lookup::{known_block, unknown_block};
@@ -7,6 +9,7 @@ use crate::shell::rpc::method::arguments::Arguments;
 use crate::shell::rpc::method::context::Context;
 use crate::shell::rpc::method::{Method, Reply};
 use crate::shell::rpc::view::{self, Detail};
+use crate::shell::store::StoreConfig;
 use chain_spec::{BlockHash, Encode};
 use serde_json::json;
 use std::sync::Arc;
@@ -15,9 +18,11 @@ pub mod blockstats;
 pub mod chaintxstats;
 pub mod coins;
 pub mod deployments;
+pub mod filters;
 pub mod muhash;
 pub mod overrides;
 pub mod proof;
+pub mod snapshot;
 pub mod verify;
 pub mod waiting;
 
@@ -34,6 +39,18 @@ pub const METHODS: &[Method] = &[
         Box::pin(getblockchaininfo(c, a))
     }),
     Method::new("getblockcount", &[], "The active tip's height.", |c, a| Box::pin(getblockcount(c, a))),
+    Method::new(
+        "getblockfilter",
+        &["blockhash", "filtertype?"],
+        "The basic filter of a block (BIP158) and its header (BIP157); needs --blockfilterindex.",
+        |c, a| Box::pin(filters::getblockfilter(c, a)),
+    ),
+    Method::new(
+        "getblockfrompeer",
+        &["blockhash", "peer_id"],
+        "Asks a peer (the id of getpeerinfo) for a block whose header is known; the block comes later, if the peer has it.",
+        |c, a| Box::pin(getblockfrompeer(c, a)),
+    ),
     Method::new("getblockhash", &["height"], "The active chain's block at a height.", |c, a| {
         Box::pin(getblockhash(c, a))
     }),
@@ -46,6 +63,9 @@ pub const METHODS: &[Method] = &[
         "One block in numbers, fees and fee rates among them; all of them, or those named.",
         |c, a| Box::pin(blockstats::getblockstats(c, a)),
     ),
+    Method::new("getchainstates", &[], "The one set of coins that this node keeps, and how far it is.", |c, a| {
+        Box::pin(getchainstates(c, a))
+    }),
     Method::new("getchaintips", &[], "All leaves of the block tree.", |c, a| Box::pin(getchaintips(c, a))),
     Method::new(
         "getchaintxstats",
@@ -83,6 +103,12 @@ pub const METHODS: &[Method] = &[
         &["blockhash"],
         "Lifts invalidateblock from a block, its ancestors and its descendants.",
         |c, a| Box::pin(overrides::reconsiderblock(c, a)),
+    ),
+    Method::new(
+        "scanblocks",
+        &["action", "scanobjects?", "start_height?", "stop_height?", "filtertype?", "options?"],
+        "start: finds the blocks that pay or spend scripts of descriptors, by their filters; needs --blockfilterindex.",
+        |c, a| Box::pin(filters::scanblocks(c, a)),
     ),
     Method::new(
         "verifychain",
@@ -154,6 +180,15 @@ async fn getblock(context: Arc<Context>, arguments: Arguments) -> Reply {
     Ok(view::block(&context.spec, &block, &summary, tip_height, detail, spent))
 }
 
+async fn getblockfrompeer(context: Arc<Context>, arguments: Arguments) -> Reply {
+    let hash: BlockHash = arguments.hash(0)?;
+    let peer = u64::try_from(arguments.integer(1)?).map_err(|_| RpcError::misc("Peer does not exist"))?;
+    match context.core.fetch_block(PeerKey(peer), hash).await? {
+        Ok(_) => Ok(json!({})),
+        Err(refused) => Err(RpcError::misc(refused.reason)),
+    }
+}
+
 async fn getblockchaininfo(context: Arc<Context>, _: Arguments) -> Reply {
     let (tip, progress) = context.core.read(|core| (core.tip(), core.progress(clock::now()))).await?;
     Ok(json!({
@@ -173,6 +208,23 @@ async fn getblockchaininfo(context: Arc<Context>, _: Arguments) -> Reply {
         "pruned": false,
         "warnings": context.warnings(&tip),
     }))
+}
+
+async fn getchainstates(context: Arc<Context>, _: Arguments) -> Reply {
+    let read = |core: &Core| (core.tip(), core.progress(clock::now()), core.config().coin_cache_bytes_max);
+    let (tip, progress, cache_bytes) = context.core.read(read).await?;
+    let state = json!({
+        "blocks": tip.height,
+        "bestblockhash": tip.hash.to_string(),
+        "bits": tip.header.bits.to_string(),
+        "target": view::target(tip.header.bits),
+        "difficulty": view::difficulty(tip.header.bits),
+        "verificationprogress": progress.verification_progress,
+        "coins_db_cache_bytes": StoreConfig::default().cache_bytes,
+        "coins_tip_cache_bytes": cache_bytes,
+        "validated": true,
+    });
+    Ok(json!({"headers": progress.headers, "chainstates": [state]}))
 }
 
 async fn getchaintips(context: Arc<Context>, _: Arguments) -> Reply {

@@ -3,10 +3,19 @@
 use crate::core::Core;
 use crate::core::store::StoreError;
 use crate::core::summary::Summary;
+use crate::shell::rpc::descriptor::Descriptor;
 use crate::shell::rpc::error::RpcError;
-use chain_spec::{BlockHash, ChainSpec, Coin, Outpoint, Transaction};
+use chain_spec::{BlockHash, ChainSpec, Coin, Outpoint, Script, Transaction};
 use serde_json::Value;
+use std::collections::HashMap;
 use std::ops::RangeInclusive;
+
+/// Most descriptors in one scan.
+const SCAN_OBJECTS_MAX: usize = 10_000;
+/// Last index of a descriptor with a wildcard unless told otherwise (Core's).
+const SCAN_RANGE_DEFAULT: u32 = 1_000;
+/// Most scripts in one scan.
+const SCAN_SCRIPTS_MAX: usize = 2_000_000;
 
 /// What an unknown hash is answered with.
 pub fn unknown_block() -> RpcError {
@@ -33,6 +42,37 @@ fn coin_of(core: &Core, outpoint: &Outpoint) -> Result<Option<Coin>, StoreError>
         return Ok(output.map(|output| Coin { output, height: core.tip().height + 1, is_coinbase: false }));
     }
     core.coin(outpoint, false)
+}
+
+/// The scripts of scan objects (a descriptor's text, or an object with `desc` and `range`), each with the descriptor of it alone.
+pub fn scan_scripts(
+    objects: &[Value],
+    parse: impl Fn(&str) -> Result<Descriptor, RpcError>,
+) -> Result<HashMap<Script, String>, RpcError> {
+    if objects.len() > SCAN_OBJECTS_MAX {
+        return Err(RpcError::parameter(format!("at most {SCAN_OBJECTS_MAX} scan objects")));
+    }
+    let mut wanted = HashMap::new();
+    for object in objects {
+        let text = object.as_str().or_else(|| object.get("desc")?.as_str());
+        let text = text.ok_or_else(|| RpcError::parameter("Scan object needs to be either a string or an object"))?;
+        let descriptor = parse(text)?;
+        let range = match object.get("range") {
+            Some(range) => parse_range(range)?,
+            None if descriptor.is_range() => 0..=SCAN_RANGE_DEFAULT,
+            None => 0..=0,
+        };
+        for index in if descriptor.is_range() { range } else { 0..=0 } {
+            if wanted.len() >= SCAN_SCRIPTS_MAX {
+                return Err(RpcError::parameter(format!(
+                    "at most {SCAN_SCRIPTS_MAX} scripts can be scanned for at once"
+                )));
+            }
+            let derived = descriptor.scripts(index).map_err(RpcError::not_found)?;
+            wanted.extend(derived.into_iter().map(|derived| (derived.script, derived.descriptor)));
+        }
+    }
+    Ok(wanted)
 }
 
 /// The indexes of a descriptor with a wildcard: `END`, or `[BEGIN,END]`, both counted (Core: `ParseDescriptorRange`).

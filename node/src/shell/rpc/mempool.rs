@@ -1,15 +1,23 @@
-//! The mempool: what waits to be mined.
+//! The mempool: what waits to be mined, what waits for its parents ([`orphans`]), what hangs together ([`cluster`]), who
+//! spends what ([`spenders`]), and the mempool as a file ([`saved`]).
 
 use crate::core::Core;
+use crate::core::mempool::accept::{DESCENDANTS_BYTES_MAX, DESCENDANTS_MAX};
+use crate::core::mempool::policy::DATA_OUTPUT_BYTES_MAX;
 use crate::core::mempool::{Entry, Pool};
-use crate::shell::rpc::error::{RpcError, TYPE_ERROR};
-use crate::shell::rpc::method::arguments::{Arguments, parse_hash};
+use crate::shell::rpc::error::RpcError;
+use crate::shell::rpc::method::arguments::Arguments;
 use crate::shell::rpc::method::context::Context;
 use crate::shell::rpc::method::{Method, Reply};
 use crate::shell::rpc::view;
-use chain_spec::{Amount, Outpoint, Txid};
+use chain_spec::{Amount, Txid};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
+
+pub mod cluster;
+pub mod orphans;
+pub mod saved;
+pub mod spenders;
 
 /// The group's table.
 pub const METHODS: &[Method] = &[
@@ -25,7 +33,37 @@ pub const METHODS: &[Method] = &[
         "The unconfirmed descendants of a transaction in the mempool.",
         |c, a| Box::pin(getmempooldescendants(c, a)),
     ),
+    Method::new(
+        "getmempoolcluster",
+        &["txid"],
+        "The transactions that hang together with one of the mempool, in chunks that are mined together.",
+        |c, a| Box::pin(cluster::getmempoolcluster(c, a)),
+    ),
+    Method::new(
+        "getmempoolfeeratediagram",
+        &[],
+        "Fees over weight if all of the mempool is mined in the order of its chunks.",
+        |c, a| Box::pin(cluster::getmempoolfeeratediagram(c, a)),
+    ),
     Method::new("getmempoolentry", &["txid"], "A transaction of the mempool.", |c, a| Box::pin(getmempoolentry(c, a))),
+    Method::new(
+        "getorphantxs",
+        &["verbosity?"],
+        "Transactions whose parents are missing: 0 (default) ids, 1 JSON, 2 also hex.",
+        |c, a| Box::pin(orphans::getorphantxs(c, a)),
+    ),
+    Method::new(
+        "importmempool",
+        &["filepath", "options?"],
+        "Submits what a mempool file holds, ours or Core's; what is not acceptable (any more) is left out.",
+        |c, a| Box::pin(saved::importmempool(c, a)),
+    ),
+    Method::new(
+        "savemempool",
+        &[],
+        "Writes the mempool to mempool.dat in the data directory, in Core's format.",
+        |c, a| Box::pin(saved::savemempool(c, a)),
+    ),
     Method::new("getmempoolinfo", &[], "Size, limits and lowest fee rates of the mempool.", |c, a| {
         Box::pin(getmempoolinfo(c, a))
     }),
@@ -37,9 +75,9 @@ pub const METHODS: &[Method] = &[
     ),
     Method::new(
         "gettxspendingprevout",
-        &["outputs"],
-        "The transactions of the mempool that spend outputs ({txid, vout}).",
-        |c, a| Box::pin(gettxspendingprevout(c, a)),
+        &["outputs", "options?"],
+        "The transactions that spend outputs ({txid, vout}): of the mempool, with --txospenderindex also of the chain.",
+        |c, a| Box::pin(spenders::gettxspendingprevout(c, a)),
     ),
 ];
 
@@ -58,6 +96,7 @@ fn signals_replaceability(pool: &Pool, entry: &Entry) -> bool {
 fn entry(pool: &Pool, entry: &Entry) -> Value {
     let ids = |txids: &[Txid]| txids.iter().map(|txid| json!(txid.to_string())).collect::<Value>();
     let size = entry.transaction.size();
+    let chunk = cluster::chunk_of(pool, entry);
     json!({
         "vsize": size,
         "weight": size * 4,
@@ -67,12 +106,14 @@ fn entry(pool: &Pool, entry: &Entry) -> Value {
         "descendantsize": entry.descendant_size,
         "ancestorcount": entry.ancestor_count,
         "ancestorsize": entry.ancestor_size,
+        "chunkweight": chunk.size * view::WEIGHT_PER_BYTE,
         "wtxid": entry.transaction.txid().to_string(),
         "fees": {
             "base": view::amount(entry.fee),
-            "modified": view::amount(entry.fee),
+            "modified": view::amount(entry.modified_fee()),
             "ancestor": view::amount(entry.ancestor_fees),
             "descendant": view::amount(entry.descendant_fees),
+            "chunk": view::amount(Amount::from_units(chunk.fee)),
         },
         "depends": ids(&entry.depends),
         "spentby": ids(&entry.spent_by),
@@ -120,36 +161,6 @@ async fn getmempooldescendants(context: Arc<Context>, arguments: Arguments) -> R
     context.core.read(relatives).await?
 }
 
-async fn gettxspendingprevout(context: Arc<Context>, arguments: Arguments) -> Reply {
-    let outputs = arguments.list(0)?;
-    if outputs.is_empty() {
-        return Err(RpcError::parameter("Invalid parameter, outputs are missing"));
-    }
-    let outpoint = |output: &Value| -> Result<Outpoint, RpcError> {
-        let keys = output.as_object().into_iter().flat_map(Map::keys);
-        if let Some(unknown) = keys.into_iter().find(|key| !matches!(key.as_str(), "txid" | "vout")) {
-            return Err(RpcError::new(TYPE_ERROR, format!("Unexpected key {unknown}")));
-        }
-        let txid = output["txid"].as_str().ok_or_else(|| RpcError::parameter("Missing txid"))?;
-        let vout = output["vout"].as_i64().ok_or_else(|| RpcError::parameter("Missing vout"))?;
-        let index =
-            u32::try_from(vout).map_err(|_| RpcError::parameter("Invalid parameter, vout cannot be negative"))?;
-        Ok(Outpoint { txid: parse_hash(txid, "txid")?, index })
-    };
-    let outpoints = outputs.iter().map(outpoint).collect::<Result<Vec<_>, _>>()?;
-    let spenders = move |core: &Core| -> Value {
-        let spender = |outpoint: &Outpoint| {
-            let mut view = json!({"txid": outpoint.txid.to_string(), "vout": outpoint.index});
-            if let Some(txid) = core.mempool().spender(outpoint) {
-                view["spendingtxid"] = json!(txid.to_string());
-            }
-            view
-        };
-        outpoints.iter().map(spender).collect()
-    };
-    Ok(context.core.read(spenders).await?)
-}
-
 async fn getrawmempool(context: Arc<Context>, arguments: Arguments) -> Reply {
     let (verbose, sequence) = (arguments.boolean_or(0, false)?, arguments.boolean_or(1, false)?);
     if verbose && sequence {
@@ -178,6 +189,12 @@ async fn getmempoolinfo(context: Arc<Context>, _: Arguments) -> Reply {
             "incrementalrelayfee": view::fee_rate(core.config().fee_rate_min),
             "unbroadcastcount": 0,
             "fullrbf": true,
+            "permitbaremultisig": false,
+            "maxdatacarriersize": DATA_OUTPUT_BYTES_MAX,
+            // What bounds a cluster here is the count and size of one transaction's relatives.
+            "limitclustercount": DESCENDANTS_MAX,
+            "limitclustersize": DESCENDANTS_BYTES_MAX,
+            "optimal": true,
         })
     };
     Ok(context.core.read(info).await?)

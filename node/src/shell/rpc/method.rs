@@ -44,9 +44,9 @@ impl Method {
         self.batch_call = Some(batch_call);
         self
     }
-    /// How many arguments must be given.
-    pub fn required(&self) -> usize {
-        self.arguments.iter().take_while(|argument| !argument.ends_with('?')).count()
+    /// Whether an argument must be given; one that may be left out can stand before one that may not.
+    pub fn is_required(&self, index: usize) -> bool {
+        self.arguments.get(index).is_some_and(|argument| !argument.ends_with('?'))
     }
     /// The names an argument goes by.
     pub fn argument_names(&self, index: usize) -> impl Iterator<Item = &'static str> + use<> {

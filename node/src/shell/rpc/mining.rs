@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 pub mod generate;
+pub mod priority;
 pub mod reorg;
 pub mod template;
 
@@ -56,6 +57,18 @@ pub const METHODS: &[Method] = &[
         &["nblocks?", "height?"],
         "Hashes per second of the whole network, estimated from the last nblocks (120) blocks; -1 since the last retarget.",
         |c, a| Box::pin(getnetworkhashps(c, a)),
+    ),
+    Method::new(
+        "getprioritisedtransactions",
+        &[],
+        "What prioritisetransaction has added to transactions' fees, in the smallest unit.",
+        |c, a| Box::pin(priority::getprioritisedtransactions(c, a)),
+    ),
+    Method::new(
+        "prioritisetransaction",
+        &["txid", "dummy?", "fee_delta"],
+        "Has a transaction mined earlier or later, as if it paid fee_delta (smallest unit) more; dummy must be 0 or null.",
+        |c, a| Box::pin(priority::prioritisetransaction(c, a)),
     ),
     Method::new(
         "reorg",
@@ -106,11 +119,19 @@ async fn submitheader(context: Arc<Context>, arguments: Arguments) -> Reply {
 async fn getmininginfo(context: Arc<Context>, _: Arguments) -> Reply {
     let state = |core: &Core| {
         let rate = network_hash_rate(core, &core.tip(), HASH_RATE_BLOCKS_DEFAULT);
-        // Any script will do: only the template's height and target are shown.
-        let next = core.template(&Script::default(), clock::now());
+        // Any script and no transactions will do: only the template's height and target are shown.
+        let next = core.template_on(&core.tip().hash, &Script::default(), &[], clock::now());
         (core.tip(), rate, core.mempool().len(), next)
     };
     let (tip, rate, pooled, next) = context.core.read(state).await?;
+    let next = next.map(|next| {
+        json!({
+            "height": next.height,
+            "bits": next.bits.to_string(),
+            "difficulty": view::difficulty(next.bits),
+            "target": view::target(next.bits),
+        })
+    });
     Ok(json!({
         "blocks": tip.height,
         "bits": tip.header.bits.to_string(),
@@ -118,13 +139,10 @@ async fn getmininginfo(context: Arc<Context>, _: Arguments) -> Reply {
         "target": view::target(tip.header.bits),
         "networkhashps": rate,
         "pooledtx": pooled,
+        // Whatever is in the mempool may be mined.
+        "blockmintxfee": view::fee_rate(0),
         "chain": view::chain_name(&context.spec),
-        "next": {
-            "height": next.height,
-            "bits": next.bits.to_string(),
-            "difficulty": view::difficulty(next.bits),
-            "target": view::target(next.bits),
-        },
+        "next": next,
         "warnings": context.warnings(&tip),
         "miner": context.mining.status().map(|status| miner(&status)),
     }))

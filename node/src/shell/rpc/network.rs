@@ -1,5 +1,6 @@
 //! Peers: who is connected, who should be, who must not be, and how links behave on purpose.
 
+use crate::core::event::Time;
 use crate::core::view::PeerState;
 use crate::shell::clock;
 use crate::shell::network::{Ban, BanTarget, LinkConditions, NetworkError, PeerInfo};
@@ -15,6 +16,8 @@ use serde_json::{Value, json};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+pub mod addresses;
+
 /// The group's table.
 pub const METHODS: &[Method] = &[
     Method::new(
@@ -22,6 +25,12 @@ pub const METHODS: &[Method] = &[
         &["node", "command", "v2transport?"],
         "add: stay connected to a peer; remove: no longer; onetry: dial once. HOST:PORT or multiaddr.",
         |c, a| Box::pin(addnode(c, a)),
+    ),
+    Method::new(
+        "addpeeraddress",
+        &["address", "port", "tried?", "peerid?"],
+        "Puts a peer into the address book: an IP address, a port, and the peer id, without which libp2p dials nobody.",
+        |c, a| Box::pin(addresses::addpeeraddress(c, a)),
     ),
     Method::new("clearbanned", &[], "Lifts every ban.", |c, a| Box::pin(clearbanned(c, a))),
     Method::new(
@@ -44,6 +53,18 @@ pub const METHODS: &[Method] = &[
     Method::new("getnetworkinfo", &[], "This node's network: version, connections, addresses, warnings.", |c, a| {
         Box::pin(getnetworkinfo(c, a))
     }),
+    Method::new(
+        "getaddrmaninfo",
+        &[],
+        "How many peers of each network the address book holds, dialled with success (tried) or not (new).",
+        |c, a| Box::pin(addresses::getaddrmaninfo(c, a)),
+    ),
+    Method::new(
+        "getnodeaddresses",
+        &["count?", "network?"],
+        "Peers of the address book, at random: count of them (1; 0 is all), of one network (ipv4, ipv6).",
+        |c, a| Box::pin(addresses::getnodeaddresses(c, a)),
+    ),
     Method::new("getpeerinfo", &[], "What is known of every connected peer.", |c, a| Box::pin(getpeerinfo(c, a))),
     Method::new("listbanned", &[], "The bans that are in force.", |c, a| Box::pin(listbanned(c, a))),
     Method::new(
@@ -57,6 +78,12 @@ pub const METHODS: &[Method] = &[
         &["subnet", "command", "bantime?", "absolute?"],
         "add or remove a ban of an address, a subnet or a peer id; bantime in seconds (a day), or Unix time if absolute.",
         |c, a| Box::pin(setban(c, a)),
+    ),
+    Method::new(
+        "setnetworkactive",
+        &["state"],
+        "false closes all connections and refuses new ones, true allows them again.",
+        |c, a| Box::pin(setnetworkactive(c, a)),
     ),
     Method::new(
         "setlink",
@@ -161,7 +188,7 @@ async fn getnetworkinfo(context: Arc<Context>, _: Arguments) -> Reply {
         "localservicesnames": ["NETWORK"],
         "localrelay": true,
         "timeoffset": 0,
-        "networkactive": true,
+        "networkactive": info.is_active,
         "connections": info.peers,
         "connections_in": info.peers_inbound,
         "connections_out": info.peers.saturating_sub(info.peers_inbound),
@@ -209,6 +236,7 @@ fn bound_address(peer: Option<SocketAddr>, listen: &[SocketAddr]) -> String {
 fn describe(peer: &PeerInfo, state: Option<&PeerState>, listen: &[SocketAddr], fee_rate_min: u64) -> Value {
     let address = socket_address(&peer.address);
     let height = |height: Option<u32>| height.map_or(-1, i64::from);
+    let seconds = |time: Option<Time>| time.map_or(0, |time| time.0 / 1_000);
     let mut view = json!({
         "id": peer.key.0,
         "addr": address.map_or_else(|| peer.address.clone(), |address| address.to_string()),
@@ -219,8 +247,8 @@ fn describe(peer: &PeerInfo, state: Option<&PeerState>, listen: &[SocketAddr], f
         "relaytxes": true,
         "lastsend": peer.last_sent_s,
         "lastrecv": peer.last_received_s,
-        "last_transaction": 0,
-        "last_block": 0,
+        "last_transaction": seconds(state.and_then(|state| state.last_transaction)),
+        "last_block": seconds(state.and_then(|state| state.last_block)),
         "bytessent": peer.bytes_sent,
         "bytesrecv": peer.bytes_received,
         "conntime": peer.connected_since.0 / 1_000,
@@ -241,19 +269,22 @@ fn describe(peer: &PeerInfo, state: Option<&PeerState>, listen: &[SocketAddr], f
         "permissions": Value::Array(Vec::new()),
         // Peers tell one another no fee filter; this node takes what pays its own.
         "minfeefilter": view::fee_rate(fee_rate_min),
-        // libp2p counts bytes of a connection, not of messages.
-        "bytessent_per_msg": {},
-        "bytesrecv_per_msg": {},
+        "bytessent_per_msg": peer.sent_by_message,
+        "bytesrecv_per_msg": peer.received_by_message,
+        // Inventories are not announced; gossip is sent as it comes.
+        "inv_to_send": 0,
+        "last_inv_sequence": 0,
         "connection_type": connection_type(peer),
-        "transport_protocol_type": "libp2p",
+        // Core's word for an encrypted transport, here TCP with noise or QUIC: clients know no others than its v1 and v2.
+        "transport_protocol_type": "v2",
         "session_id": "",
-        // Ours.
-        "peerid": peer.peer_id,
-        "multiaddr": peer.address,
-        "score": peer.score,
-        "gossip_score": peer.gossip_score,
-        "offences": peer.offences,
     });
+    // Ours.
+    view["peerid"] = json!(peer.peer_id);
+    view["multiaddr"] = json!(peer.address);
+    view["score"] = json!(peer.score);
+    view["gossip_score"] = json!(peer.gossip_score);
+    view["offences"] = json!(peer.offences);
     // Core leaves these out until there has been a round trip; seconds.
     if let Some(ping_ms) = peer.ping_ms {
         view["pingtime"] = json!(ping_ms / 1_000.0);
@@ -319,6 +350,12 @@ async fn listbanned(context: Arc<Context>, _: Arguments) -> Reply {
 async fn clearbanned(context: Arc<Context>, _: Arguments) -> Reply {
     let done = context.network.clear_banned().await;
     done.map(|()| Value::Null).map_err(|error| refused(&error, MISC_ERROR))
+}
+
+async fn setnetworkactive(context: Arc<Context>, arguments: Arguments) -> Reply {
+    let state = arguments.boolean_or(0, true)?;
+    context.network.set_active(state).await.map_err(|error| refused(&error, MISC_ERROR))?;
+    Ok(json!(state))
 }
 
 async fn setlink(context: Arc<Context>, arguments: Arguments) -> Reply {

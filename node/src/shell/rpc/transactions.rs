@@ -6,7 +6,7 @@ use crate::core::mempool::Tested;
 use crate::core::rejection::{Answer, RejectionKind};
 use crate::core::summary::Summary;
 use crate::shell::clock;
-use crate::shell::rpc::error::RpcError;
+use crate::shell::rpc::error::{RpcError, TYPE_ERROR};
 use crate::shell::rpc::lookup::coins_of;
 use crate::shell::rpc::method::arguments::{Arguments, decode_hex};
 use crate::shell::rpc::method::context::Context;
@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::sync::Arc;
 
+pub mod package;
 pub mod raw;
 pub mod sign;
 pub mod submission;
@@ -59,6 +60,12 @@ pub const METHODS: &[Method] = &[
         |c, a| Box::pin(sign::signrawtransactionwithkey(c, a)),
     ),
     Method::new(
+        "submitpackage",
+        &["package", "maxfeerate?", "maxburnamount?"],
+        "Submits a transaction, last in the list, with its unconfirmed parents; in a full mempool it may pay for them.",
+        |c, a| Box::pin(package::submitpackage(c, a)),
+    ),
+    Method::new(
         "testmempoolaccept",
         &["rawtxs", "maxfeerate?"],
         "Whether transactions would be accepted into the mempool; changes nothing.",
@@ -68,8 +75,8 @@ pub const METHODS: &[Method] = &[
 
 /// Fee rate above which a submission is taken for a mistake, units per 1,000 bytes (Core: `DEFAULT_MAX_RAW_TX_FEE_RATE`).
 const FEE_RATE_MAX_DEFAULT: Amount = Amount::from_units(10_000_000);
-/// Most transactions in one `testmempoolaccept` (Core: `MAX_PACKAGE_COUNT`).
-const TEST_TRANSACTIONS_MAX: usize = 25;
+/// Most transactions in one `testmempoolaccept` or `submitpackage` (Core: `MAX_PACKAGE_COUNT`).
+const PACKAGE_TRANSACTIONS_MAX: usize = 25;
 
 async fn decoderawtransaction(context: Arc<Context>, arguments: Arguments) -> Reply {
     let transaction: Transaction = arguments.decoded(0, "TX")?;
@@ -170,20 +177,11 @@ pub(in crate::shell::rpc) fn fee_rate_max(arguments: &Arguments, index: usize) -
 async fn testmempoolaccept(context: Arc<Context>, arguments: Arguments) -> Reply {
     let raw = arguments.list(0)?;
     let fee_rate_max = fee_rate_max(&arguments, 1)?;
-    if raw.is_empty() || raw.len() > TEST_TRANSACTIONS_MAX {
-        let message = format!("Array must contain between 1 and {TEST_TRANSACTIONS_MAX} transactions.");
+    if raw.is_empty() || raw.len() > PACKAGE_TRANSACTIONS_MAX {
+        let message = format!("Array must contain between 1 and {PACKAGE_TRANSACTIONS_MAX} transactions.");
         return Err(RpcError::parameter(message));
     }
-    let mut transactions = Vec::with_capacity(raw.len());
-    for text in raw {
-        let text = text.as_str().ok_or_else(|| {
-            RpcError::new(
-                crate::shell::rpc::error::TYPE_ERROR,
-                "rawtxs: every element must be a string of hexadecimal digits",
-            )
-        })?;
-        transactions.push(Arc::new(decode_hex::<Transaction>(text, "TX")?));
-    }
+    let transactions = decode_all(raw)?;
     let ids: Vec<Txid> = transactions.iter().map(|transaction| transaction.txid()).collect();
     if let Some(error) = package_error(&transactions, &ids) {
         let result = |txid: &Txid| json!({"txid": txid.to_string(), "wtxid": txid.to_string(), "package-error": error});
@@ -193,6 +191,13 @@ async fn testmempoolaccept(context: Arc<Context>, arguments: Arguments) -> Reply
     let dry_run = move |core: &Core| core.dry_run_transactions(&transactions, &limits, clock::now());
     let answers = context.core.read(dry_run).await??;
     Ok(ids.iter().zip(&answers).map(|(txid, answer)| test_result(txid, answer.as_ref())).collect())
+}
+
+/// Transactions from a list of texts.
+fn decode_all(raw: &[Value]) -> Result<Vec<Arc<Transaction>>, RpcError> {
+    let wrong = || RpcError::new(TYPE_ERROR, "JSON value of a transaction is not of expected type string");
+    let decode = |text: &Value| decode_hex::<Transaction>(text.as_str().ok_or_else(wrong)?, "TX").map(Arc::new);
+    raw.iter().map(decode).collect()
 }
 
 /// What is wrong with several transactions as a list (Core: `IsWellFormedPackage`): repeated, children before parents, or
@@ -238,7 +243,7 @@ fn test_result(txid: &Txid, answer: Option<&Answer<Tested>>) -> Value {
             result["allowed"] = json!(false);
             result["reject-reason"] = json!(if is_missing { "missing-inputs" } else { &rejected.reason });
             if rejected.kind != RejectionKind::AboveLimit {
-                result["reject-details"] = json!(rejected.detail);
+                result["reject-details"] = json!(format!("{}, {}", rejected.reason, rejected.detail));
             }
         }
     }

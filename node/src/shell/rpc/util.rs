@@ -11,6 +11,7 @@ pub mod control;
 pub mod descriptors;
 pub mod fees;
 pub mod indexes;
+pub mod logging;
 pub mod messages;
 pub mod time;
 

@@ -99,6 +99,14 @@ pub fn block(
         view["hex"] = json!(hex::encode(transaction.to_bytes()));
         view
     });
+    if let Some((coinbase, input)) = block.transactions.first().and_then(|first| Some((first, first.inputs.first()?))) {
+        view["coinbase_tx"] = json!({
+            "version": coinbase.version as u32,
+            "locktime": coinbase.lock_time,
+            "sequence": input.sequence,
+            "coinbase": hex::encode(input.script.as_bytes()),
+        });
+    }
     view["tx"] = transactions.collect();
     view
 }

@@ -17,6 +17,12 @@ pub(super) const BLOCK: u8 = b'B';
 pub(super) const UNDO: u8 = b'U';
 /// Block hash by txid (`--txindex`).
 pub(super) const TRANSACTION: u8 = b'T';
+/// Filter header and filter by block hash (`--blockfilterindex`).
+pub(super) const FILTER: u8 = b'F';
+/// Spending txid and its block's hash by [`spender_key`] (`--txospenderindex`).
+pub(super) const SPENDER: u8 = b'S';
+/// Which of the last two are kept.
+pub(super) const INDEXES: [u8; 1] = *b"I";
 
 /// Format of the database; another one is rebuilt from the blocks.
 pub(super) const FORMAT: u32 = 2;
@@ -162,6 +168,12 @@ pub(super) fn outpoint_of(key: &[u8]) -> Option<Outpoint> {
         _ => return None,
     };
     Some(Outpoint { txid: Txid::from_bytes(*txid), index })
+}
+/// The key of what spends a coin.
+pub(super) fn spender_key(outpoint: &Outpoint) -> Vec<u8> {
+    let mut key = coin_key(outpoint);
+    key[0] = SPENDER;
+    key
 }
 /// The hash of a [`hash_key`].
 pub(super) fn hash_of(key: &[u8]) -> Option<BlockHash> {

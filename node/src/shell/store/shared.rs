@@ -1,11 +1,13 @@
 //! What the one writer and any number of readers share: files, database, and what is not in the database yet.
 
+use super::StoreConfig;
 use super::directory::Directory;
 use super::error::damaged;
 use super::files::{FileSet, Position};
+use super::indexes::{self, Kept, PendingIndexes};
 use super::keys::{self, BlockPosition, CoinSum};
 use super::state::State;
-use crate::core::store::{Store, StoreError};
+use crate::core::store::{BlockFilter, Spender, Store, StoreError};
 use chain_spec::{Block, BlockHash, BlockUndo, CheckedBlock, Coin, Decode, Outpoint, Txid};
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
@@ -24,6 +26,10 @@ pub(super) struct Shared {
     pub(super) blocks: Arc<FileSet>,
     pub(super) undos: Arc<FileSet>,
     pub(super) txindex: bool,
+    /// Which of the other indexes are kept.
+    pub(super) kept: Kept,
+    /// Connected without undo data, since it spends nothing.
+    pub(super) genesis: Block,
     pending: RwLock<Pending>,
     recent: Mutex<Recent>,
     /// Readers that want the committed coins to stand still. None begins while a commit waits: both happen on the core's thread.
@@ -39,6 +45,7 @@ pub(super) struct Pending {
     pub(super) blocks: FxHashMap<BlockHash, BlockPosition>,
     pub(super) undos: FxHashMap<BlockHash, Position>,
     pub(super) transactions: FxHashMap<Txid, BlockHash>,
+    pub(super) indexes: PendingIndexes,
 }
 
 #[derive(Debug, Default)]
@@ -48,12 +55,20 @@ struct Recent {
 }
 
 impl Shared {
-    pub(super) fn new(directory: Directory, state: State, blocks: FileSet, undos: FileSet, txindex: bool) -> Shared {
+    pub(super) fn new(
+        directory: Directory,
+        state: State,
+        (blocks, undos): (FileSet, FileSet),
+        config: &StoreConfig,
+        genesis: Block,
+    ) -> Shared {
         Shared {
             state,
             blocks: Arc::new(blocks),
             undos: Arc::new(undos),
-            txindex,
+            txindex: config.txindex,
+            kept: Kept { filters: config.block_filters, spenders: config.spenders },
+            genesis,
             pending: RwLock::default(),
             recent: Mutex::default(),
             holds: Mutex::default(),
@@ -90,6 +105,21 @@ impl Shared {
         }
         self.state.value(&keys::hash_key(keys::UNDO, hash.as_bytes()))
     }
+    /// A connected block's filter. The genesis block's is made when it is asked for.
+    pub(super) fn filter(&self, hash: &BlockHash) -> Result<Option<BlockFilter>, StoreError> {
+        if !self.kept.filters {
+            return Ok(None);
+        }
+        if let Some(filter) = self.pending().indexes.filter(hash) {
+            return Ok(Some(filter.clone()));
+        }
+        let key = keys::hash_key(keys::FILTER, hash.as_bytes());
+        match self.state.get(&key)? {
+            Some(value) => indexes::read_filter(&value).map(Some).ok_or_else(|| self.state.unreadable(&key)),
+            None if *hash == self.genesis.header.hash() => Ok(Some(indexes::genesis_filter(&self.genesis))),
+            None => Ok(None),
+        }
+    }
     /// Remembers a block that was just stored.
     pub(super) fn remember(&self, block: &Arc<CheckedBlock>) {
         let mut recent = self.recent_blocks();
@@ -101,6 +131,14 @@ impl Shared {
     }
     pub(super) fn recent(&self, hash: &BlockHash) -> Option<Arc<CheckedBlock>> {
         self.recent_blocks().blocks.iter().rev().find(|block| block.hash() == *hash).cloned()
+    }
+    /// A block from memory or its file.
+    pub(super) fn stored_block(&self, hash: &BlockHash) -> Result<Option<Arc<Block>>, StoreError> {
+        if let Some(recent) = self.recent(hash) {
+            return Ok(Some(recent.block().clone()));
+        }
+        let Some(place) = self.block_position(hash)? else { return Ok(None) };
+        self.read_block(hash, place.position).map(|block| Some(Arc::new(block)))
     }
     /// Reads a block from its file.
     pub(super) fn read_block(&self, hash: &BlockHash, position: Position) -> Result<Block, StoreError> {
@@ -137,10 +175,7 @@ impl Store for Reader {
         Coin::from_bytes(&bytes).map(Some).map_err(|_| self.0.state.unreadable(&key))
     }
     fn block(&self, hash: &BlockHash) -> Result<Option<Arc<Block>>, StoreError> {
-        if let Some(recent) = self.0.recent(hash) {
-            return Ok(Some(recent.block().clone()));
-        }
-        self.stored_block(hash)
+        self.0.stored_block(hash)
     }
     fn undo(&self, hash: &BlockHash) -> Result<Option<Arc<BlockUndo>>, StoreError> {
         let Some(position) = self.0.undo_position(hash)? else { return Ok(None) };
@@ -159,6 +194,20 @@ impl Store for Reader {
         let Some(value) = self.0.state.get(&key)? else { return Ok(None) };
         let hash = value.as_ref().try_into().map_err(|_| self.0.state.unreadable(&key))?;
         Ok(Some(BlockHash::from_bytes(hash)))
+    }
+    fn block_filter(&self, hash: &BlockHash) -> Result<Option<BlockFilter>, StoreError> {
+        self.0.filter(hash)
+    }
+    fn spender(&self, outpoint: &Outpoint) -> Result<Option<Spender>, StoreError> {
+        if !self.0.kept.spenders {
+            return Ok(None);
+        }
+        if let Some(spender) = self.0.pending().indexes.spender(outpoint) {
+            return Ok(Some(*spender));
+        }
+        let key = keys::spender_key(outpoint);
+        let Some(value) = self.0.state.get(&key)? else { return Ok(None) };
+        indexes::read_spender(&value).map(Some).ok_or_else(|| self.0.state.unreadable(&key))
     }
     fn for_each_coin(&self, visit: &mut dyn FnMut(Outpoint, Coin) -> ControlFlow<()>) -> Result<(), StoreError> {
         let state = &self.0.state;
@@ -195,6 +244,12 @@ impl Store for HeldReader {
     }
     fn transaction_block(&self, txid: &Txid) -> Result<Option<BlockHash>, StoreError> {
         self.reader.transaction_block(txid)
+    }
+    fn block_filter(&self, hash: &BlockHash) -> Result<Option<BlockFilter>, StoreError> {
+        self.reader.block_filter(hash)
+    }
+    fn spender(&self, outpoint: &Outpoint) -> Result<Option<Spender>, StoreError> {
+        self.reader.spender(outpoint)
     }
     fn for_each_coin(&self, visit: &mut dyn FnMut(Outpoint, Coin) -> ControlFlow<()>) -> Result<(), StoreError> {
         self.reader.for_each_coin(visit)

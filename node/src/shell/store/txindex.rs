@@ -57,15 +57,20 @@ pub(super) fn switch(shared: &Shared, meta: &mut Meta) -> Result<(), StoreError>
     shared.state.sync()
 }
 
-/// The blocks under the committed coins.
-pub(super) fn active_chain(shared: &Shared, meta: &Meta) -> Result<FxHashSet<BlockHash>, StoreError> {
-    let mut active = FxHashSet::default();
-    let mut next = meta.coins_tip;
+/// The blocks under the committed coins, the genesis block first.
+pub(super) fn active_in_order(shared: &Shared, meta: &Meta) -> Result<Vec<BlockHash>, StoreError> {
+    let (mut active, mut next) = (Vec::new(), meta.coins_tip);
     while let Some(hash) = next {
         let value: Option<IndexValue> = shared.state.value(&keys::hash_key(keys::INDEX, &hash))?;
         let Some(entry) = value.and_then(|value| value.entry()) else { break };
-        active.insert(BlockHash::from_bytes(hash));
+        active.push(BlockHash::from_bytes(hash));
         next = (entry.height > 0).then(|| *entry.header.previous.as_bytes());
     }
+    active.reverse();
     Ok(active)
+}
+
+/// The blocks under the committed coins.
+pub(super) fn active_chain(shared: &Shared, meta: &Meta) -> Result<FxHashSet<BlockHash>, StoreError> {
+    Ok(active_in_order(shared, meta)?.into_iter().collect())
 }

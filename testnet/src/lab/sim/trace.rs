@@ -30,6 +30,9 @@ impl Trace {
             Input::SubmitBlock { block, .. } => (8, 0, *block.hash().as_bytes()),
             Input::SubmitHeader { header, .. } => (9, 0, *header.hash().as_bytes()),
             Input::OverrideBlock { block, .. } => (10, 0, *block.as_bytes()),
+            Input::SubmitPackage { transactions } => (13, transactions.len() as u64, [0; 32]),
+            Input::Prioritise { txid, .. } => (14, 0, *txid.as_bytes()),
+            Input::FetchBlock { peer, block, .. } => (15, peer.0, *block.as_bytes()),
             Input::Stop => (11, 0, [0; 32]),
         };
         record[16] = kind;

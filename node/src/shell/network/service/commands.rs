@@ -4,8 +4,10 @@ use super::Service;
 use crate::core::event::{Misbehaviour, Output, PeerKey, RequestFailure, RequestId};
 use crate::core::message::{Gossip, Request};
 use crate::shell::clock;
+use crate::shell::network::address_book::Source;
 use crate::shell::network::bans::{Ban, BanTarget};
-use crate::shell::network::handle::{Command, NetworkInfo, PeerInfo, Target};
+use crate::shell::network::handle::{Command, KnownAddress, NetworkInfo, PeerInfo, Target};
+use crate::shell::network::message_bytes::{count, request_name, response_name, with_others};
 use crate::shell::network::requests::Outgoing;
 use crate::shell::network::score::{self, ProtocolViolation};
 use crate::shell::network::{NetworkError, address, bans, wire};
@@ -47,6 +49,20 @@ impl Service {
                 self.dialer.dial_now(Instant::now());
                 let _ = answer.send(());
             }
+            Command::SetActive(active, answer) => {
+                self.is_active = active;
+                self.apply_connection_policy();
+                if active {
+                    self.dialer.dial_now(Instant::now());
+                }
+                let _ = answer.send(());
+            }
+            Command::Addresses(answer) => drop(answer.send(self.known_addresses())),
+            Command::AddAddress(peer, address, answer) => {
+                let (before, now_s) = (self.book.len(), clock::now_s());
+                self.book.heard(peer, &[address], Source::Operator, now_s);
+                let _ = answer.send(self.book.len() > before);
+            }
             Command::Shutdown(answer) => self.stopping = Some(answer),
         }
     }
@@ -61,7 +77,11 @@ impl Service {
             }
             Output::Request { peer, id, request } => self.request(peer, id, request),
             Output::Respond { id, response } => {
-                if let Some(channel) = self.requests.answer(id, wire::response_bytes(&response), Instant::now()) {
+                let bytes = wire::response_bytes(&response);
+                if let Some((peer, channel)) = self.requests.answer(id, bytes, Instant::now()) {
+                    if let Some(peer) = self.peers.get_mut(&peer) {
+                        count(&mut peer.messages.sent, response_name(wire::response_kind(&response)), bytes);
+                    }
                     // A peer that left in the meantime gets nothing.
                     let _ = self.swarm.behaviour_mut().requests.send_response(channel, response);
                 }
@@ -92,6 +112,9 @@ impl Service {
             return self.request_failed(peer, id, RequestFailure::Disconnected);
         };
         let kind = wire::request_kind(&request);
+        if let Some(peer) = self.peers.get_mut(&peer_id) {
+            count(&mut peer.messages.sent, request_name(kind), wire::request_bytes(&request));
+        }
         let sent = self.swarm.behaviour_mut().requests.send_request(&peer_id, Ok(request));
         self.requests.sent(sent, Outgoing { peer, id, kind });
     }
@@ -141,6 +164,13 @@ impl Service {
         })
     }
 
+    fn known_addresses(&self) -> Vec<KnownAddress> {
+        let known = self.book.addresses().filter_map(|(peer, known, heard_s, tried)| {
+            let address = address::to_socket(known)?;
+            Some(KnownAddress { peer_id: peer.to_string(), address, heard_s, tried })
+        });
+        known.collect()
+    }
     fn peer_infos(&self) -> Vec<PeerInfo> {
         let now_s = clock::now().0 / 1_000;
         let millis = |duration: Option<std::time::Duration>| duration.map(|duration| duration.as_secs_f64() * 1e3);
@@ -169,6 +199,8 @@ impl Service {
                 agent: peer.agent.clone(),
                 connections: peer.connections.len(),
                 link: self.links.conditions(id),
+                received_by_message: with_others(&peer.messages.received, bytes_received),
+                sent_by_message: with_others(&peer.messages.sent, bytes_sent),
             });
         }
         infos.sort_by_key(|info| info.key);
@@ -186,6 +218,7 @@ impl Service {
         let connected = |state| matches!(state, crate::shell::network::dialer::State::Connected(..));
         let explicit = self.dialer.entries().iter();
         NetworkInfo {
+            is_active: self.is_active,
             peer_id: ours.to_string(),
             listen,
             agent: self.config.agent.clone(),

@@ -9,6 +9,7 @@ use crate::shell::network::address_book::{Group, Source};
 use crate::shell::network::behaviour::{BehaviourEvent, ChainNames, HEARTBEAT};
 use crate::shell::network::codec::Incoming;
 use crate::shell::network::gossip::Waiting;
+use crate::shell::network::message_bytes::{count, request_name, response_name};
 use crate::shell::network::nat;
 use crate::shell::network::peers::Connection;
 use crate::shell::network::requests::Arrived;
@@ -267,6 +268,10 @@ impl Service {
         } else {
             wire::decode_compact_block(&message.data).map(|block| Gossip::Block(Arc::new(block)))
         };
+        if let Some(peer) = self.peers.get_mut(&source) {
+            let is_transaction = message.topic == self.names.transactions.hash();
+            count(&mut peer.messages.received, if is_transaction { "tx" } else { "cmpctblock" }, message.data.len());
+        }
         let gossip = match decoded {
             Ok(gossip) => gossip,
             Err(error) => return self.on_malformed_gossip(source, &message_id, &error),
@@ -300,6 +305,10 @@ impl Service {
                     }
                 };
                 let inbound = self.peers.get(&peer).is_none_or(|peer| peer.inbound());
+                if let Some(peer) = self.peers.get_mut(&peer) {
+                    let name = request_name(wire::request_kind(&request));
+                    count(&mut peer.messages.received, name, wire::request_bytes(&request));
+                }
                 let answer_bytes_max = self.limits.answer_bytes_max(&request);
                 let arrived = Arrived { peer, key, inbound, request_id, channel, request, answer_bytes_max };
                 if self.requests.arrived(arrived) {
@@ -310,6 +319,10 @@ impl Service {
             }
             Event::Message { peer, message: Message::Response { request_id, response }, .. } => {
                 let Some(ours) = self.requests.finished(&request_id) else { return };
+                if let Some(peer) = self.peers.get_mut(&peer) {
+                    let name = response_name(wire::response_kind(&response));
+                    count(&mut peer.messages.received, name, wire::response_bytes(&response));
+                }
                 if wire::response_kind(&response) == ours.kind {
                     self.input(Input::Response { peer: ours.peer, id: ours.id, response });
                 } else {

@@ -1,25 +1,31 @@
 //! Coins: one (`gettxout`), all (`gettxoutsetinfo`), those of a script (`scantxoutset`).
 
+use super::snapshot;
 use crate::core::Core;
 use crate::core::snapshot::Snapshot;
 use crate::shell::core_handle::Stopped;
 use crate::shell::rpc::blockchain::muhash::MuHash;
 use crate::shell::rpc::descriptor::Descriptor;
 use crate::shell::rpc::error::{INVALID_ADDRESS_OR_KEY, RpcError};
-use crate::shell::rpc::lookup::parse_range;
+use crate::shell::rpc::lookup::scan_scripts;
 use crate::shell::rpc::method::arguments::Arguments;
 use crate::shell::rpc::method::context::Context;
 use crate::shell::rpc::method::{Method, Reply};
 use crate::shell::rpc::view;
-use chain_spec::{Amount, Coin, Encode, Outpoint, Script, Txid};
+use chain_spec::{Amount, Coin, Encode, Outpoint, Txid};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// The group's table.
 pub const METHODS: &[Method] = &[
+    Method::new(
+        "dumptxoutset",
+        &["path", "type?", "options?"],
+        "Writes all coins of the active tip (type latest) to a new file, in Core's format; a relative path is in the data directory.",
+        |c, a| Box::pin(snapshot::dumptxoutset(c, a)),
+    ),
     Method::new("gettxout", &["txid", "n", "include_mempool?"], "An unspent coin, or null.", |c, a| {
         Box::pin(gettxout(c, a))
     }),
@@ -36,13 +42,6 @@ pub const METHODS: &[Method] = &[
         |c, a| Box::pin(scantxoutset(c, a)),
     ),
 ];
-
-/// Most descriptors in one scan.
-const SCAN_OBJECTS_MAX: usize = 10_000;
-/// Last index of a descriptor with a wildcard unless told otherwise (Core's).
-const SCAN_RANGE_DEFAULT: u32 = 1_000;
-/// Most scripts in one scan.
-const SCAN_SCRIPTS_MAX: usize = 2_000_000;
 
 async fn gettxout(context: Arc<Context>, arguments: Arguments) -> Reply {
     let txid: Txid = arguments.hash(0)?;
@@ -67,19 +66,19 @@ async fn gettxout(context: Arc<Context>, arguments: Arguments) -> Reply {
 
 /// What one walk over all coins counts.
 #[derive(Default)]
-struct Totals {
-    coins: u64,
+pub(super) struct Totals {
+    pub(super) coins: u64,
     transactions: u64,
     bogosize: u64,
     amount: u128,
     last_txid: Option<Txid>,
-    hash: CoinHash,
+    pub(super) hash: CoinHash,
     scratch: Vec<u8>,
 }
 
 /// What is made of each coin's bytes (Core: `CoinStatsHashType`).
 #[derive(Default)]
-enum CoinHash {
+pub(super) enum CoinHash {
     #[default]
     None,
     Serialized(Sha256),
@@ -87,9 +86,13 @@ enum CoinHash {
 }
 
 impl CoinHash {
+    /// Core's `hash_serialized_3`.
+    pub(super) fn serialized() -> CoinHash {
+        CoinHash::Serialized(Sha256::new())
+    }
     fn named(name: &str) -> Option<CoinHash> {
         match name {
-            "hash_serialized_3" => Some(CoinHash::Serialized(Sha256::new())),
+            "hash_serialized_3" => Some(CoinHash::serialized()),
             "muhash" => Some(CoinHash::MuHash(Box::default())),
             "none" => Some(CoinHash::None),
             _ => None,
@@ -102,7 +105,7 @@ impl CoinHash {
             CoinHash::MuHash(set) => set.insert(coin),
         }
     }
-    fn finish(self) -> Option<[u8; 32]> {
+    pub(super) fn finish(self) -> Option<[u8; 32]> {
         match self {
             CoinHash::None => None,
             CoinHash::Serialized(hasher) => Some(Sha256::digest(hasher.finalize()).into()),
@@ -112,7 +115,11 @@ impl CoinHash {
 }
 
 impl Totals {
-    fn add(&mut self, outpoint: &Outpoint, coin: &Coin) {
+    /// Nothing counted yet.
+    pub(super) fn new(hash: CoinHash) -> Totals {
+        Totals { hash, ..Totals::default() }
+    }
+    pub(super) fn add(&mut self, outpoint: &Outpoint, coin: &Coin) {
         self.coins += 1;
         self.amount += u128::from(coin.output.value.units());
         // Core's database-independent size: txid, index, height and coinbase, amount, script length, script.
@@ -139,7 +146,7 @@ async fn gettxoutsetinfo(context: Arc<Context>, arguments: Arguments) -> Reply {
             "Querying specific block heights requires coinstatsindex, which this node lacks",
         ));
     }
-    let mut totals = Totals { hash, ..Totals::default() };
+    let mut totals = Totals::new(hash);
     let (totals, tip) = walk(&context, move |walker, snapshot| {
         walker.run(snapshot, &mut |outpoint, coin| totals.add(&outpoint, &coin))?;
         Ok((totals, snapshot.tip().clone()))
@@ -162,7 +169,7 @@ async fn gettxoutsetinfo(context: Arc<Context>, arguments: Arguments) -> Reply {
 }
 
 /// Walks all coins beside the core's thread, on a snapshot of its own.
-async fn walk<T: Send + 'static>(
+pub(super) async fn walk<T: Send + 'static>(
     context: &Arc<Context>,
     run: impl FnOnce(Walker, &Snapshot) -> Result<T, RpcError> + Send + 'static,
 ) -> Result<T, RpcError> {
@@ -172,10 +179,10 @@ async fn walk<T: Send + 'static>(
 }
 
 /// Goes on until the last coin or the node's end.
-struct Walker(Arc<Context>);
+pub(super) struct Walker(Arc<Context>);
 
 impl Walker {
-    fn run(&self, snapshot: &Snapshot, visit: &mut dyn FnMut(Outpoint, Coin)) -> Result<(), RpcError> {
+    pub(super) fn run(&self, snapshot: &Snapshot, visit: &mut dyn FnMut(Outpoint, Coin)) -> Result<(), RpcError> {
         let mut stopped = false;
         snapshot.for_each_coin(&mut |outpoint, coin| {
             visit(outpoint, coin);
@@ -194,31 +201,10 @@ async fn scantxoutset(context: Arc<Context>, arguments: Arguments) -> Reply {
         "abort" => return Ok(json!(false)),
         other => return Err(RpcError::parameter(format!("Invalid action '{other}'"))),
     }
-    let objects = arguments.list(1)?;
-    if objects.len() > SCAN_OBJECTS_MAX {
-        return Err(RpcError::parameter(format!("at most {SCAN_OBJECTS_MAX} scan objects")));
-    }
-    let mut wanted: HashMap<Script, String> = HashMap::new();
-    for object in objects {
-        let text = object.as_str().or_else(|| object.get("desc")?.as_str());
-        let text = text.ok_or_else(|| RpcError::parameter("Scan object needs to be either a string or an object"))?;
-        let descriptor =
-            Descriptor::parse(text, &context.spec).map_err(|error| RpcError::new(INVALID_ADDRESS_OR_KEY, error))?;
-        let range = match object.get("range") {
-            Some(range) => parse_range(range)?,
-            None if descriptor.is_range() => 0..=SCAN_RANGE_DEFAULT,
-            None => 0..=0,
-        };
-        for index in if descriptor.is_range() { range } else { 0..=0 } {
-            if wanted.len() >= SCAN_SCRIPTS_MAX {
-                return Err(RpcError::parameter(format!(
-                    "at most {SCAN_SCRIPTS_MAX} scripts can be scanned for at once"
-                )));
-            }
-            let derived = descriptor.scripts(index).map_err(RpcError::not_found)?;
-            wanted.extend(derived.into_iter().map(|derived| (derived.script, derived.descriptor)));
-        }
-    }
+    let parse = |text: &str| {
+        Descriptor::parse(text, &context.spec).map_err(|error| RpcError::new(INVALID_ADDRESS_OR_KEY, error))
+    };
+    let wanted = scan_scripts(arguments.list(1)?, parse)?;
     let (scanned, unspents, tip) = walk(&context, move |walker, snapshot| {
         let (mut scanned, mut unspents) = (0u64, Vec::new());
         walker.run(snapshot, &mut |outpoint, coin| {

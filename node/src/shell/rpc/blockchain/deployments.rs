@@ -4,6 +4,7 @@ use crate::shell::rpc::lookup::known_block;
 use crate::shell::rpc::method::Reply;
 use crate::shell::rpc::method::arguments::Arguments;
 use crate::shell::rpc::method::context::Context;
+use chain_spec::der::SignatureEncoding;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -22,5 +23,12 @@ pub async fn getdeploymentinfo(context: Arc<Context>, arguments: Arguments) -> R
     let deployment = |height: u32| json!({"type": "buried", "active": block.height + 1 >= height, "height": height});
     let deployments: Map<String, Value> =
         heights.into_iter().map(|(name, height)| (name.to_owned(), deployment(height))).collect();
-    Ok(json!({"hash": block.hash.to_string(), "height": block.height, "deployments": deployments}))
+    // The flags that Core would check the block's scripts with, of those that say something about pay-to-public-key-hash.
+    let is_strict = spec.signature_encoding(block.height) == SignatureEncoding::Strict;
+    Ok(json!({
+        "hash": block.hash.to_string(),
+        "height": block.height,
+        "script_flags": if is_strict { json!(["DERSIG"]) } else { json!([]) },
+        "deployments": deployments,
+    }))
 }

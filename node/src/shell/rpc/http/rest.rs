@@ -2,7 +2,8 @@
 //! with its result in JSON, hexadecimal digits or bytes, as the path's ending says.
 //!
 //! Served: `tx`, `block`, `block/notxdetails`, `headers`, `blockhashbyheight`, `chaininfo`, `deploymentinfo`,
-//! `mempool/info`, `mempool/contents`, `getutxos`. Absent: `blockfilter` and `spenttxouts`, whose data the node does not keep.
+//! `mempool/info`, `mempool/contents`, `getutxos`, `spenttxouts`, and with `--blockfilterindex` `blockfilter` and
+//! `blockfilterheaders`.
 
 use crate::core::Core;
 use crate::shell::rpc::error::{INVALID_ADDRESS_OR_KEY, INVALID_PARAMETER, RpcError};
@@ -12,7 +13,7 @@ use crate::shell::rpc::table::METHODS;
 use crate::shell::rpc::view;
 use axum::http::StatusCode;
 use chain_spec::encode::encode_compact_size;
-use chain_spec::{Coin, Encode, Outpoint, Txid};
+use chain_spec::{BlockHash, Coin, Encode, Outpoint, Txid};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -72,6 +73,11 @@ pub async fn answer(context: &Arc<Context>, path: &str, query: Option<&str>) -> 
             let arguments = json!([flag("verbose", true)?, flag("mempool_sequence", false)?]);
             json_only(context, format, "getrawmempool", arguments).await
         }
+        ["blockfilter", "basic", hash] => filter(context, format, hash).await,
+        ["blockfilterheaders", "basic", hash] => filter_headers(context, format, hash, parameter("count")).await,
+        ["blockfilterheaders", "basic", count, hash] => filter_headers(context, format, hash, Some(count)).await,
+        ["blockfilter" | "blockfilterheaders", kind, ..] => Err(bad(format!("Unknown filtertype {kind}"))),
+        ["spenttxouts", hash] => spent_outputs(context, format, hash).await,
         ["getutxos", ref outpoints @ ..] => coins(context, format, outpoints).await,
         _ => Err((StatusCode::NOT_FOUND, "no such REST path\n".to_owned())),
     }
@@ -144,12 +150,85 @@ async fn json_only(context: &Arc<Context>, format: Format, method: &str, argumen
     Ok(found_json(&call(context, method, arguments).await?))
 }
 
-async fn headers(context: &Arc<Context>, format: Format, hash: &str, count: Option<&str>) -> Result<Found, Refused> {
-    check_hash(hash)?;
+fn header_count(count: Option<&str>) -> Result<usize, Refused> {
     let count = count.map_or(Some(HEADERS_DEFAULT), |count| count.parse().ok());
     let count = count.filter(|count| (1..=HEADERS_MAX).contains(count));
-    let count =
-        count.ok_or_else(|| bad(format!("Header count is invalid or out of acceptable range (1-{HEADERS_MAX})")))?;
+    count.ok_or_else(|| bad(format!("Header count is invalid or out of acceptable range (1-{HEADERS_MAX})")))
+}
+
+/// `blockfilter/basic/HASH`: the filter as BIP157's message holds it, or as JSON.
+async fn filter(context: &Arc<Context>, format: Format, hash: &str) -> Result<Found, Refused> {
+    check_hash(hash)?;
+    let filter = call(context, "getblockfilter", json!([hash])).await?;
+    let digits = filter["filter"].as_str().unwrap_or_default();
+    if format == Format::Json {
+        return Ok(found_json(&json!({"filter": digits})));
+    }
+    let content = hex::decode(digits).unwrap_or_default();
+    let mut bytes = vec![0];
+    bytes.extend(wire_hash(hash));
+    encode_compact_size(content.len() as u64, &mut bytes);
+    bytes.extend(content);
+    Ok(found(format, bytes))
+}
+
+/// A hash as it goes over the wire, from its digits.
+fn wire_hash(text: &str) -> Vec<u8> {
+    let mut bytes = hex::decode(text).unwrap_or_default();
+    bytes.reverse();
+    bytes
+}
+
+async fn filter_headers(
+    context: &Arc<Context>,
+    format: Format,
+    hash: &str,
+    count: Option<&str>,
+) -> Result<Found, Refused> {
+    check_hash(hash)?;
+    let (count, mut list, mut next) = (header_count(count)?, Vec::new(), Some(hash.to_owned()));
+    while let Some(hash) = next.take().filter(|_| list.len() < count) {
+        let filter = call(context, "getblockfilter", json!([hash])).await?;
+        list.push(filter["header"].as_str().unwrap_or_default().to_owned());
+        next = call(context, "getblockheader", json!([hash])).await?["nextblockhash"].as_str().map(str::to_owned);
+    }
+    if format == Format::Json {
+        return Ok(found_json(&json!(list)));
+    }
+    Ok(found(format, list.iter().flat_map(|header| wire_hash(header)).collect()))
+}
+
+/// `spenttxouts/HASH`: the outputs that a block spends, transaction by transaction, none for the coinbase.
+async fn spent_outputs(context: &Arc<Context>, format: Format, hash: &str) -> Result<Found, Refused> {
+    let hash: BlockHash = parse_hash(hash, "hash").map_err(|_| bad(format!("Invalid hash: {hash}")))?;
+    let unavailable = |error: String| (StatusCode::SERVICE_UNAVAILABLE, error + "\n");
+    let read = move |core: &Core| core.undo(&hash);
+    let undo = context.core.read(read).await.map_err(|error| unavailable(error.to_string()))?;
+    let undo = undo.map_err(|error| unavailable(error.to_string()))?;
+    let undo = undo.ok_or_else(|| (StatusCode::NOT_FOUND, format!("{hash} undo not available\n")))?;
+    if format == Format::Json {
+        let output = |coin: &Coin| {
+            json!({
+                "value": view::amount(coin.output.value),
+                "scriptPubKey": view::script(&context.spec, &coin.output.script),
+            })
+        };
+        let spent = undo.spent.iter().map(|coins| coins.iter().map(output).collect::<Value>());
+        return Ok(found_json(&std::iter::once(json!([])).chain(spent).collect::<Value>()));
+    }
+    let mut bytes = Vec::new();
+    encode_compact_size(undo.spent.len() as u64 + 1, &mut bytes);
+    encode_compact_size(0, &mut bytes);
+    for coins in &undo.spent {
+        encode_compact_size(coins.len() as u64, &mut bytes);
+        coins.iter().for_each(|coin| coin.output.encode(&mut bytes));
+    }
+    Ok(found(format, bytes))
+}
+
+async fn headers(context: &Arc<Context>, format: Format, hash: &str, count: Option<&str>) -> Result<Found, Refused> {
+    check_hash(hash)?;
+    let count = header_count(count)?;
     let (mut list, mut next) = (Vec::new(), Some(hash.to_owned()));
     let mut bytes = Vec::new();
     while let Some(hash) = next.take().filter(|_| list.len() < count) {

@@ -32,7 +32,8 @@ impl Arguments {
         };
         let arguments = Arguments { method, values };
         let given = arguments.values.len();
-        let missing = (0..method.required()).any(|index| arguments.get(index).is_none());
+        let missing =
+            (0..method.arguments.len()).any(|index| method.is_required(index) && arguments.get(index).is_none());
         if missing || given > method.arguments.len() {
             return Err(RpcError::misc(method.help_text()));
         }

@@ -34,6 +34,10 @@ pub struct Context {
     pub stop: watch::Sender<bool>,
     /// Whether the node keeps the index from transactions to blocks.
     pub txindex: bool,
+    /// Whether it keeps the filters of blocks.
+    pub block_filters: bool,
+    /// Whether it keeps the index from coins to what spends them.
+    pub spenders: bool,
     /// What the core's loop counts.
     pub counters: Arc<Counters>,
     /// Held while a block is made and mined at once, so that two callers' blocks do not have the same parent.

@@ -1,6 +1,6 @@
 //! The process: help, uptime, stop.
 
-use super::time;
+use super::{logging, time};
 use crate::shell::clock;
 use crate::shell::rpc::error::RpcError;
 use crate::shell::rpc::method::arguments::Arguments;
@@ -32,6 +32,12 @@ pub const METHODS: &[Method] = &[
     ),
     Method::new("getrpcinfo", &[], "Running calls and where the log is.", |c, a| Box::pin(getrpcinfo(c, a))),
     Method::new("help", &["command?"], "This list, or one method's help.", |c, a| Box::pin(help(c, a))),
+    Method::new(
+        "logging",
+        &["include?", "exclude?"],
+        "Which parts of the node log their details; include and exclude are lists of parts (all, none) to switch on and off.",
+        |c, a| Box::pin(logging::logging(c, a)),
+    ),
     Method::new(
         "mockscheduler",
         &["delta_time"],

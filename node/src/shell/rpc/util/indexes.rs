@@ -3,16 +3,19 @@
 use crate::shell::rpc::method::Reply;
 use crate::shell::rpc::method::arguments::Arguments;
 use crate::shell::rpc::method::context::Context;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
-/// `getindexinfo ( index_name )`: the transaction index, where there is one. It is written with the blocks, so it is never
-/// behind them.
+/// `getindexinfo ( index_name )`: the indexes that there are. They are written with the blocks, so they are never behind them.
 pub async fn getindexinfo(context: Arc<Context>, arguments: Arguments) -> Reply {
-    let is_asked = arguments.optional_text(0)?.is_none_or(|name| name == "txindex");
-    if !context.txindex || !is_asked {
-        return Ok(json!({}));
-    }
+    let asked = arguments.optional_text(0)?;
     let height = context.core.read(|core| core.tip().height).await?;
-    Ok(json!({"txindex": {"synced": true, "best_block_height": height}}))
+    let kept = [
+        ("txindex", context.txindex),
+        ("basic block filter index", context.block_filters),
+        ("txospenderindex", context.spenders),
+    ];
+    let wanted = kept.into_iter().filter(|(name, is_kept)| *is_kept && asked.is_none_or(|asked| asked == *name));
+    let state = json!({"synced": true, "best_block_height": height});
+    Ok(Value::Object(wanted.map(|(name, _)| (name.to_owned(), state.clone())).collect::<Map<_, _>>()))
 }
