@@ -3,6 +3,7 @@
 //! Exit codes: 0 after a clean stop, 1 when the node cannot start or go on, 2 for wrong usage; each with one line on
 //! standard error. Standard output carries one line only, the JSON of `ready.json`, when RPC answers.
 
+pub mod log_format;
 pub mod logging;
 pub mod options;
 pub mod settings;
@@ -11,6 +12,7 @@ use crate::core::Core;
 use crate::shell::core_handle::CoreHandle;
 use crate::shell::{Node, NodeError, Settings, StateMachine, Wrap, progress};
 use clap::Parser;
+use log_format::LogFormat;
 use options::Options;
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
@@ -41,6 +43,9 @@ struct Cli {
     /// Configuration file (TOML): the options below without their dashes, e.g. rpc-listen = "127.0.0.1:18443"
     #[arg(long, env = "TESTOON_CONF", value_name = "FILE")]
     conf: Option<PathBuf>,
+    /// Check all options and the configuration file, say what is wrong, and end
+    #[arg(long)]
+    check_config: bool,
     #[command(flatten)]
     options: Options,
 }
@@ -67,12 +72,26 @@ fn run_with(args: impl IntoIterator<Item = impl Into<OsString> + Clone>, wrap: O
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE));
         }
     };
-    match prepare(cli) {
-        Ok(Prepared { settings, log_level, notice }) => match live(Settings { wrap, ..settings }, &log_level, notice) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => report(&error.to_string(), FAILURE),
-        },
-        Err(error) => report(&error.to_string(), USAGE),
+    let only_checks = cli.check_config;
+    let mut prepared = match prepare(cli) {
+        Ok(prepared) => prepared,
+        Err(error) => return report(&error.to_string(), USAGE),
+    };
+    if only_checks {
+        let Settings { spec, datadir, rpc_listen, .. } = &prepared.settings;
+        // Standard output may be closed; the exit code says the same.
+        let _ = writeln!(
+            std::io::stdout(),
+            "the configuration is right: chain {}, RPC on {rpc_listen}, data in {}",
+            spec.name,
+            datadir.display()
+        );
+        return ExitCode::SUCCESS;
+    }
+    prepared.settings.wrap = wrap;
+    match live(prepared) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => report(&error.to_string(), FAILURE),
     }
 }
 
@@ -86,6 +105,7 @@ fn report(message: &str, code: u8) -> ExitCode {
 struct Prepared {
     settings: Settings,
     log_level: String,
+    log_format: LogFormat,
     notice: Option<String>,
 }
 
@@ -94,15 +114,20 @@ fn prepare(cli: Cli) -> Result<Prepared, settings::UsageError> {
     let options = cli.options.or(file);
     let log_level = options.log_level.clone().unwrap_or_else(|| "info".into());
     logging::check(&log_level).map_err(|error| settings::UsageError(format!("--log-level {log_level}: {error}")))?;
+    let log_format = match options.log_format.as_deref() {
+        None => LogFormat::default(),
+        Some(name) => LogFormat::from_name(name)
+            .ok_or_else(|| settings::UsageError(format!("--log-format {name}: must be text or json")))?,
+    };
     let notice = settings::reach_notice(&options);
-    Ok(Prepared { settings: settings::settings(options)?, log_level, notice })
+    Ok(Prepared { settings: settings::settings(options)?, log_level, log_format, notice })
 }
 
-fn live(settings: Settings, log_level: &str, notice: Option<String>) -> Result<(), NodeError> {
+fn live(Prepared { settings, log_level, log_format, notice }: Prepared) -> Result<(), NodeError> {
     let datadir = settings.datadir.clone();
     let failed = |error| NodeError::Datadir { path: datadir.clone(), error };
     std::fs::create_dir_all(&datadir).map_err(failed)?;
-    logging::start(&datadir, log_level).map_err(failed)?;
+    logging::start(&datadir, &log_level, log_format).map_err(failed)?;
     if let Some(notice) = notice {
         tracing::info!("{notice}");
     }
@@ -147,22 +172,31 @@ fn announce(node: &Node) {
     }
 }
 
-/// SIGINT and SIGTERM.
+/// SIGINT and SIGTERM, which end the node, and SIGHUP, which opens the log file anew (as in Core).
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    hangup: Signal,
 }
 
 impl Signals {
     fn listen() -> Result<Signals, NodeError> {
         let listen =
             |kind| signal(kind).map_err(|error| NodeError::Internal(format!("cannot listen for signals: {error}")));
-        Ok(Signals { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+        Ok(Signals {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            hangup: listen(SignalKind::hangup())?,
+        })
     }
+    /// The next signal that ends the node.
     async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+        loop {
+            tokio::select! {
+                _ = self.interrupt.recv() => return,
+                _ = self.terminate.recv() => return,
+                _ = self.hangup.recv() => logging::reopen(),
+            }
         }
     }
     /// The first signal stops the node, the second does not wait for it.

@@ -4,13 +4,14 @@
 //! they come in again as submitted blocks, checked like anyone's. Its floors, from the ground: [`kernel`] hashes and
 //! [`meter`](mod@meter) counts, `rate_limit` says when; [`job`](mod@job) cuts a template into work units; `worker` is the
 //! threads' loop and [`solve()`] one block at once; [`Miner`] starts and stops them. The proof of work is the chain's:
-//! SHA-256d or scrypt, in the same loop. There is no pool protocol here and no choice of transactions.
+//! SHA-256d or scrypt, in the same loop. [`stratum`] is the miner's side of a pool. There is no choice of transactions here.
 
 pub mod job;
 pub mod kernel;
 pub mod meter;
 mod rate_limit;
 mod solve;
+pub mod stratum;
 mod worker;
 
 #[cfg(test)]
@@ -18,7 +19,7 @@ mod tests;
 
 use std::{num::NonZero, sync::Arc, thread};
 
-use chain_spec::{Block, ProofOfWork};
+use chain_spec::{Block, Header, ProofOfWork, Target};
 pub use kernel::{KernelError, KernelName};
 pub use meter::Meter;
 pub use solve::solve;
@@ -124,6 +125,17 @@ impl Miner {
         let job = Job::new(block, coinbase_branch, self.proof_of_work).map(Arc::new);
         self.shared.change(|state| {
             state.job = job;
+            state.job_since = meter::now();
+        });
+    }
+
+    /// Looks for a header like this one whose hash meets `target`, as a pool asks; only the version, time and nonce are
+    /// changed. The block given to `found` has no transactions.
+    pub fn set_share_job(&self, header: Header, target: Target) {
+        let block = Block { header, transactions: Vec::new() };
+        let job = Job::with_target(block, Vec::new(), target, self.proof_of_work);
+        self.shared.change(|state| {
+            state.job = Some(Arc::new(job));
             state.job_since = meter::now();
         });
     }

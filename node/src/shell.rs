@@ -6,11 +6,13 @@
 //! |---|---|
 //! | [`rpc`] | answers clients |
 //! | [`mining`] | hands jobs to the miner and submits the blocks it finds |
+//! | [`stratum`] | hands jobs to other people's miners, counts their shares and submits the blocks they find |
 //! | [`core_loop`] | the one thread that feeds the [`core`](crate::core) and performs its outputs in order |
 //! | [`core_handle`] | how the modules above reach that thread |
 //! | [`network`], [`store`] | peers; the disk |
 //! | [`input_queue`] | what the network has for that thread |
-//! | [`progress`], [`log_levels`], [`counters`], [`clock`], [`files`] | log lines and levels, counts, time, small files |
+//! | [`progress`], [`log_levels`], [`counters`], [`metrics`] | log lines and levels, counts, durations |
+//! | [`clock`], [`files`] | time, small files |
 //!
 //! The rules of the chain are not here: [`chain_spec::rules`] and the core judge every block and transaction.
 
@@ -22,11 +24,13 @@ pub mod descriptors;
 pub mod files;
 pub mod input_queue;
 pub mod log_levels;
+pub mod metrics;
 pub mod mining;
 pub mod network;
 pub mod progress;
 pub mod rpc;
 pub mod store;
+pub mod stratum;
 
 pub use crate::core::state_machine::StateMachine;
 
@@ -37,6 +41,7 @@ use chain_spec::{Address, ChainSpec};
 use core_handle::CoreHandle;
 use core_loop::CoreLoop;
 use counters::Counters;
+use metrics::Latencies;
 use mining::Mining;
 use network::{NetworkConfig, NetworkError, NetworkHandle};
 use progress::Progress;
@@ -50,6 +55,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use store::{DiskStore, StoreConfig};
+use stratum::{PoolConfig, PoolError};
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
@@ -86,6 +92,8 @@ pub struct Settings {
     pub payout: Option<Address>,
     /// Threads, kernel and hash rate limit of the miner.
     pub miner: MinerConfig,
+    /// The pool for other people's miners; `None` is no pool.
+    pub pool: Option<PoolConfig>,
     /// The store's settings.
     pub store: StoreConfig,
     /// The core's settings.
@@ -133,6 +141,9 @@ pub enum NodeError {
     /// The miner could not start.
     #[error("cannot mine: {0}")]
     Miner(#[from] MinerError),
+    /// The pool could not start.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
     /// A fault of this program.
     #[error("internal error: {0}; the log has the details, please report it")]
     Internal(String),
@@ -151,6 +162,9 @@ pub struct Ready {
     pub p2p: Vec<String>,
     /// The file that holds the RPC cookie.
     pub cookie: PathBuf,
+    /// `HOST:PORT` of Stratum, if there is a pool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stratum: Option<String>,
 }
 
 /// How the core's thread ended.
@@ -160,6 +174,7 @@ type Ending = Result<(), NodeError>;
 pub struct Node {
     context: Arc<Context>,
     ready: Ready,
+    pool: Option<stratum::Running>,
     running_files: Option<RunningFiles>,
     serving: JoinHandle<()>,
     ending: oneshot::Receiver<Ending>,
@@ -168,7 +183,10 @@ pub struct Node {
 impl Node {
     /// Starts everything; the node answers RPC when this returns.
     pub async fn start(mut settings: Settings) -> Result<Node, NodeError> {
-        let shares = descriptors::Shares::of(descriptors::raise_limit())?;
+        let mut shares = descriptors::Shares::of(descriptors::raise_limit())?;
+        // Miners have half of what peers would have.
+        let stratum_max = if settings.pool.is_some() { shares.peers / 2 } else { 0 };
+        shares.peers -= stratum_max;
         settings.network.descriptors_max = shares.peers;
         let datadir = settings.datadir.clone();
         let datadir_error = |error| NodeError::Datadir { path: datadir.clone(), error };
@@ -200,14 +218,22 @@ impl Node {
         let serving = tokio::spawn(Arc::clone(&server).serve(listener, stop.subscribe()));
         let opened = opening.await.map_err(join_error)??;
 
-        let counters = Arc::new(Counters::default());
-        let (core, inputs, core_loop) = core_loop::channels(Arc::clone(&counters), Progress::default());
+        let (counters, latencies) = (Arc::new(Counters::default()), Latencies::default());
+        let (core, inputs, core_loop) =
+            core_loop::channels(Arc::clone(&counters), latencies.clone(), Progress::default());
         let opened =
             open_core(Arc::clone(&spec), settings.core, opened, settings.wrap.zip(Some(core.clone())), core_loop)
                 .await?;
         let network = network::start(settings.network, inputs).await?;
         let ending = run_core(opened, network.clone())?;
         let mining = Mining::start(settings.payout, settings.miner, core.clone(), Arc::clone(&spec))?;
+        let pool = match settings.pool {
+            Some(config) => {
+                let (spec, core, stop) = (Arc::clone(&spec), core.clone(), stop.subscribe());
+                Some(stratum::Running::start(config, spec, &datadir, core, stratum_max, stop).await?)
+            }
+            None => None,
+        };
 
         let info = network.info().await?;
         let ready = Ready {
@@ -216,11 +242,13 @@ impl Node {
             rpc: format!("http://{rpc_address}"),
             p2p: info.listen.iter().map(ToString::to_string).collect(),
             cookie: server.cookie_path().to_owned(),
+            stratum: pool.as_ref().map(|pool| pool.address.to_string()),
         };
         let context = Arc::new(Context {
             core,
             network,
             mining,
+            pool: pool.as_ref().map(|running| running.pool.clone()),
             spec,
             datadir,
             started: clock::now(),
@@ -233,12 +261,13 @@ impl Node {
             block_rates: std::sync::Mutex::default(),
             has_caught_up: std::sync::atomic::AtomicBool::new(false),
             methods: &rpc::table::METHODS,
-            calls: RunningCalls::default(),
+            calls: RunningCalls::new(latencies.clone()),
+            latencies,
         });
         server.ready(Arc::clone(&context));
         write_ready(&context.datadir, &ready)?;
         info!("ready chain={} rpc={} p2p={:?}", ready.chain, ready.rpc, ready.p2p);
-        Ok(Node { context, ready, running_files: Some(running_files), serving, ending })
+        Ok(Node { context, ready, pool, running_files: Some(running_files), serving, ending })
     }
 
     /// Where the node can be reached.
@@ -263,6 +292,9 @@ impl Node {
         self.context.stop.send_replace(true);
         info!("stopping");
         self.context.network.shutdown().await;
+        if let Some(pool) = self.pool.take() {
+            pool.ended().await;
+        }
         // Before the core releases the directory's lock: afterwards these files may belong to another node.
         drop(self.running_files.take());
         self.context.core.stop().await;

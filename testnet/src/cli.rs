@@ -6,10 +6,12 @@
 
 pub mod attack;
 mod bench;
+mod mine;
 mod net;
 mod nodes;
 mod odds;
 mod pay;
+mod pool;
 mod report;
 mod shell;
 mod show;
@@ -83,8 +85,10 @@ enum Command {
     Remove(nodes::NodeArgs),
     /// Change a node's share of the hash rate at once: `testoon share node0 20%`
     Share(nodes::ShareArgs),
-    /// Make blocks at once: `testoon mine node0 10`
-    Mine(nodes::MineArgs),
+    /// Make blocks at once: `testoon mine node0 10`; or mine for a pool: `testoon mine --stratum HOST:PORT --user ADDRESS`
+    Mine(mine::MineArgs),
+    /// Show the pool of a node that was started with --stratum: workers, hash rates, blocks, balances
+    Pool(pool::PoolArgs),
     /// Move the time of every node ahead, or let it follow the clock again: `testoon time +1h`, `testoon time reset`
     Time(time::TimeArgs),
     /// Start a node that is down
@@ -195,7 +199,8 @@ fn run_command(cli: Cli, program: &str) -> Result<()> {
         Command::Add(arguments) => nodes::add(common, &arguments),
         Command::Remove(arguments) => nodes::remove(common, &arguments),
         Command::Share(arguments) => nodes::share(common, &arguments),
-        Command::Mine(arguments) => nodes::mine(common, &arguments),
+        Command::Mine(arguments) => mine::run(common, &arguments),
+        Command::Pool(arguments) => pool::run(common, &arguments),
         Command::Time(arguments) => time::run(common, &arguments),
         Command::Start(arguments) => nodes::start(common, &arguments),
         Command::Kill(arguments) => nodes::kill(common, &arguments),

@@ -1,16 +1,17 @@
 //! The log: one line per event to standard error and to `debug.log` in the data directory, which is bounded.
 
+use super::log_format::{JsonLines, LogFormat};
 use crate::shell::LOG_FILE;
 use crate::shell::log_levels;
 use crate::shell::progress::above_bar;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, fmt, reload};
+use tracing_subscriber::{EnvFilter, Layer as _, fmt, reload};
 
 /// The log file is renamed to `debug.log.1`, replacing the last one, when it reaches this many bytes.
 const LOG_FILE_BYTES_MAX: u64 = 32 * 1024 * 1024;
@@ -29,14 +30,23 @@ pub fn check(level: &str) -> Result<(), String> {
     }
 }
 
+/// The log file, to be opened anew.
+static FILE: OnceLock<BoundedFile> = OnceLock::new();
+
 /// Starts logging. `level` is a level or tracing's `target=level` list.
-pub fn start(datadir: &Path, level: &str) -> io::Result<()> {
+pub fn start(datadir: &Path, level: &str, format: LogFormat) -> io::Result<()> {
     let base = format!("{QUIET},{level}");
     let (filter, handle) = reload::Layer::new(EnvFilter::try_new(&base).map_err(io::Error::other)?);
     let file = BoundedFile::open(datadir.join(LOG_FILE))?;
+    // In a test process the first node's file is everybody's.
+    let _ = FILE.set(file.clone());
     let to_file = fmt::layer().with_ansi(false).with_target(false).with_writer(move || file.clone());
     let color = io::IsTerminal::is_terminal(&io::stderr());
     let to_terminal = fmt::layer().with_ansi(color).with_target(false).with_writer(|| AboveBar);
+    let (to_file, to_terminal) = match format {
+        LogFormat::Text => (to_file.boxed(), to_terminal.boxed()),
+        LogFormat::Json => (to_file.event_format(JsonLines).boxed(), to_terminal.event_format(JsonLines).boxed()),
+    };
     // In a test process the first node's log is everybody's.
     let started = tracing_subscriber::registry().with(filter).with(to_file).with(to_terminal).try_init();
     if started.is_ok() {
@@ -48,6 +58,15 @@ pub fn start(datadir: &Path, level: &str) -> io::Result<()> {
     }
     log_panics();
     Ok(())
+}
+
+/// Opens the log file anew, after somebody has moved it (logrotate). If that fails, the log goes on where it is and says so.
+pub fn reopen() {
+    let Some(file) = FILE.get() else { return };
+    match file.reopen() {
+        Ok(()) => tracing::info!("the log file was opened anew"),
+        Err(error) => tracing::error!("cannot open the log file anew: {error}; the log goes on in the old one"),
+    }
 }
 
 /// A panic is a bug of ours: one line in the log, where it will be found, instead of a backtrace on the terminal.
@@ -86,6 +105,13 @@ impl BoundedFile {
         let file = OpenOptions::new().create(true).append(true).open(&path)?;
         let bytes = file.metadata()?.len();
         Ok(BoundedFile(Arc::new(Mutex::new(Inner { path, file, bytes }))))
+    }
+    fn reopen(&self) -> io::Result<()> {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = OpenOptions::new().create(true).append(true).open(&inner.path)?;
+        inner.bytes = file.metadata()?.len();
+        inner.file = file;
+        Ok(())
     }
 }
 
@@ -130,6 +156,12 @@ mod tests {
         file.write_all(b"new\n").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"new\n");
         assert_eq!(std::fs::read(dir.path().join("debug.log.1")).unwrap(), b"old\n");
+        // As logrotate does it: moved away, then opened anew.
+        std::fs::rename(&path, dir.path().join("moved")).unwrap();
+        file.write_all(b"old\n").unwrap();
+        file.reopen().unwrap();
+        file.write_all(b"new\n").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"new\n");
         drop(file);
         let again = BoundedFile::open(path).unwrap();
         assert_eq!(again.0.lock().unwrap().bytes, 4, "an existing log counts");

@@ -84,6 +84,31 @@ pub struct Options {
     #[arg(long, env = "TESTOON_KERNEL", value_name = "NAME")]
     pub kernel: Option<String>,
 
+    /// Run a mining pool: where Stratum v1 listens; port 0 picks a free one [default: no pool]
+    #[arg(long, env = "TESTOON_STRATUM", value_name = "HOST:PORT")]
+    pub stratum: Option<String>,
+    /// Difficulty that a miner starts with; it is adjusted to its hash rate [default: 0.01, on a chain with scrypt 1]
+    #[arg(long, env = "TESTOON_STRATUM_DIFFICULTY", value_name = "D")]
+    pub stratum_difficulty: Option<f64>,
+    /// How long an address that floods the pool may not connect, seconds; 0 ends the connection only [default: 600]
+    #[arg(long, env = "TESTOON_STRATUM_BAN", value_name = "SECONDS")]
+    pub stratum_ban: Option<u64>,
+    /// The pool operator's address: has the fee, and holds what is not paid yet [default: the address of --mine]
+    #[arg(long, env = "TESTOON_POOL_ADDRESS", value_name = "ADDRESS")]
+    pub pool_address: Option<String>,
+    /// How the pool splits rewards: proportional, pplns or solo [default: pplns]
+    #[arg(long, env = "TESTOON_POOL_PAYOUT", value_name = "SCHEME")]
+    pub pool_payout: Option<String>,
+    /// How much of the last work counts with pplns, in multiples of the work of one block [default: 2]
+    #[arg(long, env = "TESTOON_POOL_WINDOW", value_name = "N")]
+    pub pool_window: Option<f64>,
+    /// The operator's part of each reward, percent, at most two decimal places [default: 0]
+    #[arg(long, env = "TESTOON_POOL_FEE", value_name = "PERCENT")]
+    pub pool_fee: Option<f64>,
+    /// Most outputs of the pool's coinbases; what they do not pay is carried over [default: 50]
+    #[arg(long, env = "TESTOON_POOL_OUTPUTS", value_name = "N")]
+    pub pool_outputs: Option<usize>,
+
     /// Coin cache, MiB [default: 450]
     #[arg(long, env = "TESTOON_DBCACHE", value_name = "MIB")]
     pub dbcache: Option<u64>,
@@ -114,6 +139,9 @@ pub struct Options {
     /// Log level (error, warn, info, debug, trace), or tracing's target=level list [default: info]
     #[arg(long, env = "TESTOON_LOG_LEVEL", value_name = "LEVEL")]
     pub log_level: Option<String>,
+    /// How log lines are written: text, or json for programs that collect logs [default: text]
+    #[arg(long, env = "TESTOON_LOG_FORMAT", value_name = "FORMAT")]
+    pub log_format: Option<String>,
 }
 
 impl Options {
@@ -144,6 +172,14 @@ impl Options {
             threads: self.threads.or(file.threads),
             hashrate: self.hashrate.or(file.hashrate),
             kernel: self.kernel.or(file.kernel),
+            stratum: self.stratum.or(file.stratum),
+            stratum_difficulty: self.stratum_difficulty.or(file.stratum_difficulty),
+            stratum_ban: self.stratum_ban.or(file.stratum_ban),
+            pool_address: self.pool_address.or(file.pool_address),
+            pool_payout: self.pool_payout.or(file.pool_payout),
+            pool_window: self.pool_window.or(file.pool_window),
+            pool_fee: self.pool_fee.or(file.pool_fee),
+            pool_outputs: self.pool_outputs.or(file.pool_outputs),
             dbcache: self.dbcache.or(file.dbcache),
             maxmempool: self.maxmempool.or(file.maxmempool),
             minrelaytxfee: self.minrelaytxfee.or(file.minrelaytxfee),
@@ -153,6 +189,7 @@ impl Options {
             reindex: self.reindex.or(file.reindex),
             fork_rule: list(self.fork_rule, file.fork_rule),
             log_level: self.log_level.or(file.log_level),
+            log_format: self.log_format.or(file.log_format),
         }
     }
 }

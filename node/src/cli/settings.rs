@@ -1,5 +1,9 @@
 //! From options to [`Settings`]: every wrong value is refused here, with one line that names the flag.
 
+#[cfg(test)]
+mod example;
+mod pool;
+
 use super::options::Options;
 use crate::core::Config;
 use crate::miner::{MinerConfig, kernel::KernelName};
@@ -50,6 +54,7 @@ pub fn settings(options: Options) -> Result<Settings, UsageError> {
         network,
         payout,
         miner: miner(&options)?,
+        pool: pool::config(&options, &spec, payout.as_ref())?,
         store: StoreConfig {
             txindex: options.txindex.unwrap_or(false),
             block_filters: options.blockfilterindex.unwrap_or(false),

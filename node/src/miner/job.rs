@@ -50,6 +50,11 @@ impl Job {
     /// can meet it.
     pub fn new(block: Block, branch: Vec<[u8; 32]>, proof_of_work: ProofOfWork) -> Option<Job> {
         let target = block.header.bits.to_target()?;
+        Some(Job::with_target(block, branch, target, proof_of_work))
+    }
+
+    /// Prepares a template to be searched for hashes that meet another target than the block's: a pool's shares.
+    pub fn with_target(block: Block, branch: Vec<[u8; 32]>, target: Target, proof_of_work: ProofOfWork) -> Job {
         let coinbase = block.transactions.first().and_then(|coinbase| {
             let script = coinbase.inputs.first()?.script.as_bytes();
             let in_script = script.len().checked_sub(EXTRANONCE_LEN)?;
@@ -59,7 +64,7 @@ impl Job {
             Some((coinbase.to_bytes(), script_start + in_script))
         });
         let (next, answered) = (AtomicU64::new(0), AtomicBool::new(false));
-        Some(Job { branch, coinbase, target, proof_of_work, block, next, answered })
+        Job { branch, coinbase, target, proof_of_work, block, next, answered }
     }
 
     /// The target hashes must meet.

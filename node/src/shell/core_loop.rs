@@ -6,6 +6,7 @@ use super::clock;
 use super::core_handle::{CoreHandle, Message, SubmissionResult, TipState};
 use super::counters::Counters;
 use super::input_queue::{self, InputReceiver, InputSender};
+use super::metrics::Latencies;
 use super::network::NetworkHandle;
 use super::progress::Progress;
 use super::store::DiskStore;
@@ -45,11 +46,16 @@ pub struct CoreLoop {
     waiting: FxHashMap<CallId, oneshot::Sender<SubmissionResult>>,
     network: Option<NetworkHandle>,
     counters: Arc<Counters>,
+    latencies: Latencies,
     progress: Progress,
 }
 
 /// Makes the channels. The sender is the network's.
-pub fn channels(counters: Arc<Counters>, progress: Progress) -> (CoreHandle, InputSender, CoreLoop) {
+pub fn channels(
+    counters: Arc<Counters>,
+    latencies: Latencies,
+    progress: Progress,
+) -> (CoreHandle, InputSender, CoreLoop) {
     let (message_sender, messages) = mpsc::channel(CALLS_WAITING_MAX);
     let (input_sender, inputs) = input_queue::channel(NETWORK_INPUTS_WAITING_MAX, NETWORK_INPUTS_WAITING_BYTES_MAX);
     let (tip_sender, tip) = watch::channel(TipState::default());
@@ -65,6 +71,7 @@ pub fn channels(counters: Arc<Counters>, progress: Progress) -> (CoreHandle, Inp
         waiting: FxHashMap::default(),
         network: None,
         counters,
+        latencies,
         progress,
     };
     (CoreHandle::new(message_sender, tip, mempool, mining_goal), input_sender, core_loop)
@@ -136,7 +143,11 @@ impl CoreLoop {
                 () = tokio::time::sleep_until(next_tick) => Input::Tick,
             };
             let (is_stop, is_tick) = (matches!(input, Input::Stop), matches!(input, Input::Tick));
+            let began = clock::instant();
             let outputs = mind.handle(clock::now(), input)?;
+            if outputs.iter().any(|output| matches!(output, Output::TipChanged { .. })) {
+                self.latencies.block(clock::instant() - began);
+            }
             self.perform(mind.core(), store, outputs)?;
             if is_stop {
                 return Ok(());

@@ -1,4 +1,4 @@
-//! Commands about a running network and its nodes: `status`, `down`, `add`, `remove`, `share`, `mine`, `start`, `kill`, `rpc`.
+//! Commands about a running network and its nodes: `status`, `down`, `add`, `remove`, `share`, `start`, `kill`, `rpc`.
 
 use super::Common;
 use super::report::{self, count, say};
@@ -49,19 +49,6 @@ pub struct ShareArgs {
     /// Its share of the network's hash rate from now on, like 20%; 0 stops its miner
     #[arg(value_name = "SHARE", value_parser = units::fraction)]
     share: f64,
-}
-
-#[derive(Debug, Args)]
-pub struct MineArgs {
-    /// Which node
-    #[arg(value_name = "NODE")]
-    node: String,
-    /// How many blocks
-    #[arg(value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    blocks: u32,
-    /// Whom the blocks pay: an account or an address; the node's own account unless given
-    #[arg(long, env = "TESTOON_MINE_TO", value_name = "TO")]
-    to: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -199,32 +186,6 @@ pub fn share(common: &Common, arguments: &ShareArgs) -> Result<()> {
         return report::nodes(common, &cluster, None);
     }
     tell_shares(common, &cluster, &before);
-    Ok(())
-}
-
-/// Blocks at once, on any node. They take no place in the schedule of a chain like `local`.
-pub fn mine(common: &Common, arguments: &MineArgs) -> Result<()> {
-    let cluster = Cluster::open_running(common.directory()?)?;
-    let name = links::resolve(&cluster.state().plan, &arguments.node)?;
-    let watch = Stopwatch::start();
-    let mined = cluster.mine(&name, arguments.blocks, arguments.to.as_deref())?;
-    let seconds = (watch.seconds() * 1e3).round() / 1e3;
-    for name in &mined.missing {
-        eprintln!("warning: {name} does not have the last of these blocks yet");
-    }
-    let text = format!(
-        "{name} mined {} in {seconds:.1} s; height {}, paid to {}.",
-        count(mined.hashes.len(), "block"),
-        mined.height,
-        mined.address
-    );
-    let value = json!({
-        "hashes": mined.hashes,
-        "height": mined.height,
-        "address": mined.address,
-        "seconds": seconds,
-    });
-    say(common, &value, text);
     Ok(())
 }
 

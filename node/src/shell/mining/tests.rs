@@ -39,6 +39,7 @@ async fn start(spec: ChainSpec, datadir: &std::path::Path, wrap: Option<Wrap>) -
         network,
         payout: Some(payout),
         miner,
+        pool: None,
         store: crate::shell::store::StoreConfig::default(),
         core: crate::core::Config::default(),
         wrap,

@@ -8,6 +8,7 @@
 use super::caller::Caller;
 use super::dialect;
 use super::method::context::Context;
+use crate::shell::metrics::text::{CONTENT_TYPE, from_openmetrics};
 use auth::{Credentials, Verdict};
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, Response, StatusCode, header};
@@ -164,7 +165,14 @@ async fn handle(server: &Server, session: &Arc<Session>, request: Request<Body>)
             None => loading(),
         },
         (&Method::GET, "/metrics") => match server.context.get() {
-            Some(context) => metrics(context).await,
+            Some(context) => metrics(context, request.headers()).await,
+            None => loading(),
+        },
+        (&Method::GET, "/ready") => match server.context.get() {
+            Some(context) => {
+                let (is_ready, line) = super::util::control::readiness(context).await;
+                text(if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, line)
+            }
             None => loading(),
         },
         (&Method::GET, "/events") => stream_events(server, session, active, request).await,
@@ -183,7 +191,8 @@ async fn handle(server: &Server, session: &Arc<Session>, request: Request<Body>)
             refuse(server, request, text(StatusCode::METHOD_NOT_ALLOWED, message.into())).await
         }
         _ => {
-            let message = "not found; POST JSON-RPC to /, or GET /health, /metrics, /events or (with --rest) /rest/…\n";
+            let message =
+                "not found; POST JSON-RPC to /, or GET /health, /ready, /metrics, /events or (with --rest) /rest/…\n";
             refuse(server, request, text(StatusCode::NOT_FOUND, message.into())).await
         }
     }
@@ -317,9 +326,13 @@ fn body_refused(error: BodyError) -> Response<Body> {
     response
 }
 
-async fn metrics(context: &Context) -> Response<Body> {
+async fn metrics(context: &Context, headers: &HeaderMap) -> Response<Body> {
+    let accepted = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     match metrics::page(context).await {
-        Ok(page) => respond(StatusCode::OK, metrics::CONTENT_TYPE, Body::from(page)),
+        Ok(page) if accepted.contains("application/openmetrics-text") => {
+            respond(StatusCode::OK, metrics::CONTENT_TYPE, Body::from(page))
+        }
+        Ok(page) => respond(StatusCode::OK, CONTENT_TYPE, Body::from(from_openmetrics(&page))),
         Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
     }
 }

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 pub mod generate;
+pub mod pool;
 pub mod priority;
 pub mod reorg;
 pub mod template;
@@ -57,6 +58,12 @@ pub const METHODS: &[Method] = &[
         &["nblocks?", "height?"],
         "Hashes per second of the whole network, estimated from the last nblocks (120) blocks; -1 since the last retarget.",
         |c, a| Box::pin(getnetworkhashps(c, a)),
+    ),
+    Method::new(
+        "getpoolinfo",
+        &[],
+        "Workers, hash rates, blocks, payouts and balances of the pool that this node runs (--stratum).",
+        |c, a| Box::pin(pool::getpoolinfo(c, a)),
     ),
     Method::new(
         "getprioritisedtransactions",

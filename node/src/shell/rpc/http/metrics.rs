@@ -1,5 +1,8 @@
-//! Numbers for Prometheus (`GET /metrics`), in OpenMetrics text. Nearly all are read when they are asked for; what cannot
-//! be read afterwards (tip changes, reorganisations) the core's loop counts in [`Counters`](crate::shell::counters::Counters).
+//! Numbers for Prometheus (`GET /metrics`), in OpenMetrics text or, unless the reader asks for that, in Prometheus' own. Nearly all are read when they are asked for; what cannot
+//! be read afterwards (tip changes, reorganisations) the core's loop counts in [`Counters`](crate::shell::counters::Counters), and
+//! how long things took is in [`Latencies`](crate::shell::metrics::Latencies).
+
+mod pool;
 
 use crate::shell::clock;
 use crate::shell::core_handle::Stopped;
@@ -7,18 +10,22 @@ use crate::shell::rpc::method::context::Context;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-/// What `/metrics` is served as.
+/// What `/metrics` is served as to who asks for OpenMetrics.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// The whole page. Every name starts with `testoon_`.
 pub async fn page(context: &Context) -> Result<String, Stopped> {
     let mut registry = Registry::with_prefix("testoon");
     context.counters.register(&mut registry);
+    context.latencies.register(&mut registry);
     chain(context, &mut registry).await?;
     network(context, &mut registry).await;
     miner(context, &mut registry);
+    pool::register(context, &mut registry);
+    process(context, &mut registry);
     let mut page = String::new();
     // Writing to a String cannot fail; the error is there for other writers.
     let _ = encode(&mut page, &registry);
@@ -55,6 +62,14 @@ async fn network(context: &Context, registry: &mut Registry) {
     let (received, sent) = (info.bytes_received, info.bytes_sent);
     registry.register("network_received_bytes", "Received from peers", ConstCounter::new(received));
     registry.register("network_sent_bytes", "Sent to peers", ConstCounter::new(sent));
+}
+
+/// About the process: what version runs, and since when.
+fn process(context: &Context, registry: &mut Registry) {
+    let started_s = context.started.0 as f64 / 1e3;
+    registry.register("start_time_seconds", "Unix time at which the node was ready", ConstGauge::new(started_s));
+    let labels = vec![("version", env!("CARGO_PKG_VERSION").to_owned()), ("chain", context.spec.name.clone())];
+    registry.register("build", "Version and chain of the node", Info::new(labels));
 }
 
 fn miner(context: &Context, registry: &mut Registry) {

@@ -6,9 +6,11 @@ use crate::core::summary::Summary;
 use crate::shell::clock;
 use crate::shell::core_handle::CoreHandle;
 use crate::shell::counters::Counters;
+use crate::shell::metrics::Latencies;
 use crate::shell::mining::{ClockWait, Mining};
 use crate::shell::network::NetworkHandle;
 use crate::shell::rpc::error::{INTERNAL_ERROR, RpcError};
+use crate::shell::stratum::pool::Pool;
 use chain_spec::{BlockHash, ChainSpec};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -24,6 +26,8 @@ pub struct Context {
     pub network: NetworkHandle,
     /// To the miner.
     pub mining: Mining,
+    /// To the pool, if there is one.
+    pub pool: Option<Pool>,
     /// The chain's parameters.
     pub spec: Arc<ChainSpec>,
     /// The data directory.
@@ -40,6 +44,8 @@ pub struct Context {
     pub spenders: bool,
     /// What the core's loop counts.
     pub counters: Arc<Counters>,
+    /// How long calls and blocks took.
+    pub latencies: Latencies,
     /// Held while a block is made and mined at once, so that two callers' blocks do not have the same parent.
     pub generating: Mutex<()>,
     /// What a place took in the newest blocks, for fee estimates.
@@ -91,7 +97,10 @@ impl Context {
 
 /// The calls that are running, for `getrpcinfo`.
 #[derive(Default)]
-pub struct RunningCalls(Mutex<Vec<(u64, &'static str, std::time::Instant)>>);
+pub struct RunningCalls {
+    calls: Mutex<Vec<(u64, &'static str, std::time::Instant)>>,
+    latencies: Latencies,
+}
 
 /// One running call; it ends when this is dropped.
 pub struct RunningCall<'a> {
@@ -100,16 +109,20 @@ pub struct RunningCall<'a> {
 }
 
 impl RunningCalls {
+    /// None yet; how long they take goes to `latencies`.
+    pub fn new(latencies: Latencies) -> RunningCalls {
+        RunningCalls { calls: Mutex::default(), latencies }
+    }
     /// A call starts.
     pub fn enter(&self, method: &'static str) -> RunningCall<'_> {
-        let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         let number = calls.last().map_or(0, |(number, ..)| number + 1);
         calls.push((number, method, clock::instant()));
         RunningCall { calls: self, number }
     }
     /// Name and age in microseconds of every running call.
     pub fn list(&self) -> Vec<(&'static str, u64)> {
-        let calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         let now = clock::instant();
         let age = |since: std::time::Instant| u64::try_from((now - since).as_micros()).unwrap_or(u64::MAX);
         calls.iter().map(|(_, method, since)| (*method, age(*since))).collect()
@@ -118,8 +131,12 @@ impl RunningCalls {
 
 impl Drop for RunningCall<'_> {
     fn drop(&mut self) {
-        let mut calls = self.calls.0.lock().unwrap_or_else(PoisonError::into_inner);
-        calls.retain(|(number, ..)| *number != self.number);
+        let mut calls = self.calls.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = calls.iter().position(|(number, ..)| *number == self.number) {
+            let (_, method, since) = calls.remove(place);
+            drop(calls);
+            self.calls.latencies.rpc(method, clock::instant() - since);
+        }
     }
 }
 

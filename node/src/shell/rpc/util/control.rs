@@ -125,3 +125,12 @@ pub async fn health(context: &Context) -> String {
         Err(stopped) => format!("{stopped}\n"),
     }
 }
+
+/// `GET /ready`: whether the node answers for the chain as it is now, and a line that says so.
+pub async fn readiness(context: &Context) -> (bool, String) {
+    match context.core.read(|core| core.progress(clock::now()).initial_block_download).await {
+        Ok(false) => (true, "ready\n".to_owned()),
+        Ok(true) => (false, "catching up with the chain\n".to_owned()),
+        Err(stopped) => (false, format!("{stopped}\n")),
+    }
+}
