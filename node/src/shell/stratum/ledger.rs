@@ -165,7 +165,7 @@ fn line(entry: &Entry) -> io::Result<Vec<u8>> {
     Ok(format!("{:08x} {json}\n", crc32fast::hash(json.as_bytes())).into_bytes())
 }
 
-/// All whole entries and where they end; the error is the number of the first damaged line that is not the last.
+/// All whole entries and where they end; the error is the number of the first damaged line.
 fn read(text: &[u8]) -> Result<(Vec<Entry>, u64), usize> {
     let (mut entries, mut whole) = (Vec::new(), 0);
     let mut lines = text.split_inclusive(|byte| *byte == b'\n').enumerate().peekable();
@@ -175,7 +175,8 @@ fn read(text: &[u8]) -> Result<(Vec<Entry>, u64), usize> {
                 entries.push(entry);
                 whole += line.len() as u64;
             }
-            None if lines.peek().is_none() => break,
+            // An append that was cut short has no end of line.
+            None if lines.peek().is_none() && !line.ends_with(b"\n") => break,
             None => return Err(index + 1),
         }
     }

@@ -65,7 +65,9 @@ mod tests {
         let sent = tokio::spawn(async move {
             let long = format!("{}\n", "x".repeat(LINE_BYTES_MAX));
             for text in ["a\n", "\r\n", "bc", "d\r\ne\nlast\n", &long, &"y".repeat(LINE_BYTES_MAX + 1)] {
-                writer.write_all(text.as_bytes()).await.unwrap();
+                if writer.write_all(text.as_bytes()).await.is_err() {
+                    return;
+                }
             }
         });
         for expected in ["a", "bcd", "e", "last", &"x".repeat(LINE_BYTES_MAX)] {
@@ -73,7 +75,8 @@ mod tests {
         }
         assert_eq!(lines.next().await, Line::TooLong);
         drop(lines);
-        sent.await.unwrap_err();
+        // The writer may have been done before the reader left.
+        let _ = sent.await;
     }
 
     #[tokio::test]
