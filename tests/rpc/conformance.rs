@@ -341,7 +341,7 @@ fn the_table_of_docs_rpc_md_is_what_the_node_does() {
          `TESTOON_WRITE_DOCS=1 cargo test -p testoon-tests --test all rpc::conformance`.\n\n\
          Of the {} methods that Core 31 has without a wallet, {same} are the same, {differs} differ in what the table says, \
          {absent} are absent.\nOnly here: {}; `help METHOD` says what they do.\n\n\
-         Besides the RPC, the port serves `GET /health`, `GET /metrics` (Prometheus), `GET /events` (Server-Sent Events: `block`,\n\
+         Besides the RPC, the port serves `GET /health`, `GET /ready`, `GET /metrics` (Prometheus), `GET /events` (Server-Sent Events: `block`,\n\
          `reorganisation`, `transaction`) and, with `--rest`, Core's REST paths. `--txindex`, `--blockfilterindex` and\n\
          `--txospenderindex` keep indexes; one that is switched on later is built at the next start.\n\n{table}",
         ROWS.len(),

@@ -383,3 +383,6 @@ fn proven(hash: &BlockHash, job: &Job) -> Difficulty {
     number.reverse();
     Difficulty::of(Target::from_be_bytes(number), job.proof_of_work)
 }
+
+#[cfg(test)]
+mod tests;
