@@ -18,8 +18,8 @@ pub const BOB: &str = "mghKdQzx6hVVEGJGEFU4AzRBTYsEhLqqa7";
 /// The operator's.
 pub const OPERATOR: &str = "mzPTiyd9VKWMgfAKHiBCsnF7GhgUHoTCA9";
 
-/// A chain whose blocks take about 2²⁴ hashes at a fixed target, so that shares are easier than blocks and a test decides
-/// which of the two it makes. It is otherwise as `bitcoin-regtest`.
+/// A chain whose blocks take about 2²⁴ hashes at a fixed target, so that shares are easier than blocks and a test
+/// decides which of the two it makes. It is otherwise as `bitcoin-regtest`.
 pub fn hard_chain(directory: &std::path::Path, initial_target: &str) -> String {
     let spec = include_str!("../../chain-spec/src/spec/bitcoin-regtest.toml");
     let changed: Vec<String> = spec

@@ -1,5 +1,6 @@
-//! Many miners at once. `TESTOON_STRATUM_WORKERS` (default 100) connections, `TESTOON_STRATUM_SHARES` (default 1,000) shares
-//! in all; the test prints what it measured: shares a second, the time from a tip to the last job, memory a connection.
+//! Many miners at once. `TESTOON_STRATUM_WORKERS` (default 100) connections, `TESTOON_STRATUM_SHARES` (default
+//! 1,000) shares in all; the test prints what it measured: shares a second, the time from a tip to the last job,
+//! memory a connection.
 
 use super::client::{ALICE, Client, OPERATOR, hard_chain};
 use kit::{Node, NodeOptions, now};

@@ -1,6 +1,7 @@
 //! `--log-format json`: one JSON object a line, for programs that collect logs.
 //!
-//! Every object has `time` (RFC 3339, UTC), `level`, `target` (the module), `message`, and the event's other fields by their names.
+//! Every object has `time` (RFC 3339, UTC), `level`, `target` (the module), `message`, and the event's other fields
+//! by their names.
 
 use serde_json::{Map, Value, json};
 use std::fmt;

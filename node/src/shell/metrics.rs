@@ -1,7 +1,7 @@
 //! What is measured while the node runs, for `GET /metrics`: how long calls and blocks took.
 //!
-//! Beside [`counters`](super::counters), on the ground floor. [`text`] is the form of the page that Prometheus reads when it does not
-//! ask for OpenMetrics, and that `promtool check metrics` judges.
+//! Beside [`counters`](super::counters), on the ground floor. [`text`] is the form of the page that Prometheus reads
+//! when it does not ask for OpenMetrics, and that `promtool check metrics` judges.
 
 pub mod text;
 

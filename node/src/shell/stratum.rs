@@ -1,7 +1,7 @@
 //! A mining pool in the node: Stratum v1 for miners, shares counted and paid in the coinbase of the blocks they find.
 //!
-//! It stands beside [`mining`](super::mining), asks the core for templates and submits blocks like anyone. From the top floor to the
-//! ground:
+//! It stands beside [`mining`](super::mining), asks the core for templates and submits blocks like anyone. From the
+//! top floor to the ground:
 //!
 //! | module | role |
 //! |---|---|
@@ -14,8 +14,9 @@
 //! | [`payout`], [`account`], `vardiff` | arithmetic: rewards split, workers counted, difficulties adjusted |
 //! | `protocol`, `lines`, `bans` | lines in and out |
 //!
-//! The shares' byte orders and difficulties are `miner::stratum`'s. docs/pool.md tells operators and miners what they can rely
-//! on. Absent: TLS, Stratum v2, merged mining, accounts with passwords (who pays attention to an address is its owner).
+//! The shares' byte orders and difficulties are `miner::stratum`'s. docs/pool.md tells operators and miners what
+//! they can rely on. Absent: TLS, Stratum v2, merged mining, accounts with passwords (who pays attention to an
+//! address is its owner).
 
 use super::clock;
 use super::core_handle::CoreHandle;

@@ -1,4 +1,5 @@
-//! `testoon mine NODE N`: blocks at once. `testoon mine --stratum HOST:PORT --user ADDRESS`: this machine as a miner of a pool.
+//! `testoon mine NODE N`: blocks at once. `testoon mine --stratum HOST:PORT --user ADDRESS`: this machine as a miner
+//! of a pool.
 
 use super::Common;
 use super::report::{count, say};

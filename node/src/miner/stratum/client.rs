@@ -1,7 +1,8 @@
 //! A miner of any pool: talks Stratum v1, hashes with this machine's kernels, sends in shares.
 //!
-//! One thread connects, reads replies in turn with what the hashing threads find, and connects again when the pool is gone. It
-//! asks for version rolling (BIP310), which the kernels need; where a pool refuses, [`plain`](super::plain) hashes.
+//! One thread connects, reads replies in turn with what the hashing threads find, and connects again when the pool
+//! is gone. It asks for version rolling (BIP310), which the kernels need; where a pool refuses,
+//! [`plain`](super::plain) hashes.
 
 mod wire;
 mod work;

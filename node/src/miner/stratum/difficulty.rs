@@ -1,7 +1,7 @@
 //! Share difficulties: the unit of `mining.set_difficulty`, as a target and as expected hashes.
 //!
-//! Difficulty 1 of SHA-256d is the target `0xffff × 2²⁰⁸` (Bitcoin's `pdiff`). Pools of scrypt coins count in units of
-//! 1/65,536 of that, so that their difficulty 1 is the target `0xffff × 2²²⁴`.
+//! Difficulty 1 of SHA-256d is the target `0xffff × 2²⁰⁸` (Bitcoin's `pdiff`). Pools of scrypt coins count in units
+//! of 1/65,536 of that, so that their difficulty 1 is the target `0xffff × 2²²⁴`.
 
 use chain_spec::{ProofOfWork, Target};
 

@@ -1,8 +1,8 @@
 //! `mining.notify`: a pool's job in Stratum's byte orders, and the header that a miner makes of it.
 //!
-//! The coinbase comes in two parts, between which a miner puts the extranonces; its txid and the Merkle branch give the
-//! root. The branch is in hashing order; the parent's hash is in hashing order with the bytes of each 32-bit word reversed
-//! (as `getwork` had it); version, target and time are big-endian numbers.
+//! The coinbase comes in two parts, between which a miner puts the extranonces; its txid and the Merkle branch give
+//! the root. The branch is in hashing order; the parent's hash is in hashing order with the bytes of each 32-bit
+//! word reversed (as `getwork` had it); version, target and time are big-endian numbers.
 
 use chain_spec::merkle::root_from_branch;
 use chain_spec::{BlockHash, CompactTarget, Header, Txid, hash};
@@ -163,7 +163,8 @@ mod tests {
     use crate::miner::stratum::difficulty::Difficulty;
     use chain_spec::ProofOfWork;
 
-    /// The worked example of Slush Pool's documentation of Stratum (2012): job and share of a real miner at difficulty 1.
+    /// The worked example of Slush Pool's documentation of Stratum (2012): job and share of a real miner at
+    /// difficulty 1.
     const EXAMPLE: &str = r#"["bf","4d16b6f85af6e2198f44ae2a6de67f78487ae5611b77c6c0440b921e00000000","01000000010000000000000000000000000000000000000000000000000000000000000000ffffffff20020862062f503253482f04b8864e5008","072f736c7573682f000000000100f2052a010000001976a914d23fcdf86f7e756a64a7a9688ef9903327048ed988ac00000000",[],"00000002","1c2ac4af","504e86b9",false]"#;
 
     #[test]
@@ -174,7 +175,8 @@ mod tests {
         let previous = "00000000440b921e1b77c6c0487ae5616de67f788f44ae2a5af6e2194d16b6f8";
         assert_eq!(notify.work.previous.to_string(), previous);
 
-        // mining.subscribe answered "08000002", 4; mining.submit was ["slush.miner1", "bf", "00000001", "504e86ed", "b2957c02"].
+        // mining.subscribe answered "08000002", 4; mining.submit was ["slush.miner1", "bf", "00000001", "504e86ed",
+        // "b2957c02"].
         let choice = Choice {
             extranonce1: &[8, 0, 0, 2],
             extranonce2: &[0, 0, 0, 1],

@@ -1,7 +1,7 @@
 //! Hashing one version only: for pools that do not let miners roll all the version bits that the kernels roll.
 //!
-//! A plain loop over nonces, several times slower than a kernel. Threads take headers of their own from the owner, who has
-//! another extranonce for each.
+//! A plain loop over nonces, several times slower than a kernel. Threads take headers of their own from the owner,
+//! who has another extranonce for each.
 
 use crate::miner::meter::{self, Counter, Window};
 use chain_spec::{Header, ProofOfWork, Target};

@@ -1,7 +1,7 @@
 //! From OpenMetrics to the older text format of Prometheus (0.0.4).
 //!
-//! They differ in what a counter is called in its metadata (`_total` is part of its name in the older one), in the unit's line,
-//! which the older one lacks, and in the end mark.
+//! They differ in what a counter is called in its metadata (`_total` is part of its name in the older one), in the
+//! unit's line, which the older one lacks, and in the end mark.
 
 use std::collections::HashSet;
 

@@ -57,8 +57,8 @@ impl Counts {
     }
 }
 
-/// Hash rates as averages that forget exponentially, with time constants of one, five and sixty minutes. A young average
-/// is divided by the weight that its time has, so that it is right from the start on.
+/// Hash rates as averages that forget exponentially, with time constants of one, five and sixty minutes. A young
+/// average is divided by the weight that its time has, so that it is right from the start on.
 #[derive(Clone, Debug)]
 pub struct Rates {
     started_ms: u64,

@@ -6,7 +6,8 @@ use std::net::IpAddr;
 /// Addresses that are remembered at once; beyond, the ban that ends first is forgotten.
 const BANS_MAX: usize = 4_096;
 
-/// Offences that end a connection and ban its address, if they come within [`OFFENCE_SPAN_MS`] and no shares between them.
+/// Offences that end a connection and ban its address, if they come within [`OFFENCE_SPAN_MS`] and no shares between
+/// them.
 pub const OFFENCES_MAX: u32 = 50;
 /// A connection's offences are forgotten after this long.
 pub const OFFENCE_SPAN_MS: u64 = 60_000;

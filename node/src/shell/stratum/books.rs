@@ -1,7 +1,7 @@
 //! The pool's books: work that counts for the next block, blocks found, and what everybody is owed. Pure.
 //!
-//! Whether a block found counts is the chain's to say: a block that a reorganisation has undone earns nothing, and its round's work
-//! counts again. After [`CONFIRMATIONS`] it is settled for good.
+//! Whether a block found counts is the chain's to say: a block that a reorganisation has undone earns nothing, and
+//! its round's work counts again. After [`CONFIRMATIONS`] it is settled for good.
 
 use super::payout::{Balances, Plan, Scheme, Terms, User, Weights, units};
 use chain_spec::{Amount, BlockHash};
@@ -137,7 +137,8 @@ impl Books {
         balances
     }
 
-    /// What the next block pays; none where each session's own user is paid: with the scheme solo, and before the first share.
+    /// What the next block pays; none where each session's own user is paid: with the scheme solo, and before the
+    /// first share.
     pub fn plan(&self, reward: Amount, terms: &Terms, window: u128) -> Option<Plan> {
         let weights = self.weights(terms.scheme, window);
         (!weights.is_empty()).then(|| Plan::split(reward, &weights, &self.balances(), terms))
@@ -197,7 +198,8 @@ fn apply(balances: &mut Balances, plan: &Plan) {
 
 /// `work × inside / total`, rounded down.
 fn scaled(work: u128, inside: u128, total: u128) -> u128 {
-    // A second's work has far fewer than 64 bits on any chain that a pool of this kind serves; more loses its last bits.
+    // A second's work has far fewer than 64 bits on any chain that a pool of this kind serves; more loses its last
+    // bits.
     let shift = total.max(1).ilog2().saturating_sub(63);
     (work >> shift) * (inside >> shift) / (total >> shift).max(1) << shift
 }
@@ -242,8 +244,9 @@ mod tests {
         assert!(books.slices.len() <= 2, "what no window reaches is not kept: {:?}", books.slices);
     }
 
-    /// A hopper who leaves when a round gets old loses nothing by it with PPLNS, and cheats the others proportionally: the
-    /// example of Rosenfeld, "Analysis of Bitcoin Pooled Mining Reward Systems" (2011), sections 2.1 and 3.
+    /// A hopper who leaves when a round gets old loses nothing by it with PPLNS, and cheats the others
+    /// proportionally: the example of Rosenfeld, "Analysis of Bitcoin Pooled Mining Reward Systems" (2011), sections
+    /// 2.1 and 3.
     #[test]
     fn a_block_ends_a_proportional_round_and_not_a_window() {
         let mut books = Books::default();

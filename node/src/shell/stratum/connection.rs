@@ -1,7 +1,8 @@
 //! Connections: accepted, bounded and served, each by a task that joins a socket and a [`Session`].
 //!
-//! A connection that asks faster than it may is read no further for a while; one that sends what no miner sends is ended and
-//! its address banned. Nobody waits for anybody: a slow reader gets the newest job when it reads, and is dropped if it does not.
+//! A connection that asks faster than it may is read no further for a while; one that sends what no miner sends is
+//! ended and its address banned. Nobody waits for anybody: a slow reader gets the newest job when it reads, and is
+//! dropped if it does not.
 
 use super::bans::{Bans, Offences};
 use super::feed::Feed;

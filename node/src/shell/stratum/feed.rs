@@ -1,7 +1,8 @@
-//! Between the core and the pool: new tips and transactions become jobs, blocks found are submitted, seconds of work are written.
+//! Between the core and the pool: new tips and transactions become jobs, blocks found are submitted, seconds of work
+//! are written.
 //!
-//! One task does the first, one the rest; [`Feed`] is how connections hand in blocks. A block is noted on disk before it is
-//! submitted, so that a node that is killed in between still knows what the block pays.
+//! One task does the first, one the rest; [`Feed`] is how connections hand in blocks. A block is noted on disk
+//! before it is submitted, so that a node that is killed in between still knows what the block pays.
 
 use super::books::FoundBlock;
 use super::job::Job;

@@ -1,7 +1,7 @@
 //! Jobs: a block template whose coinbase pays what the pool decided, and what became of its shares.
 //!
-//! Every job has a number of its own in its coinbase, so that a share belongs to one job: whoever sends it twice is found out
-//! within that job, however often the job was sent out and under whichever ids.
+//! Every job has a number of its own in its coinbase, so that a share belongs to one job: whoever sends it twice is
+//! found out within that job, however often the job was sent out and under whichever ids.
 
 use super::payout::Plan;
 use crate::core::template::Template;
@@ -76,7 +76,8 @@ pub struct Job {
 }
 
 impl Job {
-    /// A job for a template. With a plan all sessions share its coinbase. None if the template's compact target is invalid.
+    /// A job for a template. With a plan all sessions share its coinbase. None if the template's compact target is
+    /// invalid.
     pub fn new(number: u64, template: Template, plan: Option<Arc<Plan>>, proof_of_work: ProofOfWork) -> Option<Job> {
         let target = template.bits.to_target()?;
         let mut job = Job {
@@ -129,7 +130,8 @@ impl Job {
         self.block.header.previous
     }
 
-    /// The whole block of a header; none if the coinbase's bytes are no transaction, which those of [`Job::coinbase`] are.
+    /// The whole block of a header; none if the coinbase's bytes are no transaction, which those of
+    /// [`Job::coinbase`] are.
     pub fn block(&self, header: Header, coinbase: &[u8]) -> Option<Block> {
         let mut block = self.block.clone();
         block.header = header;

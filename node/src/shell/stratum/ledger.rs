@@ -1,9 +1,9 @@
-//! The books on disk: a file to which every second's work is appended and synced, so that kill -9 or a power cut loses no share
-//! older than that.
+//! The books on disk: a file to which every second's work is appended and synced, so that kill -9 or a power cut
+//! loses no share older than that.
 //!
-//! A line is the CRC-32 of an entry's JSON in eight hexadecimal digits, a space, and the JSON. A last line that is torn was
-//! never promised to anybody and is cut off; damage before it is told and never passed over. When enough was appended, the
-//! file is replaced by one entry that holds everything.
+//! A line is the CRC-32 of an entry's JSON in eight hexadecimal digits, a space, and the JSON. A last line that is
+//! torn was never promised to anybody and is cut off; damage before it is told and never passed over. When enough
+//! was appended, the file is replaced by one entry that holds everything.
 
 use super::account::Counts;
 use super::books::{Books, FoundBlock, Slice};
@@ -130,8 +130,8 @@ impl Ledger {
         let line = line(entry).map_err(|error| self.failed(error))?;
         let written = self.file.write_all(&line).and_then(|()| self.file.sync_data());
         if let Err(error) = written {
-            // What was written of the line would be damage in the midst of the file later. If this fails as well, the next
-            // start finds a torn last line, since nothing is appended behind it.
+            // What was written of the line would be damage in the midst of the file later. If this fails as well,
+            // the next start finds a torn last line, since nothing is appended behind it.
             let _ = self.file.set_len(self.bytes);
             return Err(self.failed(error));
         }

@@ -1,8 +1,8 @@
 //! Who is paid what for a block: the reward split by work, and the outputs of the coinbase.
 //!
-//! A coinbase has few outputs, so whoever has earned least is not paid at once but credited; what they have earned is paid to the
-//! operator meanwhile, who holds it for them. In the books every amount paid has its credit: all balances sum to zero, and
-//! the operator's is below zero by what is held. Pure arithmetic in whole units.
+//! A coinbase has few outputs, so whoever has earned least is not paid at once but credited; what they have earned
+//! is paid to the operator meanwhile, who holds it for them. In the books every amount paid has its credit: all
+//! balances sum to zero, and the operator's is below zero by what is held. Pure arithmetic in whole units.
 
 use crate::core::mempool::policy::DUST_UNITS;
 use chain_spec::{Address, Amount, ChainSpec, Script};
@@ -10,8 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Most outputs of a coinbase. Templates keep 2,000 bytes and 100 signature operations free for header and coinbase; an
-/// output that pays a public key hash takes 34 bytes and one operation.
+/// Most outputs of a coinbase. Templates keep 2,000 bytes and 100 signature operations free for header and coinbase;
+/// an output that pays a public key hash takes 34 bytes and one operation.
 pub const OUTPUTS_MAX: usize = 50;
 /// Basis points of the whole.
 pub const BASIS_POINTS: u16 = 10_000;

@@ -1,7 +1,8 @@
 //! What all sessions share: the current job, the workers, and the books.
 //!
-//! A [`Pool`] is cheap to clone. Its state is behind one lock that is held for counting only; hashing, rendering and writing to
-//! disk happen outside of it. Above are `session`, `feed` and `connection`; RPC and metrics read [`Pool::status`].
+//! A [`Pool`] is cheap to clone. Its state is behind one lock that is held for counting only; hashing, rendering and
+//! writing to disk happen outside of it. Above are `session`, `feed` and `connection`; RPC and metrics read
+//! [`Pool::status`].
 
 use super::PoolConfig;
 use super::account::{Counts, Verdict, Worker};
@@ -96,7 +97,8 @@ pub struct Status {
 pub struct Start {
     /// Unix milliseconds.
     pub now_ms: u64,
-    /// Where the pool's parts of the extranonce begin: so that a restarted pool does not give out the last ones again.
+    /// Where the pool's parts of the extranonce begin: so that a restarted pool does not give out the last ones
+    /// again.
     pub random: u32,
 }
 

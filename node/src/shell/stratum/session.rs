@@ -1,8 +1,9 @@
-//! One miner's connection as a state machine: requests and jobs in, lines out. Pure but for the [`Pool`] it counts in.
+//! One miner's connection as a state machine: requests and jobs in, lines out. Pure but for the [`Pool`] it counts
+//! in.
 //!
 //! The connection that feeds it is `connection`'s. A session is given a job when it has subscribed and authorized a
-//! worker. Each job sent has an id of its own, which says at which difficulty it was sent; a change of difficulty takes
-//! effect with the job that follows it, as `mining.set_difficulty` is documented.
+//! worker. Each job sent has an id of its own, which says at which difficulty it was sent; a change of difficulty
+//! takes effect with the job that follows it, as `mining.set_difficulty` is documented.
 
 use super::account::Verdict;
 use super::job::{Coinbase, EXTRANONCE1_BYTES, EXTRANONCE2_BYTES, Job};
@@ -350,8 +351,8 @@ impl Session {
             lines.push_str(&notification("mining.set_difficulty", &json!([difficulty.value()])));
             self.pool.tell_difficulty(self.workers.iter().map(|(name, _)| name.as_str()), difficulty);
         }
-        // Shares of the same job that were asked for at a lower difficulty count for a while only: else a miner could choose,
-        // share by share, which of the two it is to have.
+        // Shares of the same job that were asked for at a lower difficulty count for a while only: else a miner
+        // could choose, share by share, which of the two it is to have.
         for sent in self.sent.iter_mut().filter(|sent| Arc::ptr_eq(&sent.job, &job)) {
             sent.replaced_at_ms.get_or_insert(now_ms);
         }

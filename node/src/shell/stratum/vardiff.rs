@@ -1,7 +1,7 @@
 //! Variable difficulty: each session's shares are to come at one rate, whatever its hash rate.
 //!
-//! The estimate is the difficulty accepted since the last change over the time since; it is made after a number of shares or,
-//! where few come, after some intervals. Pure: time is an argument.
+//! The estimate is the difficulty accepted since the last change over the time since; it is made after a number of
+//! shares or, where few come, after some intervals. Pure: time is an argument.
 
 use crate::miner::stratum::difficulty::Difficulty;
 
@@ -58,11 +58,12 @@ impl Vardiff {
         self.accepted += difficulty.value();
     }
 
-    /// Estimates, if it is time to. Whether the difficulty has changed. `highest` is the network's: harder shares than
-    /// blocks would hide blocks.
+    /// Estimates, if it is time to. Whether the difficulty has changed. `highest` is the network's: harder shares
+    /// than blocks would hide blocks.
     pub fn adjust(&mut self, highest: Difficulty, now_ms: u64) -> bool {
         let before = self.difficulty;
-        // Shares are made at the network's difficulty where that is lower, and a rate is measured against what was asked.
+        // Shares are made at the network's difficulty where that is lower, and a rate is measured against what was
+        // asked.
         let asked = before.min(highest);
         let elapsed_ms = now_ms.saturating_sub(self.since_ms) as f64;
         if self.shares < SHARES && elapsed_ms < INTERVALS * self.interval_ms {
@@ -129,7 +130,8 @@ mod tests {
             let mut total = 0;
             for seed in 0..20 {
                 let (late, end) = mine(start, 3.0, f64::MAX, seed);
-                // 180 are aimed at in half an hour; a difficulty may stay off by half, and the count has its own spread.
+                // 180 are aimed at in half an hour; a difficulty may stay off by half, and the count has its own
+                // spread.
                 assert!((80..=360).contains(&late), "seed {seed}, start {start}: {late} shares");
                 assert!((10.0..=90.0).contains(&end), "seed {seed}, start {start}: difficulty {end} for 30");
                 total += late;

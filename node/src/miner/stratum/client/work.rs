@@ -150,8 +150,8 @@ impl Hasher {
         }
     }
 
-    /// What a share names, if it is of the job that is searched now. The kernels stop at a share; they go on with another
-    /// extranonce.
+    /// What a share names, if it is of the job that is searched now. The kernels stop at a share; they go on with
+    /// another extranonce.
     pub fn found(&self, header: &Header, ticket: Ticket) -> Option<Found> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         let job = current.as_mut().filter(|job| job.ticket == ticket)?;

@@ -76,7 +76,8 @@ fn a_share_that_is_a_block_comes_with_the_block_and_its_plan() {
     for scheme in [Scheme::Solo, Scheme::Pplns] {
         let pool = pool(scheme);
         let (mut session, id) = mining(&pool);
-        // Half of all hashes are blocks; the others are shares where they are asked for at less than a block's difficulty.
+        // Half of all hashes are blocks; the others are shares where they are asked for at less than a block's
+        // difficulty.
         let solved = (0..64).find_map(|nonce| submit(&mut session, &id, nonce, now_ms(&pool)).1.solved).unwrap();
         assert_eq!(solved.block.transactions[0].outputs.len(), 2, "Alice, and the fee");
         assert_eq!(solved.plan.outputs[0].1, Amount::from_units(4_950_000_000));
