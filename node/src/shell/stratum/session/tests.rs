@@ -120,6 +120,9 @@ fn requests(id: &str) -> Vec<String> {
     ]
 }
 
+/// What a stranger sends: which request, whether it is that one at all or the bytes, and which of its bytes are others.
+type StrangeLine = (u8, bool, Vec<u8>, Vec<(u16, u8)>);
+
 /// A pool with an honest miner, beside whom strangers come and go.
 struct World {
     pool: Pool,
@@ -131,7 +134,7 @@ impl std::panic::RefUnwindSafe for World {}
 
 impl World {
     /// A stranger sends these lines, some of them damaged requests; every one gets one reply.
-    fn stranger(&self, lines: &[(u8, bool, Vec<u8>, Vec<(u16, u8)>)]) {
+    fn stranger(&self, lines: &[StrangeLine]) {
         let (mut stranger, id) = mining(&self.pool);
         let requests = requests(&id);
         for (which, from_valid, bytes, edits) in lines {
@@ -175,7 +178,7 @@ fn whatever_strangers_send_is_answered_and_others_go_on() {
     let pool = pool(Scheme::Pplns);
     let (session, id) = mining(&pool);
     let world = World { pool, honest: std::cell::RefCell::new((session, id, 0)) };
-    bolero::check!().with_type::<Vec<(u8, bool, Vec<u8>, Vec<(u16, u8)>)>>().for_each(|lines| {
+    bolero::check!().with_type::<Vec<StrangeLine>>().for_each(|lines| {
         world.stranger(lines);
         world.honest();
     });
