@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use wallet::client::{Auth, Client};
+use wallet::{Auth, Client};
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_secs(1);
