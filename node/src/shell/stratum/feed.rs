@@ -93,7 +93,7 @@ async fn renew(pool: &Pool, core: &CoreHandle) -> Result<Duration, Stopped> {
     retire(pool, template.block.header.previous);
     let plan = pool.plan(template.coinbase_value, clock::now_s()).map(Arc::new);
     match Job::new(pool.next_job_number(), template, plan, pool.spec().proof_of_work) {
-        Some(job) => pool.publish(Arc::new(job)),
+        Some(job) => pool.publish(Arc::new(job.on_tip_of(pool.job().as_deref()))),
         None => error!("stratum: the next block's target is invalid, so that there is no job"),
     }
     Ok(JOB_AGE_MAX)

@@ -71,7 +71,8 @@ pub struct Job {
     pub shared: Option<Arc<Coinbase>>,
     block: Block,
     branch: Vec<[u8; 32]>,
-    retired_at_ms: AtomicU64,
+    /// All jobs on one tip are retired together.
+    retired_at_ms: Arc<AtomicU64>,
     seen: Mutex<FxHashSet<u128>>,
 }
 
@@ -91,11 +92,19 @@ impl Job {
             shared: None,
             block: template.block,
             branch: template.coinbase_branch,
-            retired_at_ms: AtomicU64::new(CURRENT),
+            retired_at_ms: Arc::new(AtomicU64::new(CURRENT)),
             seen: Mutex::default(),
         };
         job.shared = plan.map(|plan| Arc::new(job.coinbase(plan)));
         Some(job)
+    }
+
+    /// The same with the tip of an earlier job on the same parent: who retires one of them retires both.
+    pub fn on_tip_of(mut self, earlier: Option<&Job>) -> Job {
+        if let Some(earlier) = earlier.filter(|earlier| earlier.previous() == self.previous()) {
+            self.retired_at_ms = Arc::clone(&earlier.retired_at_ms);
+        }
+        self
     }
 
     /// A coinbase that pays a plan.
@@ -225,5 +234,18 @@ mod tests {
         job.retire(1_000);
         job.retire(2_000);
         assert!(!job.is_stale(1_100, 100) && job.is_stale(1_101, 100), "the first retirement counts");
+    }
+
+    #[test]
+    fn all_jobs_on_a_tip_are_retired_together_and_no_others() {
+        let spec = ChainSpec::builtin("bitcoin-regtest").unwrap();
+        let job = |number, template| Job::new(number, template, None, spec.proof_of_work).unwrap();
+        let first = job(1, template(&spec));
+        let second = job(2, template(&spec)).on_tip_of(Some(&first));
+        let mut next = template(&spec);
+        next.block.header.previous = BlockHash::from_bytes([9; 32]);
+        let third = job(3, next).on_tip_of(Some(&second));
+        second.retire(1_000);
+        assert!(first.is_stale(1_101, 100) && second.is_stale(1_101, 100) && !third.is_stale(1_101, 100));
     }
 }
