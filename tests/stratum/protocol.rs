@@ -64,7 +64,7 @@ fn a_share_gets_the_reply_it_deserves() {
     }
 
     let info = node.call("getpoolinfo", json!([]));
-    let worker = &info["workers"][1];
+    let worker = &info["workers"][0];
     assert_eq!((&worker["worker"], &worker["address"]), (&json!(user), &json!(ALICE)));
     let shares = &worker["shares"];
     assert_eq!((&shares["accepted"], &shares["stale"]), (&json!(1), &json!(1)), "{shares}");
