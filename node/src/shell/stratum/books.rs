@@ -201,7 +201,8 @@ fn scaled(work: u128, inside: u128, total: u128) -> u128 {
     // A second's work has far fewer than 64 bits on any chain that a pool of this kind serves; more loses its last
     // bits.
     let shift = total.max(1).ilog2().saturating_sub(63);
-    (work >> shift) * (inside >> shift) / (total >> shift).max(1) << shift
+    let part = (work >> shift) * (inside >> shift) / (total >> shift).max(1);
+    part << shift
 }
 
 #[cfg(test)]

@@ -325,7 +325,7 @@ impl Session {
         if rolled & !mask != 0 {
             return Err(Refusal::other(format!("version bits {rolled:08x} are not all within the mask {mask:08x}")));
         }
-        Ok((version as u32 & !mask | rolled) as i32)
+        Ok(((version as u32 & !mask) | rolled) as i32)
     }
 
     /// Changes the difficulty if shares come too often or too seldom; the lines say so.

@@ -202,7 +202,7 @@ impl Connection {
 
     /// Takes a line.
     pub fn hear(&mut self, line: &[u8], hasher: &Hasher) -> Result<Change, Failure> {
-        let lost = |what: String| Failure::Lost(what);
+        let lost = Failure::Lost;
         let message: Value = serde_json::from_slice(line)
             .map_err(|_| lost("what came is not JSON; is it a Stratum pool?".to_owned()))?;
         match message["method"].as_str() {
