@@ -21,6 +21,7 @@ mod payment;
 mod reorganisation;
 mod rpc;
 mod soak;
+mod study;
 mod wallet;
 mod wallet_network;
 mod web;
