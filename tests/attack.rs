@@ -191,6 +191,43 @@ fn simulated_revenue_has_the_fields_that_other_tools_rely_on() {
     assert!(number(&report, "z").abs() < 5.0, "{report}");
 }
 
+/// One in a million, to a tenth of itself, in seconds.
+#[test]
+fn rare_double_spends_are_measured_and_not_waited_for() {
+    let line = ["attack", "double-spend", "--sim", "--share", "0.1", "--confirmations", "10", "--importance-sampling"];
+    let report = run(&[&line[..], &["--interval", "0.2", "--json"]].concat()).json();
+    let (rate, matching) = (number(&report, "rate"), number(&report, "matching"));
+    assert!(matching < 5e-6 && (rate / matching - 1.0).abs() < 0.4, "{report}");
+    assert!(number(&report, "z").abs() < 4.0 && number(&report, "p") > 0.0, "{report}");
+    let [low, high] = [0, 1].map(|bound| report["interval95"][bound].as_f64().expect("a bound"));
+    assert!((high - low) / rate <= 0.2 && number(&report, "runs") < 100_000.0, "{report}");
+}
+
+#[test]
+fn attacks_among_many_nodes_measure_gamma() {
+    let line = ["attack", "selfish", "--sim", "--nodes", "8", "--topology", "mesh", "--delay", "50", "--share", "0.35"];
+    let report = run(&[&line[..], &["--runs", "300", "--json"]].concat()).json();
+    let gamma = &report["gamma_measured"];
+    let [low, high] = [0, 1].map(|bound| gamma["interval95"][bound].as_f64().expect("a bound"));
+    let value = gamma["value"].as_f64().expect("a value");
+    assert!(low <= value && value <= high && gamma["blocks"].as_u64() > Some(20), "{report}");
+    assert!(number(&report, "z").abs() < 4.0, "{report}");
+    run(&["attack", "extort", "--sim", "--share", "0.4"]).refuses(2, &["--share", "majority"]);
+    run(&["attack", "fee-snipe"]).refuses(2, &["fee-snipe", "--sim"]);
+}
+
+/// Each a network of its own, side by side.
+#[test]
+fn any_live_attack_is_repeated() {
+    let line =
+        ["halt", "--share", "0.9", "--confirmations", "3", "--blocks", "5", "--live-runs", "4", "--networks", "2"];
+    let (report, place) = attack(&line);
+    assert_eq!((report["runs"].as_u64(), report["attack"].as_str()), (Some(4), Some("halt")), "{report}");
+    assert!((number(&report, "rate") - number(&report, "successes") / 4.0).abs() < 1e-9, "{report}");
+    assert!(number(&report, "matching") > 0.9 && number(&report, "achieved_share") > 0.8, "{report}");
+    assert!(nobody_works_in(place.path()), "a process is left behind");
+}
+
 #[test]
 fn the_simulator_repeats_itself_and_matches() {
     let simulate = |threads| {

@@ -23,6 +23,7 @@ mod reorganisation;
 mod rpc;
 mod soak;
 mod stratum;
+mod study;
 mod wallet;
 mod wallet_network;
 mod web;

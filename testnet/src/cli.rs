@@ -17,6 +17,7 @@ mod shell;
 mod show;
 mod simulate;
 mod strategy_node;
+mod study;
 mod time;
 mod up;
 mod wait;
@@ -24,6 +25,7 @@ mod wait;
 use self::attack::AttackArgs;
 use self::odds::OddsArgs;
 use self::simulate::SimulateArgs;
+use self::study::StudyArgs;
 use crate::cluster::directory::Directory;
 use crate::error::{exit_code, is_usage, one_line, usage};
 use crate::output::line;
@@ -108,6 +110,8 @@ enum Command {
     Odds(OddsArgs),
     /// Simulate a large network on virtual time
     Simulate(SimulateArgs),
+    /// Sweep parameters of an attack and measure every point, in the simulator or on live nodes
+    Study(StudyArgs),
     /// Print a script that completes commands and flags: `testoon completions bash > …/completions/testoon`
     Completions(shell::CompletionsArgs),
     /// Print the manual page
@@ -210,6 +214,7 @@ fn run_command(cli: Cli, program: &str) -> Result<()> {
         Command::Attack(arguments) => attack::run(&arguments, common),
         Command::Odds(arguments) => odds::run(&arguments, common.json),
         Command::Simulate(arguments) => simulate::run(&arguments, common.json),
+        Command::Study(arguments) => study::run(&arguments, common),
         Command::Completions(arguments) => shell::completions(&arguments, Cli::command()),
         Command::Man => shell::man(Cli::command()),
         // `run` has passed these on unless a flag of ours came first.

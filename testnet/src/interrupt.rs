@@ -9,11 +9,17 @@ use std::time::Duration;
 pub struct Interrupt(Arc<(Mutex<bool>, Condvar)>);
 
 impl Interrupt {
-    /// Takes over the process's interrupt signals. Once per process.
+    /// Takes over the process's interrupt signals. A process has one of them, which all who ask share.
     pub fn install() -> Result<Interrupt> {
+        static INSTALLED: Mutex<Option<Interrupt>> = Mutex::new(None);
+        let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(interrupt) = &*installed {
+            return Ok(interrupt.clone());
+        }
         let interrupt = Interrupt::default();
         let handler = interrupt.clone();
         ctrlc::set_handler(move || handler.set()).context("cannot watch for Ctrl-C")?;
+        *installed = Some(interrupt.clone());
         Ok(interrupt)
     }
 

@@ -1,8 +1,11 @@
 //! `testoon attack`: the same strategies on live processes ([`crate::lab::live`]) or in the simulator ([`crate::lab::sim`]).
 
+mod crowd;
+mod repeated;
 mod report;
 mod telling;
 
+use self::crowd::CrowdArgs;
 use self::telling::TellingArgs;
 use super::Common;
 use super::odds::parse_share;
@@ -10,7 +13,8 @@ use crate::error::usage;
 use crate::interrupt::Interrupt;
 use crate::lab::attack::Attack;
 use crate::lab::live::story::Listeners;
-use crate::lab::live::{self, AttackSettings, campaign};
+use crate::lab::live::{self, AttackSettings, campaign, gamma};
+use crate::lab::sim::rare::Until;
 use crate::lab::strategy::double_spend::Plan;
 use crate::lab::theory::double_spend::blocks_until_ahead;
 use clap::builder::{BoolishValueParser, PossibleValue};
@@ -25,6 +29,8 @@ const SUPPRESSION_BLOCKS_DEFAULT: u32 = 12;
 const REVENUE_BLOCKS_DEFAULT: u32 = 40;
 /// Simulated runs, unless asked otherwise.
 const RUNS_DEFAULT: u32 = 10_000;
+/// Weighted runs at most, unless asked otherwise.
+const RARE_RUNS_DEFAULT: u32 = 100_000;
 /// Most blocks to be ahead before paying.
 const PREMINE_MAX: i64 = 100;
 /// Blocks that may be expected to pass before a simulated attacker pays.
@@ -53,14 +59,16 @@ pub struct AttackArgs {
     /// has got through [default: 6]
     #[arg(long, env = "TESTOON_CONFIRMATIONS", value_parser = clap::value_parser!(u32).range(1..=1_000))]
     confirmations: Option<u32>,
-    /// double-spend: with the goods shipped, give up this many blocks behind [default: 10]
+    /// double-spend: with the goods shipped, give up this many blocks behind [default: 10]. feather-fork, fee-snipe: give up this
+    /// many blocks behind [default: 2]
     #[arg(long, env = "TESTOON_GIVE_UP", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     give_up: Option<u32>,
     /// double-spend: blocks to be ahead in secret before paying [default: 0]
     #[arg(long, env = "TESTOON_PREMINE", value_parser = clap::value_parser!(u32).range(0..=PREMINE_MAX))]
     premine: Option<u32>,
-    /// With --sim, for attacks that keep blocks back: the part of the honest miners that mines on the attacker's block in a
-    /// tie, 0 to 1 [default: 0]
+    /// For attacks that keep blocks back: the part of the honest miners that mines on the attacker's block in a tie, 0 to 1
+    /// [default: 0; with --nodes whatever each node saw first, which is measured]. Live it is made by link delays, up to 0.83,
+    /// and measured
     #[arg(long, env = "TESTOON_GAMMA", value_parser = parse_gamma)]
     gamma: Option<f64>,
     /// With --sim: seeds the simulator [default: 1]
@@ -76,10 +84,20 @@ pub struct AttackArgs {
     /// With --sim: how many times; for attacks that keep blocks back, how many regeneration cycles [default: 10000]
     #[arg(long, env = "TESTOON_RUNS", value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
     runs: Option<u32>,
+    /// With --sim, double-spend: draw blocks by shares with which success is common, and weigh each run by its likelihood: for
+    /// rates that plain runs almost never meet
+    #[arg(long, env = "TESTOON_IMPORTANCE_SAMPLING", value_parser = BoolishValueParser::new())]
+    importance_sampling: bool,
+    /// With --importance-sampling: stop when the 95 % interval is no wider than this part of the rate, such as 0.1, or after
+    /// --runs [default: after --runs]
+    #[arg(long, env = "TESTOON_INTERVAL", value_name = "PART", value_parser = parse_interval)]
+    interval: Option<f64>,
+    #[command(flatten)]
+    crowd: CrowdArgs,
     /// With --sim: threads [default: one a core]. The result does not depend on it
     #[arg(long, env = "TESTOON_THREADS", value_parser = clap::value_parser!(u16).range(1..=1_024))]
     threads: Option<u16>,
-    /// double-spend, live: stage it this many times and print the measured rate beside the formula
+    /// Live: stage it this many times and print the measured rate, or the revenue, beside theory
     #[arg(long, env = "TESTOON_LIVE_RUNS", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     live_runs: Option<u32>,
     /// With --live-runs: networks side by side [default: one a core]
@@ -106,6 +124,13 @@ fn parse_gamma(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(gamma) if (0.0..=1.0).contains(&gamma) => Ok(gamma),
         _ => Err("a part of the honest miners is a number from 0 to 1, such as 0.5".into()),
+    }
+}
+
+fn parse_interval(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(part) if part > 0.0 && part <= 10.0 => Ok(part),
+        _ => Err("an interval's width is a part of the rate, a number above 0 and up to 10, such as 0.1".into()),
     }
 }
 
@@ -149,6 +174,7 @@ impl AttackArgs {
             attack: self.name,
             share: self.share(),
             plan: self.plan(),
+            gamma: self.gamma,
             blocks: self.blocks(),
             target: self.target.clone(),
             chain: self.chain.clone(),
@@ -190,20 +216,48 @@ impl AttackArgs {
         let live = !self.sim;
         let options = [
             ("--confirmations", self.confirmations.is_some(), shop, "nobody waits for confirmations"),
-            ("--give-up", self.give_up.is_some(), double_spend, "only a double spend has patience"),
+            ("--give-up", self.give_up.is_some(), double_spend || name.is_undoing(), "it has no patience to lose"),
             ("--premine", self.premine.is_some(), double_spend, "only a double spend mines before paying"),
-            ("--gamma", self.gamma.is_some(), self.sim && revenue && name != Attack::Lazy, GAMMA_IS_SIMULATED),
+            ("--gamma", self.gamma.is_some(), name.has_ties(), "ties decide nothing there"),
             ("--seed", self.seed.is_some(), self.sim, "only the simulator has a seed"),
             ("--runs", self.runs.is_some(), self.sim, "without --sim it is staged once; use --live-runs or --sim"),
             ("--threads", self.threads.is_some(), self.sim, "only the simulator has threads"),
             ("--common-random-numbers", self.common_random_numbers, self.sim, "only the simulator draws numbers"),
-            ("--live-runs", self.live_runs.is_some(), live && double_spend, "only live double spends are repeated"),
+            (
+                "--nodes",
+                self.crowd.is_given(),
+                self.sim && (revenue || double_spend),
+                "it plays in a network of its own",
+            ),
+            (
+                "--importance-sampling",
+                self.importance_sampling,
+                self.sim && double_spend,
+                "only the double spend's rate can be too small to meet",
+            ),
+            ("--interval", self.interval.is_some(), self.importance_sampling, "it belongs to --importance-sampling"),
+            ("--live-runs", self.live_runs.is_some(), live, "it stages live attacks; with --sim it is --runs"),
             ("--networks", self.networks.is_some(), self.live_runs.is_some(), "it belongs to --live-runs"),
             ("--target", self.target.is_some(), live && name.is_suppression(), "nobody's payments are kept out live"),
             ("--chain", self.chain.is_some(), live, "the simulator has a chain of its own"),
             ("--blocks", self.blocks.is_some(), name.is_suppression() || (live && revenue), "blocks do not end it"),
             ("--svg", self.svg.is_some(), live && self.live_runs.is_none(), "there is no single story to draw"),
         ];
+        if name == Attack::Extort && self.share() <= 0.5 {
+            return Err(usage(format!(
+                "--share {}: only a majority can extort; a minority that refuses the others' blocks is left alone with its branch",
+                self.share()
+            )));
+        }
+        if live && name.is_undoing() {
+            return Err(usage(format!("{} is played in the simulator only; add --sim", name.as_str())));
+        }
+        if let Some(gamma) = self.gamma.filter(|gamma| live && *gamma > gamma::MOST) {
+            return Err(usage(format!(
+                "--gamma {gamma}: on live nodes γ is {:.2} at most, since who finds a block mines on it; use --sim for more",
+                gamma::MOST
+            )));
+        }
         let once = live && self.live_runs.is_none();
         let told =
             self.telling.given().map(|(option, is_given)| (option, is_given, once, "there is no single story to tell"));
@@ -230,13 +284,16 @@ impl AttackArgs {
         )))
     }
 
+    /// When runs by importance sampling end.
+    fn until(&self) -> Until {
+        Until { runs_max: self.runs.unwrap_or(RARE_RUNS_DEFAULT), relative_width: self.interval }
+    }
+
     /// What distinguishes the seeds of this experiment from those of others.
     fn experiment(&self, name: String) -> String {
         if self.common_random_numbers { "common random numbers".into() } else { name }
     }
 }
-
-const GAMMA_IS_SIMULATED: &str = "γ is a parameter of attacks that keep blocks back, in the simulator";
 
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
@@ -245,9 +302,14 @@ fn cores() -> usize {
 /// Plays the attack. Live, its network is made anew in the directory given, or in `~/.testoon/attack`.
 pub fn run(args: &AttackArgs, common: &Common) -> anyhow::Result<()> {
     args.check()?;
+    args.crowd.crowd()?;
     if let Some(runs) = args.live_runs {
         let networks = args.networks.map_or_else(cores, usize::from);
-        let outcome = campaign::double_spends(&args.settings(common), runs, networks)?;
+        let settings = args.settings(common);
+        if args.name != Attack::DoubleSpend {
+            return repeated::run(&settings, runs, networks);
+        }
+        let outcome = campaign::double_spends(&settings, runs, networks)?;
         return report::campaign(args, &outcome, common.json);
     }
     if !args.sim {
@@ -260,9 +322,14 @@ pub fn run(args: &AttackArgs, common: &Common) -> anyhow::Result<()> {
     match args.name {
         Attack::DoubleSpend => {
             args.check_premine()?;
-            report::double_spend(args, common.json)
+            if args.importance_sampling {
+                report::rare(args, common.json)
+            } else {
+                report::double_spend(args, common.json)
+            }
         }
         Attack::Censor | Attack::Halt => report::suppression(args, common.json),
+        Attack::FeatherFork | Attack::FeeSnipe => report::undo(args, common.json),
         Attack::Eclipse | Attack::Timewarp => Err(usage(format!(
             "{} cannot be played with --sim: the simulator has no such links or retarget; leave --sim out",
             args.name.as_str()

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use serde_json::json;
 
 use crate::lab::theory::double_spend::{Race, confirmations_needed, nakamoto, rosenfeld};
+use crate::lab::theory::stake;
 
 /// Shares of the map's rows.
 const MAP_SHARES: [f64; 10] = [0.05, 0.10, 0.15, 0.20, 0.25, 0.30, 0.35, 0.40, 0.45, 0.51];
@@ -82,6 +83,8 @@ fn as_json(args: &OddsArgs) -> serde_json::Value {
         "rosenfeld": rosenfeld(args.share, args.confirmations),
         "nakamoto": nakamoto(args.share, args.confirmations),
         "needed": needed,
+        "value_least": stake::least(args.share, args.confirmations),
+        "value_as_played": stake::as_played(&args.race()),
     })
 }
 
@@ -120,6 +123,11 @@ fn as_text(args: &OddsArgs) -> String {
         };
         line(format!("  for a risk below {:>6}: {text}", format!("{} %", 100.0 * risk)));
     }
+    let least = stake::least(race.share, race.confirmations);
+    line(format!(
+        "\n  The attack pays from a payment of {least:.2} block rewards on, if it is played in the best way{}.",
+        stake::as_played(&race).map_or_else(String::new, |value| format!("; as said here, from {value:.2} on"))
+    ));
     line("\nThe same attacker with other shares, and other shops (rows: share, columns: confirmations):\n".into());
     page.push_str(&map_text(args));
     page

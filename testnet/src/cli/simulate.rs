@@ -77,7 +77,8 @@ pub struct Span {
     to: usize,
 }
 
-fn parse_milliseconds(text: &str) -> Result<f64, String> {
+/// A delay in milliseconds, `ms` behind it or not.
+pub fn parse_milliseconds(text: &str) -> Result<f64, String> {
     match text.trim_end_matches("ms").parse::<f64>() {
         Ok(delay) if (0.0..=3.6e6).contains(&delay) => Ok(delay),
         _ => Err("a delay is a number of milliseconds from 0 to 3600000".into()),

@@ -41,6 +41,9 @@ struct StrategyArgs {
     /// optimal-selfish: the attacker's share of the hash rate
     #[arg(long, default_value_t = 0.4)]
     share: f64,
+    /// optimal-selfish: the part of the others that mines on the attacker's block in a tie
+    #[arg(long, default_value_t = 0.0)]
+    gamma: f64,
     /// Where commands are read and the status is written
     #[arg(long)]
     control: PathBuf,
@@ -84,7 +87,7 @@ fn make(args: &StrategyArgs, spec: &ChainSpec) -> Result<Box<dyn Strategy>, Stri
     let plan =
         Plan { confirmations: args.confirmations, premine: args.premine, give_up: args.give_up, waits_for_goods: true };
     let target = args.target.as_deref();
-    strategy::make(&args.strategy, &strategy::Options { plan, target, spec, share: args.share, gamma: 0.0 })
+    strategy::make(&args.strategy, &strategy::Options { plan, target, spec, share: args.share, gamma: args.gamma })
 }
 
 /// Carries commands in and the status out until the node ends.

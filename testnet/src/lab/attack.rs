@@ -9,6 +9,12 @@ pub enum Attack {
     Censor,
     /// Mine empty blocks only and bury all others.
     Halt,
+    /// Build only on blocks that pay a tribute.
+    Extort,
+    /// Undo blocks that pay an address, and give up soon.
+    FeatherFork,
+    /// Undo a block to take its fees.
+    FeeSnipe,
     /// Keep blocks secret to waste others' work.
     Selfish,
     /// The best way to keep blocks secret, as a solver finds it.
@@ -29,10 +35,13 @@ pub enum Attack {
 
 impl Attack {
     /// All of them, in the order of the help.
-    pub const ALL: [Attack; 11] = [
+    pub const ALL: [Attack; 14] = [
         Attack::DoubleSpend,
         Attack::Censor,
         Attack::Halt,
+        Attack::Extort,
+        Attack::FeatherFork,
+        Attack::FeeSnipe,
         Attack::Selfish,
         Attack::OptimalSelfish,
         Attack::LeadStubborn,
@@ -49,6 +58,9 @@ impl Attack {
             Attack::DoubleSpend => "double-spend",
             Attack::Censor => "censor",
             Attack::Halt => "halt",
+            Attack::Extort => "extort",
+            Attack::FeatherFork => "feather-fork",
+            Attack::FeeSnipe => "fee-snipe",
             Attack::Selfish => "selfish",
             Attack::OptimalSelfish => "optimal-selfish",
             Attack::LeadStubborn => "lead-stubborn",
@@ -66,6 +78,9 @@ impl Attack {
             Attack::DoubleSpend => "Pay a shop, then replace the payment by a longer secret branch",
             Attack::Censor => "Never confirm an address's payments, in either direction",
             Attack::Halt => "Mine empty blocks only and bury all others",
+            Attack::Extort => "A majority that builds only on blocks which pay it a tribute",
+            Attack::FeatherFork => "Undo blocks that pay an address, and give up soon (Miller); simulated",
+            Attack::FeeSnipe => "Undo a block to take its fees (Carlsten and others); simulated",
             Attack::Selfish => "Keep blocks secret to waste others' work (Eyal and Sirer)",
             Attack::OptimalSelfish => "The best way to keep blocks secret (Sapirshtein and others)",
             Attack::LeadStubborn => "Selfish mining that never cashes a lead in (Nayak and others)",
@@ -87,6 +102,7 @@ impl Attack {
                 | Attack::EqualForkStubborn
                 | Attack::TrailStubborn
                 | Attack::Lazy
+                | Attack::Extort
         )
     }
 
@@ -95,11 +111,21 @@ impl Attack {
         matches!(self, Attack::Censor | Attack::Halt)
     }
 
+    /// Whether it undoes single blocks of others. It is simulated only.
+    pub fn is_undoing(self) -> bool {
+        matches!(self, Attack::FeatherFork | Attack::FeeSnipe)
+    }
+
+    /// Whether γ, who wins ties, matters to it.
+    pub fn has_ties(self) -> bool {
+        self.is_for_revenue() && !matches!(self, Attack::Lazy | Attack::Extort)
+    }
+
     /// The share of the hash rate that shows it best.
     pub fn usual_share(self) -> f64 {
         match self {
-            Attack::DoubleSpend | Attack::Censor | Attack::Halt | Attack::Timewarp => 0.6,
-            Attack::Eclipse => 0.3,
+            Attack::DoubleSpend | Attack::Censor | Attack::Halt | Attack::Extort | Attack::Timewarp => 0.6,
+            Attack::Eclipse | Attack::FeatherFork | Attack::FeeSnipe => 0.3,
             _ => 0.4,
         }
     }

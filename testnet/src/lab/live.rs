@@ -8,6 +8,7 @@ pub mod campaign;
 pub mod control;
 pub mod double_spend;
 pub mod eclipse;
+pub mod gamma;
 pub mod observer;
 pub mod picture;
 pub mod revenue;
@@ -19,8 +20,10 @@ pub mod timewarp;
 use crate::error::usage;
 use crate::interrupt::Interrupt;
 use crate::lab::attack::Attack;
-use crate::lab::strategy::double_spend::Plan;
+use crate::lab::strategy::{self, double_spend::Plan};
 use crate::lab::theory::double_spend::{Race, blocks_until_ahead};
+use crate::lab::theory::estimate::Proportion;
+use crate::lab::theory::suppression::Suppression;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -37,6 +40,9 @@ pub struct AttackSettings {
     pub share: f64,
     /// How a double spend is played; its confirmations are also those of other attacks.
     pub plan: Plan,
+    /// The part of the others that is to mine on the attacker's block in a tie, in [0, [`gamma::MOST`]]. Not given, honest nodes
+    /// hear of each other's blocks as fast as of the attacker's.
+    pub gamma: Option<f64>,
     /// Blocks until the verdict, where blocks end the attack.
     pub blocks: u32,
     /// Who is paid when payments are kept out: an account or an address.
@@ -65,6 +71,34 @@ impl AttackSettings {
             confirmations: self.plan.confirmations,
             premine: self.plan.premine,
             give_up: self.plan.give_up,
+        }
+    }
+
+    /// What theory says of the rate of success, or of the revenue where blocks are kept back; `None` of what is no game of chance.
+    pub fn theory(&self) -> Option<f64> {
+        match self.attack {
+            Attack::DoubleSpend => Some(self.race().success()),
+            Attack::Censor | Attack::Halt => {
+                let (confirmations, blocks) = (self.plan.confirmations, self.blocks);
+                Some(Suppression { share: self.share, confirmations, blocks }.success())
+            }
+            Attack::Eclipse | Attack::Timewarp => None,
+            // Without delays every tie is lost: the honest nodes have seen their own block first.
+            attack => Some(strategy::revenue_in_theory(attack.as_str(), self.share, self.gamma.unwrap_or(0.0))),
+        }
+    }
+
+    /// Mean seconds between blocks on the lab's own chain.
+    pub fn spacing_s(&self) -> f64 {
+        if self.gamma.is_some() { f64::from(gamma::SPACING_S) } else { 1.0 }
+    }
+
+    /// Blocks that are found at least until the end.
+    pub fn blocks_min(&self) -> f64 {
+        match self.attack {
+            Attack::DoubleSpend | Attack::Eclipse => f64::from(self.plan.confirmations + self.plan.premine),
+            Attack::Censor | Attack::Halt => f64::from(self.plan.confirmations.min(self.blocks)),
+            _ => f64::from(self.blocks),
         }
     }
 
@@ -113,6 +147,12 @@ pub struct Outcome {
     pub seconds: f64,
     /// Why, in one sentence.
     pub verdict: String,
+    /// Where blocks are kept back: the attacker's blocks and all blocks of each regeneration cycle.
+    #[serde(skip)]
+    pub cycles: Vec<(f64, f64)>,
+    /// Where blocks are kept back: honest blocks found in ties, and those on the attacker's branch.
+    #[serde(skip)]
+    pub ties: Proportion,
     /// What this attack measures besides.
     #[serde(flatten)]
     pub more: BTreeMap<String, Value>,
@@ -121,15 +161,20 @@ pub struct Outcome {
     pub testbed: Option<testbed::Testbed>,
 }
 
-/// Stages an attack, tells its listeners what happens, and with `keep` waits for Ctrl-C before the nodes end.
-pub fn run(settings: &AttackSettings) -> anyhow::Result<Outcome> {
-    let mut outcome = match settings.attack {
+/// Stages an attack once.
+pub fn stage(settings: &AttackSettings) -> anyhow::Result<Outcome> {
+    match settings.attack {
         Attack::DoubleSpend => double_spend::stage(settings),
         Attack::Censor | Attack::Halt => suppression::stage(settings),
         Attack::Eclipse => eclipse::stage(settings),
         Attack::Timewarp => timewarp::stage(settings),
         _ => revenue::stage(settings),
-    }?;
+    }
+}
+
+/// Stages an attack, tells its listeners what happens, and with `keep` waits for Ctrl-C before the nodes end.
+pub fn run(settings: &AttackSettings) -> anyhow::Result<Outcome> {
+    let mut outcome = stage(settings)?;
     outcome.seconds = (outcome.seconds * 1e3).round() / 1e3;
     let Some(testbed) = outcome.testbed.take() else { return Ok(outcome) };
     testbed.conclude(&outcome, settings.keep)?;

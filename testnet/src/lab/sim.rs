@@ -1,10 +1,12 @@
 //! The simulator and the attacks that are played in it. It stands on [`super::strategy`] and [`super::theory`].
 //!
-//! From the ground up: [`random`], [`queue`], [`arena`], [`geography`], [`links`], [`setup`], [`trace`] and [`statistics`] are what [`simulation`] is made of;
-//! [`honest`] and [`two_nodes`] set up one attacker against all others; [`double_spend`], [`revenue`] and [`suppression`] play
+//! From the ground up: [`random`], [`queue`], [`arena`], [`geography`], [`links`], [`setup`], `shared`, [`trace`], [`work`] and
+//! [`statistics`] are what [`simulation`] is made of; [`honest`] and [`contest`] set up one attacker against all others;
+//! [`double_spend`], [`rare`], [`revenue`], [`suppression`] and [`undo`] play
 //! an attack many times, [`rest`] what is left of one; [`network`] plays a large honest network.
 
 pub mod arena;
+pub mod contest;
 pub mod double_spend;
 pub mod geography;
 pub mod honest;
@@ -12,14 +14,17 @@ pub mod links;
 pub mod network;
 pub mod queue;
 pub mod random;
+pub mod rare;
 pub mod rest;
 pub mod revenue;
 pub mod setup;
+mod shared;
 pub mod simulation;
 pub mod statistics;
 pub mod suppression;
 pub mod trace;
-pub mod two_nodes;
+pub mod undo;
+pub mod work;
 
 #[cfg(test)]
 mod tests;

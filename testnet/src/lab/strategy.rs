@@ -8,15 +8,17 @@
 pub mod attacker;
 pub mod censor;
 pub mod double_spend;
+pub mod extort;
 pub mod halt;
 pub mod lazy;
 pub mod selfish;
 pub mod timewarp;
+pub mod undo;
 pub mod withholding;
 
-use crate::lab::theory::revenue::{LENGTH_MAX, Process};
+use crate::lab::theory::revenue::{self, LENGTH_MAX, Process};
 use crate::lab::theory::withholding::{Named, Policy};
-use chain_spec::{Address, Block, BlockHash, ChainSpec, CheckedBlock, CheckedTransaction, Script, Transaction};
+use chain_spec::{Address, Amount, Block, BlockHash, ChainSpec, CheckedBlock, CheckedTransaction, Script, Transaction};
 use node::core::Core;
 use node::core::summary::Summary;
 use rustc_hash::FxHashMap;
@@ -133,6 +135,13 @@ pub enum Content {
     MempoolWithout(Script),
     /// These, which are valid on the parent. What they leave to the miner is not claimed unless they are in the mempool.
     Exactly(Vec<Arc<CheckedTransaction>>),
+    /// Those of a block that is undone, and what they leave to the miner.
+    Again {
+        /// Valid on the parent.
+        transactions: Vec<Arc<CheckedTransaction>>,
+        /// What they leave.
+        fees: Amount,
+    },
 }
 
 /// Something a strategy is told.
@@ -192,6 +201,10 @@ pub trait Strategy: Send {
     fn ended(&self) -> Option<bool> {
         None
     }
+    /// Whether blocks that others published are passed on to peers. Who races others' blocks does not carry them.
+    fn forwards(&self, _view: &AttackerView<'_>) -> bool {
+        true
+    }
     /// Whether a block others published is to be built on. A majority that refuses a block buries it.
     fn accepts(&self, _block: &BlockHash, _view: &AttackerView<'_>) -> bool {
         true
@@ -214,10 +227,13 @@ pub struct Options<'a> {
 }
 
 /// The names [`make`] knows.
-pub const NAMES: [&str; 10] = [
+pub const NAMES: [&str; 13] = [
     "double-spend",
     "censor",
     "halt",
+    "extort",
+    "feather-fork",
+    "fee-snipe",
     "selfish",
     "optimal-selfish",
     "lead-stubborn",
@@ -242,6 +258,28 @@ pub fn policy(name: &str, share: f64, gamma: f64) -> Option<Box<dyn Policy + Sen
     })
 }
 
+/// Blocks behind at which one who undoes a block gives up, unless told otherwise.
+pub const UNDO_GIVE_UP_DEFAULT: u32 = 2;
+/// The demo account that an extorter's tribute goes to.
+const EXTORTER: &str = "mallory";
+
+/// The longest branches a policy's value in theory is followed to: with large shares some races are long.
+const VALUE_LENGTH_MAX: u32 = 120;
+
+/// Long-run revenue, in theory, of a strategy that withholds blocks, by name: a closed form where there is one. A majority earns
+/// everything but by laziness.
+pub fn revenue_in_theory(name: &str, share: f64, gamma: f64) -> f64 {
+    match name {
+        "lazy" => revenue::lazy(share),
+        _ if share >= 0.5 => 1.0,
+        "selfish" => revenue::selfish(share, gamma),
+        _ => policy(name, share, gamma).map_or(share, |policy| {
+            let length_max = if name == "optimal-selfish" { LENGTH_MAX } else { VALUE_LENGTH_MAX };
+            Process { share, gamma, length_max }.revenue(policy.as_ref())
+        }),
+    }
+}
+
 /// The strategy called `name`, or a sentence that says why not.
 pub fn make(name: &str, options: &Options<'_>) -> Result<Box<dyn Strategy>, String> {
     let withholding = |name| {
@@ -258,6 +296,25 @@ pub fn make(name: &str, options: &Options<'_>) -> Result<Box<dyn Strategy>, Stri
             let address =
                 Address::parse(target, options.spec).map_err(|error| format!("--target {target}: {error}"))?;
             Box::new(censor::Censor::new(address.script()))
+        }
+        "feather-fork" => {
+            let target = options.target.ok_or("feather-fork needs --target ADDRESS")?;
+            let address =
+                Address::parse(target, options.spec).map_err(|error| format!("--target {target}: {error}"))?;
+            let give_up = options.plan.give_up.unwrap_or(UNDO_GIVE_UP_DEFAULT);
+            Box::new(undo::Undo::new("feather-fork", undo::Prey::Concerns(address.script()), give_up))
+        }
+        "fee-snipe" => {
+            let give_up = options.plan.give_up.unwrap_or(UNDO_GIVE_UP_DEFAULT);
+            Box::new(undo::Undo::new("fee-snipe", undo::Prey::FeesOfSubsidy(1.0), give_up))
+        }
+        "extort" => {
+            let account = options.spec.demo_accounts.iter().find(|account| account.name == EXTORTER);
+            let account = account.ok_or_else(|| {
+                format!("chain {:?} has no account {EXTORTER:?}, to whom the tribute goes", options.spec.name)
+            })?;
+            let address = Address::parse(&account.address, options.spec).map_err(|error| error.to_string())?;
+            Box::new(extort::Extort::new(address.script()))
         }
         "timewarp" => Box::new(timewarp::Timewarp::new(options.spec)?),
         other => {

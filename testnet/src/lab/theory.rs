@@ -3,6 +3,7 @@
 pub mod double_spend;
 pub mod estimate;
 pub mod revenue;
+pub mod stake;
 pub mod suppression;
 pub mod timewarp;
 pub mod withholding;

@@ -7,9 +7,10 @@ use crate::lab::live::campaign::Campaign;
 use crate::lab::sim::double_spend::{DoubleSpendExperiment, tally};
 use crate::lab::sim::revenue::RevenueExperiment;
 use crate::lab::sim::suppression::SuppressionExperiment;
-use crate::lab::strategy::policy;
+use crate::lab::sim::undo::UndoExperiment;
+use crate::lab::strategy;
 use crate::lab::theory::double_spend::{nakamoto, rosenfeld};
-use crate::lab::theory::estimate::{Comparison, Proportion};
+use crate::lab::theory::estimate::{Comparison, Proportion, two_sided_p};
 use crate::lab::theory::revenue::{self, LENGTH_MAX, Process};
 use crate::lab::theory::suppression::Suppression;
 use crate::output::line;
@@ -18,7 +19,7 @@ use serde_json::{Map, Value, json};
 
 /// Plays double spends in the simulator.
 pub fn double_spend(args: &AttackArgs, json: bool) -> Result<()> {
-    let played = DoubleSpendExperiment::new(args.share(), args.plan())?;
+    let played = DoubleSpendExperiment::new(args.share(), args.plan())?.in_crowd(args.crowd.crowd()?);
     let stopwatch = Stopwatch::start();
     let tally = tally(&played, &args.experiment(played.name()), args.runs(), args.seed(), args.threads())?;
     let seconds = stopwatch.seconds();
@@ -37,6 +38,7 @@ pub fn double_spend(args: &AttackArgs, json: bool) -> Result<()> {
             "interval95": proportion.interval95(),
             "matching": matching,
             "z": proportion.z(matching),
+            "p": proportion.z(matching).map(two_sided_p),
             "rosenfeld": rosenfeld(args.share(), plan.confirmations),
             "nakamoto": nakamoto(args.share(), plan.confirmations),
             "trace_hash": tally.trace_hash,
@@ -56,6 +58,64 @@ pub fn double_spend(args: &AttackArgs, json: bool) -> Result<()> {
     print_textbooks(args);
     line(format_args!("  trace hash          {}", tally.trace_hash));
     print_speed(seconds, f64::from(proportion.runs), "runs", args.threads());
+    Ok(())
+}
+
+/// Plays double spends in the simulator by importance sampling.
+pub fn rare(args: &AttackArgs, json: bool) -> Result<()> {
+    let played = DoubleSpendExperiment::new(args.share(), args.plan())?.in_crowd(args.crowd.crowd()?);
+    let stopwatch = Stopwatch::start();
+    let name = args.experiment(format!("importance sampling {}", played.name()));
+    let result = played.play_weighted(&name, args.seed(), args.threads(), &args.until())?;
+    let seconds = stopwatch.seconds();
+    let (plan, estimate, matching) = (args.plan(), result.estimate(), played.race().success());
+    let z = estimate.z(matching);
+    if json {
+        line(json!({
+            "attack": args.name.as_str(),
+            "method": "importance sampling",
+            "share": args.share(),
+            "confirmations": plan.confirmations,
+            "premine": plan.premine,
+            "give_up": plan.give_up,
+            "seed": args.seed(),
+            "runs": result.moments.runs,
+            "successes": result.successes,
+            "effective_runs": result.moments.effective_runs(),
+            "rate": estimate.value,
+            "interval95": estimate.interval95,
+            "matching": matching,
+            "z": z,
+            "p": z.map(two_sided_p),
+            "rosenfeld": rosenfeld(args.share(), plan.confirmations),
+            "nakamoto": nakamoto(args.share(), plan.confirmations),
+            "seconds": seconds,
+        }));
+        return Ok(());
+    }
+    line(format_args!(
+        "{} weighted double spends with {:.1} % of the hash rate against {} confirmation(s), {} block(s) in advance, giving up {} \
+         behind",
+        result.moments.runs,
+        100.0 * args.share(),
+        plan.confirmations,
+        plan.premine,
+        plan.give_up.unwrap_or_default()
+    ));
+    let [low, high] = estimate.interval95;
+    line(format_args!(
+        "  measured            {:>12.4e}   95 % interval {low:.4e} to {high:.4e}, {:.1} % of the rate wide",
+        estimate.value,
+        100.0 * estimate.relative_width()
+    ));
+    line(format_args!("  matching formula    {matching:>12.4e}   a tie wins nothing, and the attacker gives up"));
+    print_z(z, "standard errors between the two");
+    line(format_args!(
+        "  {} runs succeeded; their weights say as much as {:.0} equal ones",
+        result.successes,
+        result.moments.effective_runs()
+    ));
+    print_speed(seconds, result.moments.runs as f64, "runs", args.threads());
     Ok(())
 }
 
@@ -79,6 +139,7 @@ pub fn suppression(args: &AttackArgs, json: bool) -> Result<()> {
             "interval95": proportion.interval95(),
             "matching": matching,
             "z": proportion.z(matching),
+            "p": proportion.z(matching).map(two_sided_p),
             "seconds": seconds,
         }));
         return Ok(());
@@ -96,25 +157,51 @@ pub fn suppression(args: &AttackArgs, json: bool) -> Result<()> {
     Ok(())
 }
 
+/// Plays a feather fork or fee sniping in the simulator.
+pub fn undo(args: &AttackArgs, json: bool) -> Result<()> {
+    let give_up = args.give_up.unwrap_or(strategy::UNDO_GIVE_UP_DEFAULT);
+    let played = UndoExperiment::new(args.share(), give_up, args.name == Attack::FeeSnipe)?;
+    let stopwatch = Stopwatch::start();
+    let proportion = played.play(&args.experiment(played.name()), args.runs(), args.seed(), args.threads())?;
+    let (seconds, matching) = (stopwatch.seconds(), played.theory());
+    if json {
+        line(json!({
+            "attack": args.name.as_str(),
+            "share": args.share(),
+            "give_up": give_up,
+            "seed": args.seed(),
+            "runs": proportion.runs,
+            "successes": proportion.successes,
+            "rate": proportion.rate(),
+            "interval95": proportion.interval95(),
+            "matching": matching,
+            "z": proportion.z(matching),
+            "p": proportion.z(matching).map(two_sided_p),
+            "seconds": seconds,
+        }));
+        return Ok(());
+    }
+    line(format_args!(
+        "{} times {} with {:.1} % of the hash rate, giving up {give_up} behind: is the block undone?",
+        proportion.runs,
+        args.name.as_str(),
+        100.0 * args.share()
+    ));
+    print_rate(&proportion, matching, "one behind at first, to come out one ahead");
+    print_speed(seconds, f64::from(proportion.runs), "runs", args.threads());
+    Ok(())
+}
+
 /// What theory says of a strategy that keeps blocks back: its own value first.
-fn theories(args: &AttackArgs) -> Vec<(&'static str, f64)> {
-    let (share, gamma, name) = (args.share(), args.gamma.unwrap_or(0.0), args.name.as_str());
-    let process = Process { share, gamma, length_max: LENGTH_MAX };
-    let own = match args.name {
-        Attack::Lazy => revenue::lazy(share),
-        _ if share >= 0.5 => 1.0,
-        Attack::Selfish => revenue::selfish(share, gamma),
-        // A longer process, since a policy's value costs little.
-        _ => policy(name, share, gamma).map_or(share, |policy| {
-            Process { length_max: if args.name == Attack::OptimalSelfish { LENGTH_MAX } else { 120 }, ..process }
-                .revenue(policy.as_ref())
-        }),
-    };
+fn theories(args: &AttackArgs, gamma: f64) -> Vec<(&'static str, f64)> {
+    let (share, name) = (args.share(), args.name.as_str());
+    let own = strategy::revenue_in_theory(name, share, gamma);
     let mut theories = vec![(name, own), ("honest", share)];
     if args.name != Attack::Selfish {
         theories.push(("selfish", revenue::selfish(share, gamma)));
     }
     if args.name != Attack::OptimalSelfish && share < 0.5 {
+        let process = Process { share, gamma, length_max: LENGTH_MAX };
         theories.push(("optimal-selfish", process.optimum().revenue));
     }
     theories
@@ -122,12 +209,18 @@ fn theories(args: &AttackArgs) -> Vec<(&'static str, f64)> {
 
 /// Plays a strategy that keeps blocks back in the simulator.
 pub fn revenue(args: &AttackArgs, json: bool) -> Result<()> {
-    let gamma = args.gamma.unwrap_or(0.0);
-    let played = RevenueExperiment { strategy: args.name.as_str().into(), share: args.share(), gamma };
+    let crowd = args.crowd.crowd()?;
+    let played =
+        RevenueExperiment { strategy: args.name.as_str().into(), share: args.share(), gamma: args.gamma, crowd };
     let stopwatch = Stopwatch::start();
     let result = played.play(&args.experiment(played.name()), args.runs(), args.seed(), args.threads())?;
     let seconds = stopwatch.seconds();
-    let theories = theories(args);
+    // Where γ is nobody's choice but follows from the links, theory is told what it came to.
+    let gamma = match (args.gamma, crowd) {
+        (None, Some(_)) => result.ties.rate(),
+        (gamma, _) => gamma.unwrap_or(0.0),
+    };
+    let theories = theories(args, gamma);
     let estimate = result.estimate;
     let z = theories.first().and_then(|(_, expected)| estimate.z(*expected));
     let verdict = estimate.compared_with(args.share());
@@ -146,6 +239,8 @@ pub fn revenue(args: &AttackArgs, json: bool) -> Result<()> {
             "interval95": estimate.interval95,
             "theory": theory,
             "z": z,
+            "p": z.map(two_sided_p),
+            "gamma_measured": measured_gamma(&result.ties),
             "verdict": verdict.to_string(),
             "seed": args.seed(),
             "seconds": seconds,
@@ -154,12 +249,20 @@ pub fn revenue(args: &AttackArgs, json: bool) -> Result<()> {
     }
     let [low, high] = estimate.interval95.map(|bound| 100.0 * bound);
     line(format_args!(
-        "{} with {:.1} % of the hash rate, γ = {gamma}: {} cycles and {} blocks",
+        "{} with {:.1} % of the hash rate, γ = {gamma:.4}: {} cycles and {} blocks",
         args.name.as_str(),
         100.0 * args.share(),
         result.cycles + result.endless,
         result.blocks
     ));
+    if result.ties.runs > 0 {
+        let [low, high] = result.ties.interval95();
+        line(format_args!(
+            "  γ                   {:>8.4}     95 % interval {low:.4} to {high:.4}, from {} blocks found in ties",
+            result.ties.rate(),
+            result.ties.runs
+        ));
+    }
     if result.endless > 0 {
         line(format_args!("  {} of the cycles do not end: revenue is theirs in the long run", result.endless));
     }
@@ -170,9 +273,7 @@ pub fn revenue(args: &AttackArgs, json: bool) -> Result<()> {
     for (name, value) in &theories {
         line(format_args!("  {name:<19} {:>8.3} %   in theory", 100.0 * value));
     }
-    if let Some(z) = z {
-        line(format_args!("  z                   {z:>8.2}     standard errors between measured and theory"));
-    }
+    print_z(z, "standard errors between measured and theory");
     line(match verdict {
         Comparison::Above => "It earns more than honest mining.".to_owned(),
         Comparison::Below => "It earns less than honest mining.".to_owned(),
@@ -199,6 +300,7 @@ pub fn campaign(args: &AttackArgs, campaign: &Campaign, json: bool) -> Result<()
             "interval95": proportion.interval95(),
             "matching": campaign.matching,
             "z": proportion.z(campaign.matching),
+            "p": proportion.z(campaign.matching).map(two_sided_p),
             "rosenfeld": rosenfeld(args.share(), plan.confirmations),
             "nakamoto": nakamoto(args.share(), plan.confirmations),
             "networks": campaign.networks,
@@ -226,9 +328,24 @@ fn print_rate(proportion: &Proportion, matching: f64, assumption: &str) {
         100.0 * proportion.rate()
     ));
     line(format_args!("  matching formula    {:>8.4} %   {assumption}", 100.0 * matching));
-    match proportion.z(matching) {
-        Some(z) => line(format_args!("  z                   {z:>8.2}     standard deviations between the two")),
-        None => line("  z                   infinite     the formula says that this cannot happen"),
+    print_z(proportion.z(matching), "standard deviations between the two");
+}
+
+/// γ as it was measured, or nothing where no tie was.
+fn measured_gamma(ties: &Proportion) -> Value {
+    match ties.runs {
+        0 => Value::Null,
+        runs => json!({ "value": ties.rate(), "interval95": ties.interval95(), "blocks": runs }),
+    }
+}
+
+fn print_z(z: Option<f64>, what: &str) {
+    match z {
+        Some(z) => line(format_args!(
+            "  z                   {z:>8.2}     {what}; chance alone is as far off with p = {:.3}",
+            two_sided_p(z)
+        )),
+        None => line("  z                   infinite     theory says that this cannot happen"),
     }
 }
 

@@ -27,13 +27,18 @@ fn options_without_effect_are_refused_by_name() {
         ("double-spend --seed 5", "--seed"),
         ("double-spend --threads 2", "--threads"),
         ("double-spend --gamma 0.5", "--gamma"),
-        ("selfish --gamma 0.5", "--gamma"),
+        ("selfish --gamma 0.9", "--gamma"),
         ("lazy --sim --gamma 0.5", "--gamma"),
         ("double-spend --sim --live-runs 3", "--live-runs"),
-        ("selfish --live-runs 3", "--live-runs"),
+        ("selfish --sim --live-runs 3", "--live-runs"),
         ("double-spend --networks 3", "--networks"),
         ("double-spend --live-runs 3 --svg x.svg", "--svg"),
         ("double-spend --target bob", "--target"),
+        ("double-spend --importance-sampling", "--importance-sampling"),
+        ("selfish --sim --importance-sampling", "--importance-sampling"),
+        ("double-spend --sim --interval 0.1", "--interval"),
+        ("double-spend --nodes 5", "--nodes"),
+        ("censor --sim --nodes 5", "--nodes"),
     ] {
         let refusal = args(line).check().expect_err(line).to_string();
         assert!(refusal.starts_with(option), "{line}: {refusal}");
@@ -45,9 +50,28 @@ fn options_without_effect_are_refused_by_name() {
         "halt --sim --blocks 5 --confirmations 3 --common-random-numbers",
         "lead-stubborn --sim --gamma 0.5",
         "eclipse --confirmations 3",
+        "selfish --gamma 0.5 --live-runs 3",
+        "censor --live-runs 3",
+        "double-spend --sim --importance-sampling --interval 0.1",
+        "selfish --sim --nodes 20 --topology ring --delay 50 --gamma 0.5",
     ] {
         args(line).check().expect(line);
     }
+}
+
+#[test]
+fn a_network_is_asked_for_whole() {
+    for (line, option) in [
+        ("selfish --sim --topology ring", "--topology"),
+        ("selfish --sim --delay-ms 5", "--delay-ms"),
+        ("selfish --sim --nodes 5 --block-bytes 10", "--block-bytes"),
+    ] {
+        let refusal = args(line).crowd.crowd().expect_err(line).to_string();
+        assert!(refusal.starts_with(option), "{line}: {refusal}");
+    }
+    assert_eq!(args("selfish --sim").crowd.crowd().unwrap(), None);
+    let crowd = args("selfish --sim --nodes 30 --delay 40 --attacker-peers 99").crowd.crowd().unwrap().unwrap();
+    assert_eq!((crowd.nodes, crowd.attacker_peers, crowd.links.delay_ms), (30, 29, 40.0));
 }
 
 #[test]

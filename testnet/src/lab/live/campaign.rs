@@ -1,12 +1,12 @@
 //! One attack many times on live networks, side by side: the measured rate, to be held against the formula.
 //!
-//! Each network lives for the whole campaign and plays one run after the other: pay, race, let everybody agree, and again.
+//! [`repeat`] stages any attack anew each time. [`double_spends`] saves the double spend that start: each network lives for the whole campaign and plays one run after the other: pay, race, let everybody agree, and again.
 //! What a run came to is read from the shop's node.
 
-use super::AttackSettings;
 use super::control::ControlChannel;
 use super::double_spend::strategy_arguments;
 use super::testbed::{self, ATTACKER, SHOP, Testbed};
+use super::{AttackSettings, Outcome};
 use crate::clock::Stopwatch;
 use crate::interrupt::Interrupt;
 use crate::lab::strategy::Command;
@@ -16,6 +16,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use chain_spec::rules::transaction::check_transaction;
 use chain_spec::{Amount, Txid};
 use serde_json::json;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -52,6 +53,43 @@ struct Progress<'a> {
     interrupt: Interrupt,
 }
 
+/// Stages an attack `runs` times, each on a network made for it, on up to `networks` side by side.
+///
+/// # Errors
+/// One could not be staged, or was interrupted; the others then begin no more.
+pub fn repeat(settings: &AttackSettings, runs: u32, networks: usize) -> Result<Vec<Outcome>> {
+    let root = root(settings)?;
+    let begun = AtomicU32::new(0);
+    let staged: Vec<Result<Vec<Outcome>>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (1..=networks.clamp(1, runs as usize))
+            .map(|number| {
+                let (begun, directory) = (&begun, root.join(format!("network-{number}")));
+                scope.spawn(move || {
+                    let settings = AttackSettings { directory: Some(directory), is_quiet: true, ..settings.clone() };
+                    let mut outcomes = Vec::new();
+                    while begun.fetch_add(1, Ordering::Relaxed) < runs {
+                        let staged = super::stage(&settings).inspect_err(|_| begun.store(runs, Ordering::Relaxed));
+                        // The nodes end here: only what came of it is kept.
+                        outcomes.push(Outcome { testbed: None, ..staged? });
+                    }
+                    Ok(outcomes)
+                })
+            })
+            .collect();
+        let joined = threads.into_iter().map(std::thread::ScopedJoinHandle::join);
+        joined.map(|staged| staged.unwrap_or_else(|_| Err(anyhow!("a network's thread panicked")))).collect()
+    });
+    Ok(staged.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+}
+
+/// Under which the networks' directories are.
+fn root(settings: &AttackSettings) -> Result<PathBuf> {
+    match &settings.directory {
+        Some(path) => Ok(path.clone()),
+        None => Ok(crate::cluster::directory::default_path()?.with_file_name("attack")),
+    }
+}
+
 /// Stages `runs` double spends on up to `networks` networks.
 pub fn double_spends(settings: &AttackSettings, runs: u32, networks: usize) -> Result<Campaign> {
     let clock = Stopwatch::start();
@@ -59,10 +97,7 @@ pub fn double_spends(settings: &AttackSettings, runs: u32, networks: usize) -> R
     settings.check_premine(spec.spacing_s)?;
     testbed::check_duration(settings, &spec, f64::from(settings.plan.confirmations + settings.plan.premine))?;
     let networks = networks.clamp(1, runs as usize);
-    let root = match &settings.directory {
-        Some(path) => path.clone(),
-        None => crate::cluster::directory::default_path()?.with_file_name("attack"),
-    };
+    let root = root(settings)?;
     let progress = Progress {
         settings,
         runs,

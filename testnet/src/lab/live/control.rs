@@ -133,7 +133,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let control = ControlChannel::new(place.path());
         assert_eq!(control.status().unwrap(), StrategyStatus::default());
-        let status = StrategyStatus { ended: Some(true), runs: 3, state: "won".into() };
+        let status = StrategyStatus { ended: Some(true), runs: 3, state: "won".into(), holds_branch: false };
         control.write_status(&status).unwrap();
         assert_eq!(control.status().unwrap(), status);
         control.clear();

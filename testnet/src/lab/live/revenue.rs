@@ -4,13 +4,12 @@
 //! When enough blocks have been found the attacker publishes what is secret if that wins, and nothing is read before all nodes
 //! agree. The last cycle is therefore cut short; in a run of `n` blocks its bias is of the order of one cycle in `n` blocks.
 
+use super::gamma;
 use super::observer::Observer;
 use super::testbed::{self, ATTACKER, SHOP, Testbed};
 use super::{AttackSettings, Outcome};
-use crate::lab::attack::Attack;
 use crate::lab::strategy::{self, Command};
 use crate::lab::theory::estimate::{Comparison, ratio};
-use crate::lab::theory::revenue::{self, LENGTH_MAX, Process};
 use anyhow::Result;
 use serde_json::json;
 
@@ -19,7 +18,9 @@ pub fn stage(settings: &AttackSettings) -> Result<Outcome> {
     let spec = testbed::chain_for(settings)?;
     testbed::check_duration(settings, &spec, f64::from(settings.blocks))?;
     let name = settings.attack.as_str();
-    let strategy = [name.to_owned(), "--share".to_owned(), settings.share.to_string()];
+    let asked = settings.gamma.unwrap_or(0.0);
+    let strategy = ["--share", &settings.share.to_string(), "--gamma", &asked.to_string()].map(str::to_owned);
+    let strategy = [&[name.to_owned()][..], &strategy].concat();
     let mut testbed = Testbed::start(settings, testbed::network_plan(settings, &spec), spec, &strategy)?;
     let blocks = settings.blocks as usize;
     testbed.wait(|testbed| Ok((testbed.observer.blocks.len() > blocks).then_some(())))?;
@@ -33,15 +34,19 @@ pub fn stage(settings: &AttackSettings) -> Result<Outcome> {
     let mut estimate = ratio(&cycles);
     estimate.interval95 = estimate.interval95.map(|bound| bound.clamp(0.0, 1.0));
     let comparison = if cycles.len() < 2 { Comparison::CannotTell } else { estimate.compared_with(settings.share) };
-    let expected = expected(settings);
+    let ties = gamma::measure(&testbed.observer);
+    // By the γ there was, if ties tell; without delays every tie is lost, since the honest nodes have seen their own block first.
+    let gamma = if settings.gamma.is_some() && ties.runs > 0 { ties.rate() } else { asked };
+    let expected = strategy::revenue_in_theory(name, settings.share, gamma);
     let [low, high] = estimate.interval95.map(|bound| 100.0 * bound);
     let verdict = format!(
         "{own} of the {all} blocks in the chain are the attacker's: {:.0} % (95 % interval {low:.0} to {high:.0} %) for {:.0} % of the \
-         hash rate, {comparison} what honest mining earns; theory says {:.0} %; of {found} blocks found, {by_attacker} by the \
+         hash rate, {comparison} what honest mining earns; theory says {:.0} % with the γ of {gamma:.2} that there was in {} ties; of {found} blocks found, {by_attacker} by the \
          attacker, {} are not in the chain{}",
         100.0 * estimate.value,
         100.0 * settings.share,
         100.0 * expected,
+        ties.runs,
         found as f64 - all,
         if agreed { "" } else { "; the nodes do not agree yet" }
     )
@@ -56,19 +61,13 @@ pub fn stage(settings: &AttackSettings) -> Result<Outcome> {
     outcome.more.insert("comparison".into(), json!(comparison.to_string()));
     outcome.more.insert("matching".into(), json!(expected));
     outcome.more.insert("nodes_agree".into(), json!(agreed));
+    outcome.more.insert("gamma_asked".into(), json!(settings.gamma));
+    outcome.more.insert("gamma_measured".into(), json!((ties.runs > 0).then(|| ties.rate())));
+    outcome.more.insert("gamma_interval95".into(), json!((ties.runs > 0).then(|| ties.interval95())));
+    outcome.more.insert("ties".into(), json!(ties.runs));
+    outcome.ties = ties;
+    outcome.cycles = cycles;
     Ok(outcome)
-}
-
-/// What theory says, with every tie lost: the honest nodes have seen their own block first.
-fn expected(settings: &AttackSettings) -> f64 {
-    let share = settings.share;
-    match settings.attack {
-        Attack::Lazy => revenue::lazy(share),
-        _ if share >= 0.5 => 1.0,
-        Attack::Selfish => revenue::selfish(share, 0.0),
-        attack => strategy::policy(attack.as_str(), share, 0.0)
-            .map_or(share, |policy| Process { share, gamma: 0.0, length_max: LENGTH_MAX }.revenue(policy.as_ref())),
-    }
 }
 
 /// The chain ending with `tip` in regeneration cycles, each with the attacker's blocks and all blocks. A cycle ends with a

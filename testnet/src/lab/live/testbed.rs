@@ -1,6 +1,7 @@
 //! A testbed: honest miners, a shop and an attacker as processes, on a chain made for the experiment, watched over RPC.
 
 use super::control::ControlChannel;
+use super::gamma;
 use super::observer::{ChainEvent, Observer};
 use super::picture;
 use super::story::{self, Listeners, Moment, What};
@@ -50,7 +51,7 @@ const HASHRATE_SETTLED_S: f64 = 5.0;
 const HASHRATE_PATIENCE_S: f64 = 30.0;
 
 /// The chain an attack is staged on: the one asked for, or the local chain with a fixed target, because retargeting on a
-/// private branch is no part of the formulas, and a block every second, because people wait.
+/// private branch is no part of the formulas, and a block every second, because people wait; or every few where delays make γ.
 pub fn chain_for(settings: &AttackSettings) -> Result<ChainSpec> {
     match &settings.chain {
         Some(name) => chain::load(name, std::path::Path::new(".")),
@@ -58,13 +59,13 @@ pub fn chain_for(settings: &AttackSettings) -> Result<ChainSpec> {
             let mut spec = ChainSpec::builtin("local").ok_or_else(|| anyhow!("the local chain is not built in"))?;
             spec.name = "attack".into();
             spec.retarget = chain_spec::spec::Retarget::Fixed;
-            spec.spacing_s = 1;
+            spec.spacing_s = if settings.gamma.is_some() { gamma::SPACING_S } else { 1 };
             Ok(spec)
         }
     }
 }
 
-/// Two honest miners, the shop's relay, and the attacker with the strategy, all connected.
+/// Two honest miners (or as many as the γ asked for takes), the shop's relay, and the attacker with the strategy, all connected.
 pub fn network_plan(settings: &AttackSettings, spec: &ChainSpec) -> Plan {
     let honest = (1.0 - settings.share) / 2.0;
     let nodes = vec![
@@ -76,6 +77,9 @@ pub fn network_plan(settings: &AttackSettings, spec: &ChainSpec) -> Plan {
     let mut plan =
         Plan { hashrate: chain::hashrate(spec), nodes, edges: Vec::new(), links: Vec::new(), partition: Vec::new() };
     plan.connect(Topology::Mesh);
+    if let Some(part) = settings.gamma {
+        gamma::make(&mut plan, settings.share, part);
+    }
     plan
 }
 

@@ -3,8 +3,8 @@
 //! Each run is a network of its own, from genesis, drawn from its own seed, so that the result does not depend on how many
 //! threads share the work. What is reported is read from the honest node's chain.
 
+use super::contest::{Contest, Crowd, FundedChain, HONEST, Players};
 use super::random::derive_seed;
-use super::two_nodes::{FundedChain, Players, TwoNodes};
 use crate::lab::strategy::Command;
 use crate::lab::strategy::double_spend::{DoubleSpend, Plan};
 use crate::lab::theory::double_spend::Race;
@@ -20,6 +20,7 @@ pub struct DoubleSpendExperiment {
     chain: FundedChain,
     share: f64,
     plan: Plan,
+    crowd: Option<Crowd>,
     paid: Arc<Transaction>,
     paid_txid: Txid,
     conflicting: Arc<CheckedTransaction>,
@@ -42,7 +43,12 @@ impl DoubleSpendExperiment {
         let chain = FundedChain::new()?;
         let payment = |to: u8| chain.spend(&Script::pay_to_public_key_hash(&[to; 20]));
         let (paid, conflicting) = (payment(1)?, Arc::new(check_transaction(payment(2)?)?));
-        Ok(DoubleSpendExperiment { paid_txid: paid.txid(), paid, conflicting, chain, share, plan })
+        Ok(DoubleSpendExperiment { paid_txid: paid.txid(), paid, conflicting, chain, share, plan, crowd: None })
+    }
+
+    /// In a network of many nodes, whose delays no formula knows.
+    pub fn in_crowd(self, crowd: Option<Crowd>) -> DoubleSpendExperiment {
+        DoubleSpendExperiment { crowd, ..self }
     }
 
     /// The formula that matches what is played.
@@ -57,24 +63,64 @@ impl DoubleSpendExperiment {
 
     /// What is played, for the seeds of its runs.
     pub fn name(&self) -> String {
-        format!("double-spend share={:?} plan={:?}", self.share, self.plan)
+        let crowd = self.crowd.map_or_else(String::new, |crowd| format!(" {crowd:?}"));
+        format!("double-spend share={:?} plan={:?}{crowd}", self.share, self.plan)
+    }
+
+    /// A fresh network in which the attacker has been told to pay.
+    pub(super) fn begin(&self, seed: u64) -> Result<Contest, StoreError> {
+        let trusted = [self.paid_txid, self.conflicting.txid()];
+        let players = Players {
+            spec: &self.chain.spec,
+            share: self.share,
+            gamma: None,
+            trusted: &trusted,
+            crowd: self.crowd.as_ref(),
+            seed,
+        };
+        let mut nodes = Contest::new(&players, Box::new(DoubleSpend::new(self.plan)))?;
+        let (paid, conflicting) = (Arc::clone(&self.paid), Arc::clone(&self.conflicting));
+        nodes.command(Command::Pay { paid, conflicting })?;
+        Ok(nodes)
+    }
+
+    /// Whether the payment is gone from the honest node's chain and its coins were spent elsewhere there.
+    pub(super) fn has_succeeded(&self, nodes: &Contest) -> Result<bool, StoreError> {
+        let is_gone = nodes.confirmed_at(self.paid_txid)?.is_none();
+        Ok(is_gone && nodes.confirmed_at(self.conflicting.txid())?.is_some())
+    }
+
+    /// The share that makes success common at this point of a run: see [`super::rare`].
+    pub(super) fn tilted_share(&self, nodes: &Contest) -> Result<f64, StoreError> {
+        let honest = nodes.simulation.core(HONEST);
+        let Some(height) = nodes.confirmed_at(self.paid_txid)? else {
+            // Nothing is rare about mining in advance, and a majority needs no help.
+            let is_out = honest.mempool().get(&self.paid_txid).is_some();
+            return Ok(if is_out { self.share.max(0.5) } else { self.share });
+        };
+        let has_shipped = honest.tip().height + 1 - height >= self.plan.confirmations;
+        Ok(if has_shipped { self.share.max(1.0 - self.share) } else { self.share.max(0.5) })
     }
 
     /// Plays it once.
     pub fn run(&self, seed: u64) -> Result<DoubleSpendRun, StoreError> {
-        let trusted = [self.paid_txid, self.conflicting.txid()];
-        let players = Players { spec: &self.chain.spec, share: self.share, gamma: 0.0, trusted: &trusted, seed };
-        let mut nodes = TwoNodes::new(&players, Box::new(DoubleSpend::new(self.plan)))?;
-        let (paid, conflicting) = (Arc::clone(&self.paid), Arc::clone(&self.conflicting));
-        nodes.command(Command::Pay { paid, conflicting })?;
+        let mut nodes = self.begin(seed)?;
         while nodes.ended().is_none() && nodes.simulation.step()?.is_some() {}
         nodes.settle()?;
-        let is_gone = nodes.confirmed_at(self.paid_txid)?.is_none();
         Ok(DoubleSpendRun {
-            succeeded: is_gone && nodes.confirmed_at(self.conflicting.txid())?.is_some(),
+            succeeded: self.has_succeeded(&nodes)?,
             blocks: nodes.simulation.statistics().blocks() as u32,
             trace_hash: nodes.simulation.trace_hash(),
         })
+    }
+}
+
+impl DoubleSpendExperiment {
+    /// Plays the runs with these numbers, on the threads of the pool this is called in; which of them succeeded.
+    pub fn batch(&self, experiment: &str, seed: u64, runs: std::ops::Range<u32>) -> Result<Vec<bool>, StoreError> {
+        use rayon::prelude::*;
+        let run = |run| Ok(self.run(derive_seed(seed, experiment, u64::from(run)))?.succeeded);
+        runs.into_par_iter().map(run).collect()
     }
 }
 

@@ -8,15 +8,18 @@
 //! [`RETURN_RISK`], or after [`ENDLESS_BLOCKS`] blocks; the attacker then publishes what is secret. Long-run revenue is that
 //! of the endless cycle, whatever was earned before it.
 
+use super::contest::{ATTACKER, Contest, Crowd, FundedChain, Players};
 use super::random::derive_seed;
-use super::two_nodes::{ATTACKER, FundedChain, Players, TwoNodes};
 use crate::error::usage;
 use crate::lab::strategy::double_spend::Plan;
 use crate::lab::strategy::{self, Command, Options};
-use crate::lab::theory::estimate::{Estimate, ratio};
+use crate::lab::theory::estimate::{Estimate, Moments, Proportion};
+use anyhow::Context as _;
+use chain_spec::BlockHash;
+use std::ops::Range;
 
 /// Cycles played in one network before a new one begins.
-const CYCLES_PER_NETWORK: u32 = 64;
+pub const CYCLES_PER_NETWORK: u32 = 64;
 /// A lead that is lost again with less probability is never lost.
 const RETURN_RISK: f64 = 1e-9;
 /// A majority's cycle that has lasted this many blocks is taken for endless.
@@ -31,8 +34,10 @@ pub struct RevenueExperiment {
     pub strategy: String,
     /// The attacker's share of the hash rate, in (0, 1).
     pub share: f64,
-    /// The part of the others that mines on the attacker's branch in a tie, in [0, 1].
-    pub gamma: f64,
+    /// The part of the others that mines on the attacker's branch in a tie, in [0, 1]. `None`: whatever each node saw first.
+    pub gamma: Option<f64>,
+    /// The network; two nodes with links that take no time if `None`.
+    pub crowd: Option<Crowd>,
 }
 
 /// What many cycles came to.
@@ -40,6 +45,10 @@ pub struct RevenueExperiment {
 pub struct Revenue {
     /// The attacker's part of the chain.
     pub estimate: Estimate,
+    /// What the estimate is made of.
+    pub moments: Moments,
+    /// γ as it was: blocks that others found in ties, and those on the attacker's branch.
+    pub ties: Proportion,
     /// Cycles that ended.
     pub cycles: usize,
     /// Cycles that were taken for endless.
@@ -52,13 +61,18 @@ pub struct Revenue {
 struct Played {
     ended: Vec<(f64, f64)>,
     endless: Option<(f64, f64)>,
+    ties: Proportion,
     blocks: u64,
 }
 
 impl RevenueExperiment {
     /// What is played, for the seeds of its networks.
     pub fn name(&self) -> String {
-        format!("{} share={:?} gamma={:?}", self.strategy, self.share, self.gamma)
+        // Two nodes keep what they saw first as with γ = 0, so that both have the same name and the same runs.
+        let gamma = self.gamma.or(self.crowd.is_none().then_some(0.0));
+        let gamma = gamma.map_or_else(|| "as seen first".to_owned(), |gamma| format!("{gamma:?}"));
+        let crowd = self.crowd.map_or_else(String::new, |crowd| format!(" {crowd:?}"));
+        format!("{} share={:?} gamma={gamma}{crowd}", self.strategy, self.share)
     }
 
     /// Plays `cycles` cycles on `threads` threads, with seeds derived from `seed` and `experiment`.
@@ -66,7 +80,6 @@ impl RevenueExperiment {
     /// # Errors
     /// More blocks would have to be found than anybody waits for.
     pub fn play(&self, experiment: &str, cycles: u32, seed: u64, threads: usize) -> anyhow::Result<Revenue> {
-        use rayon::prelude::*;
         let expected = f64::from(cycles) * (1.0 + 1.0 / (1.0 - 2.0 * self.share).max(1e-12));
         if self.share < 0.5 && expected > BLOCKS_MAX {
             return Err(usage(format!(
@@ -76,22 +89,28 @@ impl RevenueExperiment {
             )));
         }
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
-        let networks = cycles.div_ceil(CYCLES_PER_NETWORK);
-        let played: Vec<Played> = pool.install(|| {
-            let network = |network: u32| {
-                let cycles = (cycles - network * CYCLES_PER_NETWORK).min(CYCLES_PER_NETWORK);
-                self.network(cycles as usize, derive_seed(seed, experiment, u64::from(network)))
-            };
-            (0..networks).into_par_iter().map(network).collect::<anyhow::Result<_>>()
-        })?;
-        let endless: Vec<_> = played.iter().filter_map(|network| network.endless).collect();
-        let ended: Vec<_> = played.iter().flat_map(|network| network.ended.iter().copied()).collect();
-        let mut estimate = ratio(if endless.is_empty() { &ended } else { &endless });
-        estimate.interval95 = estimate.interval95.map(|bound| bound.clamp(0.0, 1.0));
+        pool.install(|| self.batch(experiment, seed, 0..cycles.div_ceil(CYCLES_PER_NETWORK), cycles))
+    }
+
+    /// Plays the networks with these numbers, on the threads of the pool this is called in, and `cycles` cycles at most.
+    pub fn batch(&self, experiment: &str, seed: u64, networks: Range<u32>, cycles: u32) -> anyhow::Result<Revenue> {
+        use rayon::prelude::*;
+        let first = networks.start;
+        let network = |network: u32| {
+            let cycles = cycles.saturating_sub((network - first) * CYCLES_PER_NETWORK).min(CYCLES_PER_NETWORK);
+            self.network(cycles as usize, derive_seed(seed, experiment, u64::from(network)))
+        };
+        let played: Vec<Played> = networks.into_par_iter().map(network).collect::<anyhow::Result<_>>()?;
+        let endless: Moments = played.iter().filter_map(|network| network.endless).collect();
+        let ended: Moments = played.iter().flat_map(|network| network.ended.iter().copied()).collect();
+        let ties = played.iter().fold(Proportion::default(), |all, network| all.and(network.ties));
+        let moments = if endless.runs == 0 { ended } else { endless };
         Ok(Revenue {
-            estimate,
-            cycles: ended.len(),
-            endless: endless.len(),
+            estimate: revenue_of(&moments),
+            moments,
+            ties,
+            cycles: ended.runs as usize,
+            endless: endless.runs as usize,
             blocks: played.iter().map(|network| network.blocks).sum(),
         })
     }
@@ -100,12 +119,17 @@ impl RevenueExperiment {
     fn network(&self, cycles: usize, seed: u64) -> anyhow::Result<Played> {
         let chain = FundedChain::new()?;
         let plan = Plan { confirmations: 1, premine: 0, give_up: None, waits_for_goods: false };
-        let options = Options { plan, target: None, spec: &chain.spec, share: self.share, gamma: self.gamma };
+        let options =
+            Options { plan, target: None, spec: &chain.spec, share: self.share, gamma: self.gamma.unwrap_or(0.0) };
         let strategy = strategy::make(&self.strategy, &options).map_err(usage)?;
-        let players = Players { spec: &chain.spec, share: self.share, gamma: self.gamma, trusted: &[], seed };
-        let mut nodes = TwoNodes::new(&players, strategy)?;
+        let crowd = self.crowd.as_ref();
+        // Two nodes keep what they saw first, which is their own block: that is γ = 0.
+        let gamma = self.gamma.filter(|gamma| *gamma > 0.0 || crowd.is_some());
+        let players = Players { spec: &chain.spec, share: self.share, gamma, trusted: &[], crowd, seed };
+        let mut nodes = Contest::new(&players, strategy)?;
         let lead_max = self.endless_lead();
-        let mut played = Played { ended: Vec::with_capacity(cycles), endless: None, blocks: 0 };
+        let mut played =
+            Played { ended: Vec::with_capacity(cycles), endless: None, ties: Proportion::default(), blocks: 0 };
         let (mut base, mut found_before) = (chain.spec.genesis_hash(), 0);
         while played.ended.len() < cycles && nodes.simulation.step()?.is_some() {
             let found = nodes.simulation.statistics().blocks();
@@ -114,17 +138,18 @@ impl RevenueExperiment {
             }
             if nodes.agree() {
                 let tip = nodes.simulation.core(ATTACKER).tip().hash;
-                played.ended.push(settled(&nodes, &base, &tip));
+                played.ended.push(settled(&nodes, &base, &tip)?);
                 (base, found_before) = (tip, found);
             } else if self.share >= 0.5 && (nodes.lead() >= lead_max || found - found_before >= ENDLESS_BLOCKS) {
                 nodes.command(Command::Stop)?;
                 nodes.settle()?;
-                let tip = nodes.simulation.core(super::two_nodes::HONEST).tip().hash;
-                played.endless = Some(settled(&nodes, &base, &tip));
+                let tip = nodes.simulation.core(super::contest::HONEST).tip().hash;
+                played.endless = Some(settled(&nodes, &base, &tip)?);
                 break;
             }
         }
         played.blocks = nodes.simulation.statistics().blocks() as u64;
+        played.ties = nodes.simulation.statistics().ties(ATTACKER);
         Ok(played)
     }
 
@@ -135,9 +160,17 @@ impl RevenueExperiment {
     }
 }
 
+/// The ratio of the sums, with an interval that ends at 0 and 1.
+pub fn revenue_of(moments: &Moments) -> Estimate {
+    let mut estimate = moments.ratio();
+    estimate.interval95 = estimate.interval95.map(|bound| bound.clamp(0.0, 1.0));
+    estimate
+}
+
 /// The attacker's blocks and all blocks between two blocks of a chain.
-fn settled(nodes: &TwoNodes, base: &chain_spec::BlockHash, tip: &chain_spec::BlockHash) -> (f64, f64) {
+fn settled(nodes: &Contest, base: &BlockHash, tip: &BlockHash) -> anyhow::Result<(f64, f64)> {
     let miners = nodes.simulation.statistics().miners_between(base, tip);
+    let miners = miners.context("a cycle ended with a block that did not stay in the chain")?;
     let own = miners.iter().filter(|miner| **miner == ATTACKER).count();
-    (own as f64, miners.len() as f64)
+    Ok((own as f64, miners.len() as f64))
 }

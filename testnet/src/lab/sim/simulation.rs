@@ -13,9 +13,11 @@ use super::links::{self, Links};
 use super::queue::Queue;
 use super::random::{exponential, uniform};
 use super::setup::{Churn, MEMPOOL_BYTES_MAX, Setup};
+use super::shared::{Message, Tips};
 use super::statistics::Statistics;
 use super::trace::Trace;
-use chain_spec::{Block, Script, Transaction};
+use super::work::{payout, work};
+use chain_spec::Transaction;
 use node::core::event::{
     Acceptance, Accepted, CallId, GossipId, InboundId, Input, Output, PeerKey, RequestId, Submission, SubmissionLimits,
     Time,
@@ -32,6 +34,10 @@ use std::sync::Arc;
 
 /// How often a node that waits for something is told that time passed, microseconds.
 const TICK_US: u64 = 250_000;
+/// The longer a node has had nothing to do, the more rarely it is told: after this part of that time again. What it notices in
+/// time, as a request without an answer, it notices late by no more than this part; and links of many seconds, on which something
+/// is always on its way, do not cost thousands of ticks a block.
+const TICK_PART: u64 = 8;
 /// Ticks that each node gets after churn, one a second.
 const REST_TICKS: u64 = 60;
 
@@ -39,7 +45,10 @@ const REST_TICKS: u64 = 60;
 struct Node {
     machine: Box<dyn StateMachine>,
     coins: CoinSet,
-    tick_is_due: bool,
+    /// When it is next told that time passed, microseconds of virtual time.
+    tick_at_us: Option<u64>,
+    /// When it last had something to do.
+    active_us: u64,
     /// Away, it has no links and finds no blocks; what it knew it still knows when it comes back.
     is_away: bool,
 }
@@ -73,13 +82,6 @@ enum Event {
     },
 }
 
-/// A gossiped message and which nodes have seen it: gossip drops what it has seen before a core hears of it.
-struct Message {
-    gossip: Gossip,
-    bytes: usize,
-    seen: Vec<u64>,
-}
-
 /// What one step of a simulation was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -111,6 +113,7 @@ pub struct Simulation {
     mining: bool,
     churning: bool,
     total_share: f64,
+    tips: Tips,
 }
 
 impl Simulation {
@@ -143,6 +146,7 @@ impl Simulation {
             mining: true,
             churning: setup.churn.is_some(),
             total_share: setup.shares.iter().sum(),
+            tips: Tips::new(setup.shares.len(), setup.spec.genesis_hash()),
             nodes: Vec::with_capacity(setup.shares.len()),
             setup,
         };
@@ -160,7 +164,13 @@ impl Simulation {
             };
             let spec = Arc::clone(&simulation.setup.spec);
             let (core, outputs) = Core::open(spec, config, store, Loaded::default(), simulation.time())?;
-            simulation.nodes.push(Node { machine: machine(number, core), coins, tick_is_due: false, is_away: false });
+            simulation.nodes.push(Node {
+                machine: machine(number, core),
+                coins,
+                tick_at_us: None,
+                active_us: 0,
+                is_away: false,
+            });
             simulation.perform(number, outputs)?;
         }
         for (a, b) in simulation.setup.edges.clone() {
@@ -188,6 +198,11 @@ impl Simulation {
         self.queue.next_us().is_none_or(|next_us| next_us > self.now_us())
     }
 
+    /// Whether all nodes have one tip.
+    pub fn tips_agree(&self) -> bool {
+        self.tips.agree()
+    }
+
     /// A node's core, to be read.
     pub fn core(&self, node: usize) -> &Core {
         self.nodes[node].machine.core()
@@ -210,6 +225,12 @@ impl Simulation {
             self.schedule_mining();
         }
         self.mining = mining;
+    }
+
+    /// Changes the nodes' parts of the hash rate, by their number, from the next block on.
+    pub fn set_shares(&mut self, shares: impl Fn(usize) -> Vec<f64>) {
+        self.setup.shares = shares(self.nodes.len());
+        self.total_share = self.setup.shares.iter().sum();
     }
 
     /// Brings everybody back, and keeps them. For a minute everybody hears of the time once a second, as live nodes at rest
@@ -254,7 +275,8 @@ impl Simulation {
             }
             Event::Churn { .. } => {}
             Event::Tick { node } => {
-                self.nodes[node].tick_is_due = false;
+                let now_us = self.queue.now_us();
+                self.nodes[node].tick_at_us.take_if(|at_us| *at_us <= now_us);
                 self.handle(node, Input::Tick)?;
             }
             Event::Gossip { from, to, message } => {
@@ -325,14 +347,22 @@ impl Simulation {
         let mut next = Some(input);
         while let Some(input) = next.take() {
             self.trace.input(self.queue.now_us(), node, &input);
-            let now = self.time();
+            let (now, was_told) = (self.time(), input != Input::Tick);
             let outputs = self.nodes[node].machine.handle(now, input)?;
+            if was_told || !outputs.is_empty() {
+                self.nodes[node].active_us = self.queue.now_us();
+            }
             self.perform(node, outputs)?;
             next = self.nodes[node].machine.has_pending().then_some(Input::Tick);
         }
-        if !self.nodes[node].tick_is_due && self.nodes[node].machine.wants_tick() {
-            self.nodes[node].tick_is_due = true;
-            self.queue.push(TICK_US, Event::Tick { node });
+        if self.nodes[node].machine.wants_tick() {
+            let now_us = self.queue.now_us();
+            let state = &mut self.nodes[node];
+            let wait_us = ((now_us - state.active_us) / TICK_PART).max(TICK_US);
+            if state.tick_at_us.is_none_or(|at_us| at_us > now_us + wait_us) {
+                state.tick_at_us = Some(now_us + wait_us);
+                self.queue.push(wait_us, Event::Tick { node });
+            }
         }
         Ok(())
     }
@@ -364,6 +394,7 @@ impl Simulation {
                 Output::Answer { result, .. } => self.answer = Some(result),
                 Output::TipChanged { tip, reorganised, .. } => {
                     self.trace.tip(&tip);
+                    self.tips.change(node, tip);
                     self.statistics.reorganised(reorganised);
                 }
                 Output::StoreTransaction(_)
@@ -462,35 +493,6 @@ impl Simulation {
             Err(Rejection::new(RejectionKind::Policy, "no-answer", detail))
         })
     }
-}
-
-impl Message {
-    fn has_seen(&self, node: usize) -> bool {
-        self.seen[node / 64] >> (node % 64) & 1 == 1
-    }
-
-    /// Marks it as seen; whether it was already.
-    fn see(&mut self, node: usize) -> bool {
-        let had = self.has_seen(node);
-        self.seen[node / 64] |= 1 << (node % 64);
-        had
-    }
-}
-
-/// The script a simulated node's rewards go to: its number, as a public key hash nobody has the key of.
-pub fn payout(node: usize) -> Script {
-    let mut hash = [0; 20];
-    hash[..8].copy_from_slice(&(node as u64).to_le_bytes());
-    Script::pay_to_public_key_hash(&hash)
-}
-
-/// Works for real, which at the easiest target takes two hashes on average.
-fn work(mut block: Block) -> Block {
-    let target = block.header.bits.to_target();
-    while !target.is_some_and(|target| target.is_met_by(&block.header.hash())) {
-        block.header.nonce = block.header.nonce.wrapping_add(1);
-    }
-    block
 }
 
 fn key(node: usize) -> PeerKey {

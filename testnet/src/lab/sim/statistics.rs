@@ -1,6 +1,6 @@
 //! What a run counts: who found what when, how long blocks took to be received, and what that says of forks.
 
-use super::super::theory::estimate::{Estimate, ratio};
+use super::super::theory::estimate::{Estimate, Proportion, ratio};
 use chain_spec::BlockHash;
 use rustc_hash::FxHashMap;
 
@@ -37,13 +37,22 @@ pub struct FoundBlock {
     pub at_us: u64,
     /// Nodes that have received it, the finder left out, and the sum of what that took, microseconds.
     received: (u32, u64),
+    /// When the first node but the finder had it, microseconds of virtual time; `u64::MAX` if none has.
+    public_us: u64,
 }
 
 impl Statistics {
     /// Nothing but genesis.
     pub fn new(nodes: usize, genesis: BlockHash) -> Statistics {
-        let genesis_block =
-            FoundBlock { hash: genesis, parent: None, height: 0, miner: usize::MAX, at_us: 0, received: (0, 0) };
+        let genesis_block = FoundBlock {
+            hash: genesis,
+            parent: None,
+            height: 0,
+            miner: usize::MAX,
+            at_us: 0,
+            received: (0, 0),
+            public_us: 0,
+        };
         Statistics {
             events: 0,
             misbehaviours: 0,
@@ -62,7 +71,7 @@ impl Statistics {
         let parent = self.number_of.get(&previous).copied();
         let height = parent.map_or(0, |parent| self.blocks[parent].height + 1);
         self.number_of.insert(hash, self.blocks.len());
-        self.blocks.push(FoundBlock { hash, parent, height, miner, at_us, received: (0, 0) });
+        self.blocks.push(FoundBlock { hash, parent, height, miner, at_us, received: (0, 0), public_us: u64::MAX });
     }
 
     /// A node with this part of the hash rate has a whole block, and had not had it before.
@@ -70,6 +79,7 @@ impl Statistics {
         let Some(block) = self.number_of.get(hash).map(|number| &mut self.blocks[*number]) else { return };
         if block.miner != node {
             let delay_us = now_us - block.at_us;
+            block.public_us = block.public_us.min(now_us);
             block.received = (block.received.0 + 1, block.received.1 + delay_us);
             self.delays.add(delay_us);
             self.exposure_us += share * delay_us as f64;
@@ -123,17 +133,39 @@ impl Statistics {
         }
     }
 
-    /// Who found the blocks above `base` up to `tip`, highest first.
-    pub fn miners_between(&self, base: &BlockHash, tip: &BlockHash) -> Vec<usize> {
+    /// Who found the blocks above `base` up to `tip`, highest first; `None` if `base` is not below `tip`.
+    pub fn miners_between(&self, base: &BlockHash, tip: &BlockHash) -> Option<Vec<usize>> {
         let mut miners = Vec::new();
-        let mut next = self.number_of.get(tip).copied();
-        while let Some(block) = next.map(|number| &self.blocks[number]).filter(|block| block.hash != *base) {
+        let mut block = &self.blocks[*self.number_of.get(tip)?];
+        while block.hash != *base {
             if block.miner < self.nodes {
                 miners.push(block.miner);
             }
-            next = block.parent;
+            block = &self.blocks[block.parent?];
         }
-        miners
+        Some(miners)
+    }
+
+    /// γ as it was: of the blocks that others found while a public block of the attacker's was level with one of theirs, on
+    /// one of which they stand, those on the attacker's.
+    pub fn ties(&self, attacker: usize) -> Proportion {
+        let mut at_height: FxHashMap<u32, Vec<usize>> = FxHashMap::default();
+        for (number, block) in self.blocks.iter().enumerate().skip(1) {
+            at_height.entry(block.height).or_default().push(number);
+        }
+        let mut ties = Proportion::default();
+        for block in self.blocks[1..].iter().filter(|block| block.miner != attacker) {
+            let Some(parent) = block.parent.map(|parent| &self.blocks[parent]) else { continue };
+            let on_attackers = parent.miner == attacker;
+            let is_rival = |rival: &FoundBlock| {
+                (rival.miner == attacker) != on_attackers && rival.public_from_us(attacker) <= block.at_us
+            };
+            if at_height.get(&parent.height).into_iter().flatten().any(|rival| is_rival(&self.blocks[*rival])) {
+                ties.runs += 1;
+                ties.successes += u32::from(on_attackers);
+            }
+        }
+        ties
     }
 
     /// Mean time from a block's finding to its whole receipt by another node, milliseconds, with its interval. Receipts of one
@@ -147,6 +179,13 @@ impl Statistics {
     /// blocks that lost a race before they were asked for, do not count.
     pub fn propagation_ms(&self, parts: &[f64]) -> Vec<f64> {
         parts.iter().map(|part| self.delays.quantile_us(*part) / 1e3).collect()
+    }
+}
+
+impl FoundBlock {
+    /// From when on it is public: an attacker's when somebody else has it, anybody else's at once.
+    fn public_from_us(&self, attacker: usize) -> u64 {
+        if self.miner == attacker { self.public_us } else { self.at_us }
     }
 }
 
@@ -226,6 +265,7 @@ mod tests {
         assert!((mean.value - 3.0).abs() < 1e-9, "{mean:?}");
         // A quarter of the hash rate works blindly for 2 ms and another for 4 ms: 1.5 ms of a second.
         assert!((statistics.expected_fork_rate(1.0) - 0.001_498_876).abs() < 1e-8);
-        assert_eq!(statistics.miners_between(&hash(0), &hash(1)), [0]);
+        assert_eq!(statistics.miners_between(&hash(0), &hash(1)), Some(vec![0]));
+        assert_eq!(statistics.miners_between(&hash(1), &hash(0)), None, "it is above");
     }
 }

@@ -1,14 +1,15 @@
 //! Censor and halt in the simulator: whether a payment is kept out of the chain, beside the formula that should hold.
 
+use super::contest::{Contest, FundedChain, HONEST, Players};
 use super::random::derive_seed;
 use super::simulation::Step;
-use super::two_nodes::{FundedChain, HONEST, Players, TwoNodes};
 use crate::lab::strategy::Strategy;
 use crate::lab::strategy::censor::Censor;
 use crate::lab::strategy::halt::Halt;
 use crate::lab::theory::estimate::Proportion;
 use crate::lab::theory::suppression::Suppression;
 use chain_spec::{Script, Transaction};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A payment that somebody wants to keep out.
@@ -39,8 +40,15 @@ impl SuppressionExperiment {
         let strategy: Box<dyn Strategy> =
             if self.halts { Box::new(Halt) } else { Box::new(Censor::new(self.target.clone())) };
         let txid = self.payment.txid();
-        let players = Players { spec: &self.chain.spec, share: self.race.share, gamma: 0.0, trusted: &[txid], seed };
-        let mut nodes = TwoNodes::new(&players, strategy)?;
+        let players = Players {
+            spec: &self.chain.spec,
+            share: self.race.share,
+            gamma: None,
+            trusted: &[txid],
+            crowd: None,
+            seed,
+        };
+        let mut nodes = Contest::new(&players, strategy)?;
         let submitted = nodes.simulation.submit_transaction(HONEST, Arc::clone(&self.payment))?;
         submitted.map_err(|rejected| anyhow::anyhow!("the payment was refused: {}", rejected.reason))?;
         let mut found = 0;
@@ -66,12 +74,14 @@ impl SuppressionExperiment {
 
     /// Plays it `runs` times on `threads` threads, with seeds derived from `seed` and `experiment`.
     pub fn play(&self, experiment: &str, runs: u32, seed: u64, threads: usize) -> anyhow::Result<Proportion> {
-        use rayon::prelude::*;
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
-        let kept_out: Vec<bool> = pool.install(|| {
-            let run = |run| self.run(derive_seed(seed, experiment, u64::from(run)));
-            (0..runs).into_par_iter().map(run).collect::<anyhow::Result<_>>()
-        })?;
+        let kept_out = pool.install(|| self.batch(experiment, seed, 0..runs))?;
         Ok(Proportion { runs, successes: kept_out.into_iter().filter(|kept_out| *kept_out).count() as u32 })
+    }
+
+    /// Plays the runs with these numbers, on the threads of the pool this is called in; in which the payment was kept out.
+    pub fn batch(&self, experiment: &str, seed: u64, runs: Range<u32>) -> anyhow::Result<Vec<bool>> {
+        use rayon::prelude::*;
+        runs.into_par_iter().map(|run| self.run(derive_seed(seed, experiment, u64::from(run)))).collect()
     }
 }

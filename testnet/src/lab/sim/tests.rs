@@ -1,13 +1,17 @@
 //! The simulator's attacks against theory. Seeds are fixed, so the tests repeat themselves. `TESTOON_LAB_RUNS` multiplies the
 //! runs of each point.
 
+use super::contest::Crowd;
 use super::double_spend::{DoubleSpendExperiment, Tally, tally};
+use super::links::LinkModel;
 use super::revenue::{Revenue, RevenueExperiment};
 use super::suppression::SuppressionExperiment;
+use super::undo::UndoExperiment;
 use crate::lab::strategy::double_spend::Plan;
 use crate::lab::strategy::policy;
 use crate::lab::theory::revenue::{self as theory, LENGTH_MAX, Process};
 use crate::lab::theory::suppression::Suppression;
+use crate::plan::topology::Topology;
 
 fn times() -> u32 {
     std::env::var("TESTOON_LAB_RUNS").ok().and_then(|text| text.parse().ok()).unwrap_or(1)
@@ -81,7 +85,7 @@ fn threads_do_not_change_a_result_and_parameters_change_its_seeds() {
 }
 
 fn revenue(strategy: &str, share: f64, gamma: f64, cycles: u32) -> Revenue {
-    let experiment = RevenueExperiment { strategy: strategy.into(), share, gamma };
+    let experiment = RevenueExperiment { strategy: strategy.into(), share, gamma: Some(gamma), crowd: None };
     experiment.play(&experiment.name(), cycles * times(), 3, threads()).unwrap()
 }
 
@@ -107,6 +111,58 @@ fn selfish_mining_earns_what_the_paper_says_for_every_share_and_gamma() {
     agree(&cells);
 }
 
+fn crowd(nodes: usize, topology: Topology, attacker_peers: usize) -> Crowd {
+    let links = LinkModel { delay_ms: 100.0, ..LinkModel::INSTANT };
+    Crowd { nodes, topology, attacker_peers, links, spacing_s: 600 }
+}
+
+fn revenue_among(crowd: Crowd, share: f64, gamma: Option<f64>, cycles: u32) -> Revenue {
+    let experiment = RevenueExperiment { strategy: "selfish".into(), share, gamma, crowd: Some(crowd) };
+    experiment.play(&experiment.name(), cycles * times(), 5, threads()).unwrap()
+}
+
+/// The paper's table again, among many nodes with links that take time: rare honest forks are far below the errors.
+#[test]
+fn selfish_mining_among_many_nodes_earns_what_the_paper_says() {
+    let mut cells = Vec::new();
+    let mut ties = 0.0;
+    for share in [0.1, 0.2, 0.3, 0.4, 0.45] {
+        for gamma in [0.0, 0.5, 1.0] {
+            let revenue = revenue_among(crowd(9, Topology::RandomK { k: 4, seed: 0 }, 0), share, Some(gamma), 320);
+            cells.push((share, gamma, revenue.estimate.z(theory::selfish(share, gamma)).unwrap()));
+            // A block found while the attacker's is still on its way counts as found in a tie, so the ends are not exact.
+            let off = revenue.ties.rate() - gamma;
+            assert!(off.abs() < 0.2, "share {share}, γ {gamma}: {:?}", revenue.ties);
+            ties += f64::from(revenue.ties.runs);
+        }
+    }
+    agree(&cells);
+    assert!(ties > 500.0, "{ties} blocks in ties");
+}
+
+/// γ follows from the links: an attacker whom everybody hears first wins ties that one at the end of a line loses.
+#[test]
+fn connectivity_makes_gamma_and_gamma_makes_revenue() {
+    let apart = revenue_among(crowd(12, Topology::Line, 0), 0.4, None, 400);
+    let central = revenue_among(crowd(12, Topology::Line, 11), 0.4, None, 400);
+    assert!(apart.ties.runs > 50 && central.ties.runs > 50, "{apart:?} {central:?}");
+    assert!(apart.ties.interval95()[1] < central.ties.interval95()[0], "{:?} {:?}", apart.ties, central.ties);
+    for revenue in [apart, central] {
+        let z = revenue.estimate.z(theory::selfish(0.4, revenue.ties.rate())).unwrap();
+        assert!(z.abs() < 4.0, "γ {}: z {z:.2}", revenue.ties.rate());
+    }
+}
+
+/// One block behind, a trail-stubborn attacker stands on the public tip like everybody and still holds a branch: a cycle that
+/// ended there would be undone by the next.
+#[test]
+fn a_cycle_ends_only_when_nothing_is_held_back() {
+    for name in ["trail-stubborn", "optimal-selfish"] {
+        let revenue = revenue(name, 0.42, 0.2, 640);
+        assert!(revenue.moments.y <= revenue.blocks as f64, "{name}: more blocks in the chain than were found");
+    }
+}
+
 #[test]
 fn a_majority_earns_everything() {
     for share in [0.5, 0.6, 0.75] {
@@ -114,6 +170,9 @@ fn a_majority_earns_everything() {
         assert!(revenue.endless > 0, "share {share}: {revenue:?}");
         assert_eq!((revenue.estimate.value, revenue.estimate.z(1.0)), (1.0, Some(0.0)), "share {share}");
     }
+    // Nobody pays the extorter, so nobody else earns.
+    let extorted = revenue("extort", 0.6, 0.0, 320);
+    assert_eq!((extorted.estimate.value, extorted.cycles > 0), (1.0, true), "{extorted:?}");
 }
 
 /// The live strategy files against the process they stand for.
@@ -154,4 +213,25 @@ fn keeping_payments_out_succeeds_as_often_as_the_formula_says() {
         let z = proportion.z(race.success()).unwrap();
         assert!(z.abs() < 4.0, "{race:?}: {:.4}, formula {:.4}", proportion.rate(), race.success());
     }
+}
+
+#[test]
+fn blocks_are_undone_as_often_as_the_formula_says() {
+    for (share, give_up, snipes) in [(0.3, 2, false), (0.4, 4, false), (0.2, 3, true), (0.45, 6, true)] {
+        let experiment = UndoExperiment::new(share, give_up, snipes).unwrap();
+        let proportion = experiment.play(&experiment.name(), 800 * times(), 3, threads()).unwrap();
+        let z = proportion.z(experiment.theory()).unwrap();
+        assert!(z.abs() < 4.0, "{}: {:.4}, formula {:.4}", experiment.name(), proportion.rate(), experiment.theory());
+    }
+    // One block to draw level; then another, or the others' brings it back to where it was: P = q·(q + p·P).
+    assert!((UndoExperiment::new(0.2, 2, false).unwrap().theory() - 0.04 / 0.84).abs() < 1e-12);
+}
+
+/// The fee is worth more than the block, and it is the sniper's in the end.
+#[test]
+fn a_sniper_takes_the_fees() {
+    let experiment = UndoExperiment::new(0.95, 8, true).unwrap();
+    let incomes: Vec<u64> = (0..8).filter_map(|seed| experiment.income(seed).unwrap()).collect();
+    assert!(incomes.len() >= 6, "{incomes:?}");
+    assert!(incomes.iter().all(|income| *income >= 150 * 100_000_000), "{incomes:?}");
 }

@@ -5,7 +5,8 @@
 //! block is made invalid in the attacker's own core, as an operator would with `invalidateblock`.
 
 use super::{Action, AttackerView, Command, Content, Event, FreshBlocks, MiningGoal, Strategy, censor};
-use chain_spec::{Block, BlockHash, CheckedTransaction, Script, Transaction, Txid};
+use chain_spec::merkle::root_from_branch;
+use chain_spec::{Amount, Block, BlockHash, CheckedTransaction, Script, Transaction, Txid};
 use node::core::Core;
 use node::core::event::{Acceptance, BlockOverride, CallId, Input, Output, Time};
 use node::core::message::{CompactBlock, Gossip, Response};
@@ -30,6 +31,9 @@ pub struct StrategyStatus {
     pub runs: u32,
     /// One line for people.
     pub state: String,
+    /// Whether the attacker has a branch that the public one does not include, published or not.
+    #[serde(default)]
+    pub holds_branch: bool,
 }
 
 /// Where the lab reads a strategy's status.
@@ -49,6 +53,11 @@ impl StatusReport {
     /// The newest status.
     pub fn status(&self) -> StrategyStatus {
         self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether the attacker has a branch that the public one does not include.
+    pub fn holds_branch(&self) -> bool {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).holds_branch
     }
 
     fn set(&self, status: StrategyStatus) {
@@ -228,6 +237,7 @@ impl Attacker {
                 ended: self.strategy.ended(),
                 runs: self.runs,
                 state: if self.report.is_without_text { String::new() } else { self.strategy.state(&view) },
+                holds_branch: view.own.is_some(),
             };
             self.report.set(status);
         }
@@ -251,6 +261,7 @@ impl Attacker {
                 let found = block.transactions.iter().skip(1);
                 found.eq(content.iter().map(|transaction| transaction.transaction().as_ref()))
             }
+            Content::Again { transactions, .. } => block.transactions.len() == 1 + transactions.len(),
             Content::Mempool | Content::MempoolWithout(_) => true,
         };
         goal.secret && goal.parent == block.header.previous && is_wanted
@@ -295,7 +306,7 @@ impl Attacker {
 
     fn content(&self, goal: &MiningGoal, payout: &Script, now: Time) -> Vec<Arc<CheckedTransaction>> {
         let without = match &goal.content {
-            Content::Exactly(transactions) => return transactions.clone(),
+            Content::Exactly(transactions) | Content::Again { transactions, .. } => return transactions.clone(),
             Content::Mempool => None,
             Content::MempoolWithout(script) => Some(script),
         };
@@ -335,7 +346,12 @@ impl StateMachine for Attacker {
                 self.hidden.insert(hash);
             }
         }
-        let said = self.core.handle(now, input)?;
+        let is_others_block = matches!(&input, Input::Gossip { message: Gossip::Block(_), .. });
+        let keeps_back = is_others_block && !self.is_stopped && !self.strategy.forwards(&self.view());
+        let mut said = self.core.handle(now, input)?;
+        if keeps_back {
+            said.iter_mut().for_each(ignore);
+        }
         let mut stored = Vec::new();
         for output in &said {
             if let Output::StoreBlock(block) = output {
@@ -361,10 +377,32 @@ impl StateMachine for Attacker {
         let template = self.core.template_on(&goal.parent, payout, &content, now);
         // A parent that is not known cannot be built on; the honest template always is possible.
         let mut template = template.unwrap_or_else(|| self.core.template(payout, now));
+        if let Content::Again { fees, .. } = &goal.content {
+            claim(&mut template, *fees);
+        }
         if let Some(time_s) = goal.time_s {
             template.block.header.time = time_s.max(template.min_time_s);
         }
         template
+    }
+}
+
+/// Has a template's coinbase take fees that its node does not know of.
+fn claim(template: &mut Template, fees: Amount) {
+    let missing = fees.checked_sub(template.fees).unwrap_or(Amount::ZERO);
+    let coinbase = &mut template.block.transactions[0];
+    let Some(value) = coinbase.outputs[0].value.checked_add(missing) else { return };
+    coinbase.outputs[0].value = value;
+    template.coinbase_value = value;
+    template.block.header.merkle_root = root_from_branch(coinbase.txid(), &template.coinbase_branch);
+}
+
+/// Has a gossiped message neither passed on nor held against who sent it.
+fn ignore(output: &mut Output) {
+    if let Output::GossipAcceptance { acceptance, .. } = output
+        && *acceptance == Acceptance::Accept
+    {
+        *acceptance = Acceptance::Ignore;
     }
 }
 

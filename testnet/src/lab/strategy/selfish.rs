@@ -51,6 +51,10 @@ impl Strategy for Selfish {
         }
     }
 
+    fn forwards(&self, view: &AttackerView<'_>) -> bool {
+        view.own.is_none()
+    }
+
     fn state(&self, view: &AttackerView<'_>) -> String {
         match (self.racing, view.lead()) {
             (true, _) => "two branches of equal length race".into(),

@@ -89,6 +89,10 @@ impl Strategy for Withholding {
         }
     }
 
+    fn forwards(&self, view: &AttackerView<'_>) -> bool {
+        view.own.is_none()
+    }
+
     fn state(&self, view: &AttackerView<'_>) -> String {
         match (self.is_racing, view.lead()) {
             (true, _) => "two published branches of equal length race".into(),

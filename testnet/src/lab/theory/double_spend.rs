@@ -87,6 +87,11 @@ fn falling_tail(terms: impl Iterator<Item = (u32, f64)>) -> f64 {
     sum
 }
 
+/// The probability that somebody `behind` blocks behind comes out one block ahead before being `give_up` blocks behind.
+pub fn catches_up(share: f64, behind: u32, give_up: Option<u32>) -> f64 {
+    Race { share, confirmations: 1, premine: 0, give_up }.log_catches_up(behind).exp()
+}
+
 /// How many blocks the network finds on average until an attacker who mines in secret, and starts over whenever the others
 /// catch up, is `ahead` blocks ahead. Every step up takes 1/q blocks, and p/q times the step below it once more.
 pub fn blocks_until_ahead(share: f64, ahead: u32) -> f64 {

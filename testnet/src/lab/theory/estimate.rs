@@ -37,6 +37,12 @@ impl std::fmt::Display for Comparison {
 }
 
 impl Estimate {
+    /// The interval's width as a part of the value; infinite where the value is 0.
+    pub fn relative_width(&self) -> f64 {
+        let width = self.interval95[1] - self.interval95[0];
+        if self.value > 0.0 { width / self.value } else { f64::INFINITY }
+    }
+
     /// Where the estimate lies from `value`.
     pub fn compared_with(&self, value: f64) -> Comparison {
         match self.interval95 {
@@ -50,6 +56,11 @@ impl Estimate {
     pub fn z(&self, expected: f64) -> Option<f64> {
         z(self.value - expected, self.error)
     }
+}
+
+/// How likely chance alone puts a normal value at least `z` standard deviations away from its mean, on either side.
+pub fn two_sided_p(z: f64) -> f64 {
+    libm::erfc(z.abs() / std::f64::consts::SQRT_2)
 }
 
 fn z(difference: f64, error: f64) -> Option<f64> {
@@ -69,6 +80,11 @@ pub struct Proportion {
 }
 
 impl Proportion {
+    /// Together with others' runs.
+    pub fn and(self, other: Proportion) -> Proportion {
+        Proportion { runs: self.runs + other.runs, successes: self.successes + other.successes }
+    }
+
     /// Successes per run.
     pub fn rate(&self) -> f64 {
         f64::from(self.successes) / f64::from(self.runs.max(1))
@@ -98,19 +114,78 @@ impl Proportion {
     }
 }
 
-/// The ratio of two sums over independent cycles: Σ part / Σ whole, with the error that linearising gives (Cochran, *Sampling
-/// Techniques*, 1977, section 6.4). Its bias is of the order of one cycle in all.
-pub fn ratio(cycles: &[(f64, f64)]) -> Estimate {
-    let part: f64 = cycles.iter().map(|(part, _)| part).sum();
-    let whole: f64 = cycles.iter().map(|(_, whole)| whole).sum();
-    if whole <= 0.0 {
-        return Estimate { value: 0.0, interval95: [f64::NEG_INFINITY, f64::INFINITY], error: f64::INFINITY };
+/// Sums over independent runs, each of which gave a part `x` of a whole `y`: all that an estimate needs, so that runs played
+/// elsewhere or later can be added.
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Moments {
+    /// Runs.
+    pub runs: u64,
+    /// Σ x.
+    pub x: f64,
+    /// Σ y.
+    pub y: f64,
+    /// Σ x².
+    pub xx: f64,
+    /// Σ x·y.
+    pub xy: f64,
+    /// Σ y².
+    pub yy: f64,
+}
+
+impl Moments {
+    /// Takes in a run.
+    pub fn add(&mut self, x: f64, y: f64) {
+        self.merge(&Moments { runs: 1, x, y, xx: x * x, xy: x * y, yy: y * y });
     }
-    let (value, n) = (part / whole, cycles.len() as f64);
-    let squares: f64 = cycles.iter().map(|(part, whole)| (part - value * whole).powi(2)).sum();
-    let error = (squares * n / (n - 1.0).max(1.0)).sqrt() / whole;
-    let half = NORMAL_95 * error;
-    Estimate { value, interval95: [value - half, value + half], error }
+
+    /// Takes in others' runs.
+    pub fn merge(&mut self, other: &Moments) {
+        self.runs += other.runs;
+        self.x += other.x;
+        self.y += other.y;
+        self.xx += other.xx;
+        self.xy += other.xy;
+        self.yy += other.yy;
+    }
+
+    /// The ratio of the sums, Σ x / Σ y, with the error that linearising gives (Cochran, *Sampling Techniques*, 1977, section
+    /// 6.4). Its bias is of the order of one run in all. With every y = 1 it is the mean, without bias.
+    pub fn ratio(&self) -> Estimate {
+        if self.y <= 0.0 {
+            return Estimate { value: 0.0, interval95: [f64::NEG_INFINITY, f64::INFINITY], error: f64::INFINITY };
+        }
+        let (value, n) = (self.x / self.y, self.runs as f64);
+        let squares = (self.xx - 2.0 * value * self.xy + value * value * self.yy).max(0.0);
+        let error = (squares * n / (n - 1.0).max(1.0)).sqrt() / self.y;
+        let half = NORMAL_95 * error;
+        Estimate { value, interval95: [value - half, value + half], error }
+    }
+
+    /// Where every x is 0 or 1 and every y is 1: the successes.
+    pub fn proportion(&self) -> Proportion {
+        let count = |number: f64| number.min(f64::from(u32::MAX)) as u32;
+        Proportion { runs: count(self.runs as f64), successes: count(self.x) }
+    }
+
+    /// How many runs of equal weight would say as much as these, whose weights differ (Kish's effective sample size, of the runs
+    /// that succeeded).
+    pub fn effective_runs(&self) -> f64 {
+        if self.xx > 0.0 { self.x * self.x / self.xx } else { 0.0 }
+    }
+}
+
+/// Runs, each with its part and its whole.
+impl FromIterator<(f64, f64)> for Moments {
+    fn from_iter<T: IntoIterator<Item = (f64, f64)>>(runs: T) -> Moments {
+        let mut moments = Moments::default();
+        runs.into_iter().for_each(|(x, y)| moments.add(x, y));
+        moments
+    }
+}
+
+/// The ratio of two sums over independent cycles: Σ part / Σ whole. See [`Moments::ratio`].
+pub fn ratio(cycles: &[(f64, f64)]) -> Estimate {
+    cycles.iter().copied().collect::<Moments>().ratio()
 }
 
 #[cfg(test)]
@@ -128,11 +203,34 @@ mod tests {
     }
 
     #[test]
+    fn p_is_the_normal_distributions() {
+        for (z, p) in [(0.0, 1.0), (1.959_963_985, 0.05), (-2.575_829_304, 0.01), (3.290_526_731, 0.001)] {
+            assert!((two_sided_p(z) - p).abs() < 1e-9, "{z}");
+        }
+    }
+
+    #[test]
     fn certain_outcomes_have_a_z() {
         assert_eq!(Proportion { runs: 10, successes: 10 }.z(1.0), Some(0.0));
         assert_eq!(Proportion { runs: 10, successes: 9 }.z(1.0), None);
         let z = Proportion { runs: 100, successes: 60 }.z(0.5).unwrap();
         assert!((z - 2.0).abs() < 1e-12, "{z}");
+    }
+
+    #[test]
+    fn runs_played_apart_add_up_to_runs_played_together() {
+        let runs = [(1.0, 2.0), (0.0, 1.0), (3.0, 5.0), (2.0, 2.0), (0.5, 4.0)];
+        let whole: Moments = runs.into_iter().collect();
+        let mut parts: Moments = runs[..2].iter().copied().collect();
+        parts.merge(&runs[2..].iter().copied().collect());
+        assert_eq!(parts, whole);
+        let (n, value) = (5.0, 6.5 / 14.0);
+        let squares: f64 = runs.iter().map(|(x, y)| f64::powi(x - value * y, 2)).sum();
+        let estimate = whole.ratio();
+        assert!((estimate.value - value).abs() < 1e-12);
+        assert!((estimate.error - (squares * n / (n - 1.0)).sqrt() / 14.0).abs() < 1e-12);
+        let equal: Moments = [(1.0, 1.0), (0.0, 1.0), (1.0, 1.0)].into_iter().collect();
+        assert_eq!((equal.effective_runs(), equal.proportion().successes), (2.0, 2));
     }
 
     #[test]

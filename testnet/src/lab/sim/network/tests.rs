@@ -67,6 +67,22 @@ fn nodes_that_leave_come_back_to_the_others_chain() {
     assert_eq!(churning.run().unwrap().trace_hash, churning.run().unwrap().trace_hash);
 }
 
+/// Links on which an answer takes longer than a node's patience: something is always on its way, and still the work is bounded.
+#[test]
+fn slow_links_do_not_make_nodes_tick_for_ever() {
+    let events = |delay_ms| {
+        let links = LinkModel { delay_ms, jitter_ms: 20.0, ..LinkModel::INSTANT };
+        let outcome = NetworkExperiment { links, ..experiment(30, 40) }.run().unwrap();
+        assert_eq!(outcome.behind, 0, "{delay_ms} ms");
+        outcome.events as f64
+    };
+    let quick = events(100.0);
+    for delay_ms in [3_000.0, 5_000.0, 10_000.0] {
+        let slow = events(delay_ms);
+        assert!(slow < 20.0 * quick, "{delay_ms} ms: {slow} events, {quick} at 100 ms");
+    }
+}
+
 /// Work is counted in events, so that a busy machine does not matter; the bench `simulator` shows the time.
 #[test]
 fn events_are_linear_in_blocks_and_nodes() {

@@ -1,12 +1,18 @@
-//! One attacker against all others: two simulated nodes, with links that take no time, which is what Nakamoto, Rosenfeld,
-//! Eyal and Sirer assume. The others are one node with the rest of the hash rate; γ says how they behave in a tie.
+//! One attacker against all others.
+//!
+//! Unless a [`Crowd`] is given there are two nodes, with links that take no time, which is what Nakamoto, Rosenfeld, Eyal and
+//! Sirer assume: the others are one node with the rest of the hash rate. A crowd is a network of many honest nodes with equal
+//! parts of it, a topology and link delays. γ says how the others behave in a tie; without it a node keeps the branch it saw first.
 
 use super::honest::DividedMiners;
 use super::links::LinkModel;
 use super::setup::{Setup, simulated_chain};
 use super::simulation::Simulation;
+use super::work::payout;
 use crate::lab::strategy::attacker::{Attacker, StatusReport};
 use crate::lab::strategy::{Command, Strategy};
+use crate::plan::topology::Topology;
+use anyhow::Context as _;
 use chain_spec::rules::spend::{SignatureEncoding, check_input_script};
 use chain_spec::signature_hash::{SIGHASH_ALL, signature_hash};
 use chain_spec::{Amount, ChainSpec, Coin, Outpoint, PrivateKey, Script, Transaction, TxIn, TxOut, Txid, merkle};
@@ -15,7 +21,7 @@ use node::core::state_machine::StateMachine;
 use node::core::store::StoreError;
 use std::sync::{Arc, mpsc};
 
-/// The node of everybody but the attacker.
+/// The node of everybody but the attacker; in a crowd, one honest node, whose word counts.
 pub const HONEST: usize = 0;
 /// The attacker's node.
 pub const ATTACKER: usize = 1;
@@ -51,10 +57,16 @@ impl FundedChain {
         Ok(FundedChain { spec: Arc::new(spec), key, outpoint, coin: Coin { output, height: 0, is_coinbase: true } })
     }
 
-    /// Spends all of the coin, less a fee, to a script. The signature has been checked, for the nodes of all runs.
+    /// Spends all of the coin, less a small fee, to a script. The signature has been checked, for the nodes of all runs.
     pub fn spend(&self, to: &Script) -> anyhow::Result<Arc<Transaction>> {
+        self.spend_leaving(to, Amount::ZERO)
+    }
+
+    /// The same, and leaves `more` to the miner besides.
+    pub fn spend_leaving(&self, to: &Script, more: Amount) -> anyhow::Result<Arc<Transaction>> {
         let public_key = self.key.public_key();
-        let value = self.coin.output.value.checked_sub(FEE).unwrap_or(Amount::ZERO);
+        let fee = FEE.checked_add(more).context("the fee is too high")?;
+        let value = self.coin.output.value.checked_sub(fee).context("the coin is worth less than the fee")?;
         let mut transaction = Transaction {
             version: 1,
             inputs: vec![TxIn { outpoint: self.outpoint, script: Script::default(), sequence: u32::MAX }],
@@ -70,52 +82,106 @@ impl FundedChain {
     }
 }
 
-/// What the two nodes are.
+/// A network of many honest nodes around one attacker.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Crowd {
+    /// Nodes, the attacker's included; at least 2.
+    pub nodes: usize,
+    /// Who is connected to whom.
+    pub topology: Topology,
+    /// How many nodes the attacker is connected to at least, beyond the topology.
+    pub attacker_peers: usize,
+    /// What links are like.
+    pub links: LinkModel,
+    /// Mean seconds between blocks.
+    pub spacing_s: u32,
+}
+
+impl Crowd {
+    /// The connections, drawn by a seed where the topology is random.
+    fn edges(&self, seed: u64) -> Vec<(usize, usize)> {
+        let topology = match self.topology {
+            Topology::RandomK { k, .. } => Topology::RandomK { k, seed },
+            shape => shape,
+        };
+        let mut edges = topology.edges(self.nodes);
+        let is_peer = |edges: &[(usize, usize)], node: usize| edges.contains(&(node.min(ATTACKER), node.max(ATTACKER)));
+        let strangers: Vec<usize> =
+            (0..self.nodes).filter(|node| *node != ATTACKER && !is_peer(&edges, *node)).collect();
+        let missing = self.attacker_peers.saturating_sub(self.nodes - 1 - strangers.len());
+        edges.extend(strangers.into_iter().take(missing).map(|node| (node.min(ATTACKER), node.max(ATTACKER))));
+        edges
+    }
+}
+
+/// Who plays, and where.
 pub struct Players<'a> {
     /// The chain.
     pub spec: &'a Arc<ChainSpec>,
     /// The attacker's share of the hash rate, in (0, 1).
     pub share: f64,
-    /// The part of the others that mines on the attacker's branch in a tie, in [0, 1].
-    pub gamma: f64,
+    /// The part of the others that mines on the attacker's branch in a tie, in [0, 1]; `None`: whatever they saw first.
+    pub gamma: Option<f64>,
     /// Transactions whose signatures have been checked.
     pub trusted: &'a [Txid],
+    /// The network; two nodes with links that take no time if `None`.
+    pub crowd: Option<&'a Crowd>,
     /// Draws everything.
     pub seed: u64,
 }
 
-/// The two nodes, connected and mining.
-pub struct TwoNodes {
+/// The nodes, connected and mining.
+pub struct Contest {
     /// The network.
     pub simulation: Simulation,
     commands: mpsc::Sender<Command>,
     report: StatusReport,
 }
 
-impl TwoNodes {
+/// Each node's part of the hash rate: the attacker's, and equal parts of the rest.
+fn shares(nodes: usize, attackers: f64) -> Vec<f64> {
+    let mut shares = vec![(1.0 - attackers) / (nodes - 1) as f64; nodes];
+    shares[ATTACKER] = attackers;
+    shares
+}
+
+impl Contest {
     /// The attacker plays `strategy`.
-    pub fn new(players: &Players<'_>, strategy: Box<dyn Strategy>) -> Result<TwoNodes, StoreError> {
+    pub fn new(players: &Players<'_>, strategy: Box<dyn Strategy>) -> Result<Contest, StoreError> {
         let (commands, received) = mpsc::channel();
         let report = StatusReport::without_text();
         let mut attacker = Some((strategy, received, report.clone()));
-        let setup = Setup {
-            spec: Arc::clone(players.spec),
-            shares: vec![1.0 - players.share, players.share],
-            edges: vec![(HONEST, ATTACKER)],
-            links: LinkModel::INSTANT,
-            churn: None,
-            fork_rules: ForkRules::default(),
-            seed: players.seed,
+        let setup = match players.crowd {
+            None => Setup {
+                spec: Arc::clone(players.spec),
+                shares: shares(2, players.share),
+                edges: vec![(HONEST, ATTACKER)],
+                links: LinkModel::INSTANT,
+                churn: None,
+                fork_rules: ForkRules::default(),
+                seed: players.seed,
+            },
+            Some(crowd) => Setup {
+                spec: Arc::new(ChainSpec { spacing_s: crowd.spacing_s, ..ChainSpec::clone(players.spec) }),
+                shares: shares(crowd.nodes, players.share),
+                edges: crowd.edges(players.seed),
+                links: crowd.links,
+                churn: None,
+                fork_rules: ForkRules::default(),
+                seed: players.seed,
+            },
         };
         let simulation = Simulation::with_machines(setup, |number, mut core| -> Box<dyn StateMachine> {
             players.trusted.iter().for_each(|txid| core.trust_signatures(*txid));
-            match attacker.take_if(|_| number == ATTACKER) {
-                Some((strategy, received, report)) => Box::new(Attacker::new(core, strategy, received, report)),
-                None if players.gamma > 0.0 => Box::new(DividedMiners::new(core, players.gamma, players.seed)),
-                None => Box::new(core),
+            match (attacker.take_if(|_| number == ATTACKER), players.gamma) {
+                (Some((strategy, received, report)), _) => Box::new(Attacker::new(core, strategy, received, report)),
+                (None, Some(gamma)) => {
+                    Box::new(DividedMiners::new(core, gamma, payout(ATTACKER), players.seed ^ number as u64))
+                }
+                (None, None) => Box::new(core),
             }
         })?;
-        Ok(TwoNodes { simulation, commands, report })
+        Ok(Contest { simulation, commands, report })
     }
 
     /// Gives the attacker a command, which takes effect at once.
@@ -125,15 +191,19 @@ impl TwoNodes {
         self.simulation.tick(ATTACKER)
     }
 
+    /// Draws the finders of blocks by another share of the attacker's from now on.
+    pub fn draw_by(&mut self, share: f64) {
+        self.simulation.set_shares(|nodes| shares(nodes, share));
+    }
+
     /// Whether and how the strategy has ended.
     pub fn ended(&self) -> Option<bool> {
         self.report.status().ended
     }
 
-    /// Whether both stand on one block and nothing is on its way.
+    /// Whether all stand on one block, and the attacker holds no branch beside it.
     pub fn agree(&self) -> bool {
-        let tip = |node| self.simulation.core(node).tip().hash;
-        self.simulation.is_quiet() && tip(HONEST) == tip(ATTACKER)
+        self.simulation.is_quiet() && self.simulation.tips_agree() && !self.report.holds_branch()
     }
 
     /// Blocks the attacker's node is ahead of the honest one; 0 if it is not.
