@@ -122,9 +122,11 @@ impl Report {
         let wide: Vec<&Measured> = self.results.iter().filter(|measured| times(measured) > SPREAD_MAX).collect();
         let worst = wide.iter().max_by(|a, b| times(a).total_cmp(&times(b)))?;
         let (label, times) = (self.label(worst), times(worst));
+        // A round in which the threads did not run at all has no rate to compare with.
+        let times = if times < 100.0 { format!("{times:.1} times") } else { "more than 100 times".to_owned() };
         let (count, all) = (wide.len(), self.results.len());
         Some(format!(
-            "rounds differ by more than {SPREAD_MAX} times in {count} of {all} rows, {times:.1} times in {label}: something \
+            "rounds differ by more than {SPREAD_MAX} times in {count} of {all} rows, {times} in {label}: something \
              else was running, so trust the ratios more than the rates"
         ))
     }

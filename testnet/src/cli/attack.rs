@@ -18,6 +18,7 @@ use crate::lab::sim::rare::Until;
 use crate::lab::strategy::double_spend::Plan;
 use crate::lab::theory::double_spend::blocks_until_ahead;
 use clap::builder::{BoolishValueParser, PossibleValue};
+use node::core::fork_rule::ForkRules;
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -94,6 +95,9 @@ pub struct AttackArgs {
     interval: Option<f64>,
     #[command(flatten)]
     crowd: CrowdArgs,
+    /// With --sim: a defence that everybody but the attacker uses, such as reorg-limit=6 or mess,uniform-tie: see docs/defences.md
+    #[arg(long, env = "TESTOON_FORK_RULE", value_name = "RULES")]
+    fork_rule: Option<ForkRules>,
     /// With --sim: threads [default: one a core]. The result does not depend on it
     #[arg(long, env = "TESTOON_THREADS", value_parser = clap::value_parser!(u16).range(1..=1_024))]
     threads: Option<u16>,
@@ -135,6 +139,10 @@ fn parse_interval(text: &str) -> Result<f64, String> {
 }
 
 impl AttackArgs {
+    fn fork_rules(&self) -> ForkRules {
+        self.fork_rule.clone().unwrap_or_default()
+    }
+
     fn share(&self) -> f64 {
         self.share.unwrap_or_else(|| self.name.usual_share())
     }
@@ -236,6 +244,12 @@ impl AttackArgs {
                 "only the double spend's rate can be too small to meet",
             ),
             ("--interval", self.interval.is_some(), self.importance_sampling, "it belongs to --importance-sampling"),
+            (
+                "--fork-rule",
+                self.fork_rule.is_some(),
+                self.sim && (revenue || double_spend),
+                "it is played without defences",
+            ),
             ("--live-runs", self.live_runs.is_some(), live, "it stages live attacks; with --sim it is --runs"),
             ("--networks", self.networks.is_some(), self.live_runs.is_some(), "it belongs to --live-runs"),
             ("--target", self.target.is_some(), live && name.is_suppression(), "nobody's payments are kept out live"),

@@ -68,7 +68,7 @@ pub fn run(common: &Common, arguments: &WaitArgs) -> Result<()> {
             if common.json {
                 line(json!({ "waited": true, "seconds": seconds }));
             } else {
-                line(format_args!("It is so after {seconds:.1} s."));
+                line(format_args!("Every running node is there after {seconds:.1} s."));
             }
             return Ok(());
         }

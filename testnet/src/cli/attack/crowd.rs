@@ -66,10 +66,9 @@ impl CrowdArgs {
             attacker_peers: self.attacker_peers.unwrap_or(0).min(nodes - 1) as usize,
             links: LinkModel {
                 delay_ms: self.delay_ms.unwrap_or(100.0),
-                jitter_ms: 0.0,
-                geography: None,
                 bandwidth: self.bandwidth,
                 block_bytes: self.block_bytes.unwrap_or(0),
+                ..LinkModel::INSTANT
             },
             spacing_s: self.spacing.unwrap_or(600),
         }))

@@ -19,7 +19,9 @@ use serde_json::{Map, Value, json};
 
 /// Plays double spends in the simulator.
 pub fn double_spend(args: &AttackArgs, json: bool) -> Result<()> {
-    let played = DoubleSpendExperiment::new(args.share(), args.plan())?.in_crowd(args.crowd.crowd()?);
+    let played = DoubleSpendExperiment::new(args.share(), args.plan())?
+        .in_crowd(args.crowd.crowd()?)
+        .defended_by(args.fork_rules());
     let stopwatch = Stopwatch::start();
     let tally = tally(&played, &args.experiment(played.name()), args.runs(), args.seed(), args.threads())?;
     let seconds = stopwatch.seconds();
@@ -63,7 +65,9 @@ pub fn double_spend(args: &AttackArgs, json: bool) -> Result<()> {
 
 /// Plays double spends in the simulator by importance sampling.
 pub fn rare(args: &AttackArgs, json: bool) -> Result<()> {
-    let played = DoubleSpendExperiment::new(args.share(), args.plan())?.in_crowd(args.crowd.crowd()?);
+    let played = DoubleSpendExperiment::new(args.share(), args.plan())?
+        .in_crowd(args.crowd.crowd()?)
+        .defended_by(args.fork_rules());
     let stopwatch = Stopwatch::start();
     let name = args.experiment(format!("importance sampling {}", played.name()));
     let result = played.play_weighted(&name, args.seed(), args.threads(), &args.until())?;
@@ -210,8 +214,13 @@ fn theories(args: &AttackArgs, gamma: f64) -> Vec<(&'static str, f64)> {
 /// Plays a strategy that keeps blocks back in the simulator.
 pub fn revenue(args: &AttackArgs, json: bool) -> Result<()> {
     let crowd = args.crowd.crowd()?;
-    let played =
-        RevenueExperiment { strategy: args.name.as_str().into(), share: args.share(), gamma: args.gamma, crowd };
+    let played = RevenueExperiment {
+        strategy: args.name.as_str().into(),
+        share: args.share(),
+        gamma: args.gamma,
+        crowd,
+        fork_rules: args.fork_rules(),
+    };
     let stopwatch = Stopwatch::start();
     let result = played.play(&args.experiment(played.name()), args.runs(), args.seed(), args.threads())?;
     let seconds = stopwatch.seconds();

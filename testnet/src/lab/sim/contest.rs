@@ -126,6 +126,8 @@ pub struct Players<'a> {
     pub trusted: &'a [Txid],
     /// The network; two nodes with links that take no time if `None`.
     pub crowd: Option<&'a Crowd>,
+    /// The defences of everybody but the attacker.
+    pub fork_rules: &'a ForkRules,
     /// Draws everything.
     pub seed: u64,
 }
@@ -145,6 +147,11 @@ fn shares(nodes: usize, attackers: f64) -> Vec<f64> {
     shares
 }
 
+/// What an experiment's name says of its defences: nothing without any, so that its seeds are those of before.
+pub(super) fn defences(rules: &ForkRules) -> String {
+    if rules.is_empty() { String::new() } else { format!(" fork-rules={rules}") }
+}
+
 impl Contest {
     /// The attacker plays `strategy`.
     pub fn new(players: &Players<'_>, strategy: Box<dyn Strategy>) -> Result<Contest, StoreError> {
@@ -158,7 +165,8 @@ impl Contest {
                 edges: vec![(HONEST, ATTACKER)],
                 links: LinkModel::INSTANT,
                 churn: None,
-                fork_rules: ForkRules::default(),
+                fork_rules: players.fork_rules.clone(),
+                exempt: Some(ATTACKER),
                 seed: players.seed,
             },
             Some(crowd) => Setup {
@@ -167,7 +175,8 @@ impl Contest {
                 edges: crowd.edges(players.seed),
                 links: crowd.links,
                 churn: None,
-                fork_rules: ForkRules::default(),
+                fork_rules: players.fork_rules.clone(),
+                exempt: Some(ATTACKER),
                 seed: players.seed,
             },
         };

@@ -3,7 +3,7 @@
 //! Each run is a network of its own, from genesis, drawn from its own seed, so that the result does not depend on how many
 //! threads share the work. What is reported is read from the honest node's chain.
 
-use super::contest::{Contest, Crowd, FundedChain, HONEST, Players};
+use super::contest::{Contest, Crowd, FundedChain, HONEST, Players, defences};
 use super::random::derive_seed;
 use crate::lab::strategy::Command;
 use crate::lab::strategy::double_spend::{DoubleSpend, Plan};
@@ -11,6 +11,7 @@ use crate::lab::theory::double_spend::Race;
 use crate::lab::theory::estimate::Proportion;
 use chain_spec::rules::transaction::check_transaction;
 use chain_spec::{CheckedTransaction, Script, Transaction, Txid};
+use node::core::fork_rule::ForkRules;
 use node::core::store::StoreError;
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
@@ -21,6 +22,7 @@ pub struct DoubleSpendExperiment {
     share: f64,
     plan: Plan,
     crowd: Option<Crowd>,
+    fork_rules: ForkRules,
     paid: Arc<Transaction>,
     paid_txid: Txid,
     conflicting: Arc<CheckedTransaction>,
@@ -43,12 +45,26 @@ impl DoubleSpendExperiment {
         let chain = FundedChain::new()?;
         let payment = |to: u8| chain.spend(&Script::pay_to_public_key_hash(&[to; 20]));
         let (paid, conflicting) = (payment(1)?, Arc::new(check_transaction(payment(2)?)?));
-        Ok(DoubleSpendExperiment { paid_txid: paid.txid(), paid, conflicting, chain, share, plan, crowd: None })
+        Ok(DoubleSpendExperiment {
+            paid_txid: paid.txid(),
+            paid,
+            conflicting,
+            chain,
+            share,
+            plan,
+            crowd: None,
+            fork_rules: ForkRules::default(),
+        })
     }
 
     /// In a network of many nodes, whose delays no formula knows.
     pub fn in_crowd(self, crowd: Option<Crowd>) -> DoubleSpendExperiment {
         DoubleSpendExperiment { crowd, ..self }
+    }
+
+    /// Against nodes that use defences.
+    pub fn defended_by(self, fork_rules: ForkRules) -> DoubleSpendExperiment {
+        DoubleSpendExperiment { fork_rules, ..self }
     }
 
     /// The formula that matches what is played.
@@ -64,7 +80,7 @@ impl DoubleSpendExperiment {
     /// What is played, for the seeds of its runs.
     pub fn name(&self) -> String {
         let crowd = self.crowd.map_or_else(String::new, |crowd| format!(" {crowd:?}"));
-        format!("double-spend share={:?} plan={:?}{crowd}", self.share, self.plan)
+        format!("double-spend share={:?} plan={:?}{crowd}{}", self.share, self.plan, defences(&self.fork_rules))
     }
 
     /// A fresh network in which the attacker has been told to pay.
@@ -76,6 +92,7 @@ impl DoubleSpendExperiment {
             gamma: None,
             trusted: &trusted,
             crowd: self.crowd.as_ref(),
+            fork_rules: &self.fork_rules,
             seed,
         };
         let mut nodes = Contest::new(&players, Box::new(DoubleSpend::new(self.plan)))?;

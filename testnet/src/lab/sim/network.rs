@@ -100,6 +100,7 @@ impl NetworkExperiment {
             links: self.links,
             churn: self.churn.map(|away| Churn { away, mean_s: f64::from(self.spacing_s) }),
             fork_rules: self.fork_rules.clone(),
+            exempt: None,
             seed: self.seed,
         };
         let edges = setup.edges.clone();

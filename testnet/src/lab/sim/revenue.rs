@@ -8,7 +8,7 @@
 //! [`RETURN_RISK`], or after [`ENDLESS_BLOCKS`] blocks; the attacker then publishes what is secret. Long-run revenue is that
 //! of the endless cycle, whatever was earned before it.
 
-use super::contest::{ATTACKER, Contest, Crowd, FundedChain, Players};
+use super::contest::{ATTACKER, Contest, Crowd, FundedChain, Players, defences};
 use super::random::derive_seed;
 use crate::error::usage;
 use crate::lab::strategy::double_spend::Plan;
@@ -16,6 +16,7 @@ use crate::lab::strategy::{self, Command, Options};
 use crate::lab::theory::estimate::{Estimate, Moments, Proportion};
 use anyhow::Context as _;
 use chain_spec::BlockHash;
+use node::core::fork_rule::ForkRules;
 use std::ops::Range;
 
 /// Cycles played in one network before a new one begins.
@@ -38,6 +39,8 @@ pub struct RevenueExperiment {
     pub gamma: Option<f64>,
     /// The network; two nodes with links that take no time if `None`.
     pub crowd: Option<Crowd>,
+    /// The defences of everybody but the attacker.
+    pub fork_rules: ForkRules,
 }
 
 /// What many cycles came to.
@@ -72,7 +75,7 @@ impl RevenueExperiment {
         let gamma = self.gamma.or(self.crowd.is_none().then_some(0.0));
         let gamma = gamma.map_or_else(|| "as seen first".to_owned(), |gamma| format!("{gamma:?}"));
         let crowd = self.crowd.map_or_else(String::new, |crowd| format!(" {crowd:?}"));
-        format!("{} share={:?} gamma={gamma}{crowd}", self.strategy, self.share)
+        format!("{} share={:?} gamma={gamma}{crowd}{}", self.strategy, self.share, defences(&self.fork_rules))
     }
 
     /// Plays `cycles` cycles on `threads` threads, with seeds derived from `seed` and `experiment`.
@@ -125,7 +128,8 @@ impl RevenueExperiment {
         let crowd = self.crowd.as_ref();
         // Two nodes keep what they saw first, which is their own block: that is γ = 0.
         let gamma = self.gamma.filter(|gamma| *gamma > 0.0 || crowd.is_some());
-        let players = Players { spec: &chain.spec, share: self.share, gamma, trusted: &[], crowd, seed };
+        let fork_rules = &self.fork_rules;
+        let players = Players { spec: &chain.spec, share: self.share, gamma, trusted: &[], crowd, fork_rules, seed };
         let mut nodes = Contest::new(&players, strategy)?;
         let lead_max = self.endless_lead();
         let mut played =

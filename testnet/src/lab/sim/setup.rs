@@ -21,10 +21,19 @@ pub struct Setup {
     pub links: LinkModel,
     /// Whether nodes leave and come back.
     pub churn: Option<Churn>,
-    /// The defences that every node uses; an attacker's are those of its strategy.
+    /// The defences that nodes use.
     pub fork_rules: ForkRules,
+    /// The node that uses none of them: an attacker's.
+    pub exempt: Option<usize>,
     /// Draws everything.
     pub seed: u64,
+}
+
+impl Setup {
+    /// The defences that a node uses.
+    pub(super) fn fork_rules_of(&self, node: usize) -> ForkRules {
+        if self.exempt == Some(node) { ForkRules::default() } else { self.fork_rules.clone() }
+    }
 }
 
 /// Nodes that leave and come back, each by itself: how long it stays and how long it is away are exponential draws.

@@ -159,7 +159,7 @@ impl Simulation {
                 mempool_bytes_max: MEMPOOL_BYTES_MAX,
                 fee_rate_min: 0,
                 seed: simulation.random.next_u64(),
-                fork_rules: simulation.setup.fork_rules.clone(),
+                fork_rules: simulation.setup.fork_rules_of(number),
                 ..Config::default()
             };
             let spec = Arc::clone(&simulation.setup.spec);

@@ -9,6 +9,7 @@ use crate::lab::strategy::halt::Halt;
 use crate::lab::theory::estimate::Proportion;
 use crate::lab::theory::suppression::Suppression;
 use chain_spec::{Script, Transaction};
+use node::core::fork_rule::ForkRules;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -46,6 +47,7 @@ impl SuppressionExperiment {
             gamma: None,
             trusted: &[txid],
             crowd: None,
+            fork_rules: &ForkRules::default(),
             seed,
         };
         let mut nodes = Contest::new(&players, strategy)?;

@@ -12,6 +12,7 @@ use crate::lab::strategy::policy;
 use crate::lab::theory::revenue::{self as theory, LENGTH_MAX, Process};
 use crate::lab::theory::suppression::Suppression;
 use crate::plan::topology::Topology;
+use node::core::fork_rule::ForkRules;
 
 fn times() -> u32 {
     std::env::var("TESTOON_LAB_RUNS").ok().and_then(|text| text.parse().ok()).unwrap_or(1)
@@ -85,7 +86,13 @@ fn threads_do_not_change_a_result_and_parameters_change_its_seeds() {
 }
 
 fn revenue(strategy: &str, share: f64, gamma: f64, cycles: u32) -> Revenue {
-    let experiment = RevenueExperiment { strategy: strategy.into(), share, gamma: Some(gamma), crowd: None };
+    let experiment = RevenueExperiment {
+        strategy: strategy.into(),
+        share,
+        gamma: Some(gamma),
+        crowd: None,
+        fork_rules: ForkRules::default(),
+    };
     experiment.play(&experiment.name(), cycles * times(), 3, threads()).unwrap()
 }
 
@@ -117,7 +124,13 @@ fn crowd(nodes: usize, topology: Topology, attacker_peers: usize) -> Crowd {
 }
 
 fn revenue_among(crowd: Crowd, share: f64, gamma: Option<f64>, cycles: u32) -> Revenue {
-    let experiment = RevenueExperiment { strategy: "selfish".into(), share, gamma, crowd: Some(crowd) };
+    let experiment = RevenueExperiment {
+        strategy: "selfish".into(),
+        share,
+        gamma,
+        crowd: Some(crowd),
+        fork_rules: ForkRules::default(),
+    };
     experiment.play(&experiment.name(), cycles * times(), 5, threads()).unwrap()
 }
 
@@ -234,4 +247,43 @@ fn a_sniper_takes_the_fees() {
     let incomes: Vec<u64> = (0..8).filter_map(|seed| experiment.income(seed).unwrap()).collect();
     assert!(incomes.len() >= 6, "{incomes:?}");
     assert!(incomes.iter().all(|income| *income >= 150 * 100_000_000), "{incomes:?}");
+}
+
+fn defended(rules: &str, share: f64, cycles: u32) -> Revenue {
+    let experiment = RevenueExperiment {
+        strategy: "selfish".into(),
+        share,
+        gamma: None,
+        crowd: None,
+        fork_rules: rules.parse().unwrap(),
+    };
+    experiment.play(&experiment.name(), cycles * times(), 3, threads()).unwrap()
+}
+
+/// Eyal and Sirer 2014, section 6: nodes that choose evenly in a tie make γ one half, whatever the attacker does.
+#[test]
+fn an_even_choice_in_ties_makes_gamma_one_half() {
+    let cells = [0.2, 0.3, 0.4].map(|share| {
+        let z = defended("uniform-tie", share, 4_000).estimate.z(theory::selfish(share, 0.5)).unwrap();
+        (share, 0.5, z)
+    });
+    agree(&cells);
+    // An honest block is younger than the secret one it ties with: nothing is lost, and nothing gained.
+    let fresh = defended("fresh-tie", 0.4, 4_000).estimate.z(theory::selfish(0.4, 0.0)).unwrap();
+    assert!(fresh.abs() < 4.0, "z {fresh:.2}");
+}
+
+#[test]
+fn a_reorganisation_limit_ends_double_spends_that_undo_more() {
+    let rate = |rules: &str| {
+        let experiment = double_spend(0.6, 3, 0, 10).defended_by(rules.parse().unwrap());
+        played(&experiment, 300 * times(), 4).proportion.rate()
+    };
+    let undefended = rate("");
+    assert!(undefended > 0.9, "{undefended}");
+    assert_eq!(rate("reorg-limit=2"), 0.0, "the shop has shipped only when three blocks are above the fork");
+    // With four blocks to undo at the most, the attacker must be ahead before the fifth: (0.6 ahead at once or after one more).
+    let limited = rate("reorg-limit=4");
+    assert!(limited > 0.2 && limited < undefended, "{limited}");
+    assert!(rate("mess=600") < 0.05, "ten minutes make it thirty-one times the work");
 }

@@ -6,6 +6,7 @@ use crate::lab::strategy::undo::{Prey, Undo};
 use crate::lab::theory::double_spend::catches_up;
 use crate::lab::theory::estimate::Proportion;
 use chain_spec::{Amount, Script, Transaction};
+use node::core::fork_rule::ForkRules;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -48,8 +49,15 @@ impl UndoExperiment {
         let prey = if self.snipes { Prey::FeesOfSubsidy(1.0) } else { Prey::Concerns(self.target.clone()) };
         let txid = self.payment.txid();
         let trusted = [txid];
-        let players =
-            Players { spec: &self.chain.spec, share: self.share, gamma: None, trusted: &trusted, crowd: None, seed };
+        let players = Players {
+            spec: &self.chain.spec,
+            share: self.share,
+            gamma: None,
+            trusted: &trusted,
+            crowd: None,
+            fork_rules: &ForkRules::default(),
+            seed,
+        };
         let mut nodes = Contest::new(&players, Box::new(Undo::new("undo", prey, self.give_up)))?;
         // The others hear of it first; by what the attacker would find before them, nothing is to be undone.
         nodes.draw_by(0.0);
@@ -82,8 +90,15 @@ impl UndoExperiment {
     pub(super) fn income(&self, seed: u64) -> anyhow::Result<Option<u64>> {
         let txid = self.payment.txid();
         let trusted = [txid];
-        let players =
-            Players { spec: &self.chain.spec, share: 0.95, gamma: None, trusted: &trusted, crowd: None, seed };
+        let players = Players {
+            spec: &self.chain.spec,
+            share: 0.95,
+            gamma: None,
+            trusted: &trusted,
+            crowd: None,
+            fork_rules: &ForkRules::default(),
+            seed,
+        };
         let mut nodes = Contest::new(&players, Box::new(Undo::new("undo", Prey::FeesOfSubsidy(1.0), self.give_up)))?;
         nodes.draw_by(0.0);
         let submitted = nodes.simulation.submit_transaction(HONEST, Arc::clone(&self.payment))?;

@@ -19,6 +19,7 @@ use crate::lab::theory::estimate::{Estimate, Moments};
 use crate::lab::theory::suppression::Suppression;
 use crate::plan::topology::Topology;
 use anyhow::Result;
+use node::core::fork_rule::ForkRules;
 use std::path::PathBuf;
 
 /// Runs of a simulated batch, where a run is short.
@@ -117,6 +118,10 @@ impl Given<'_> {
         }
     }
 
+    fn fork_rules(&self) -> Result<ForkRules> {
+        self.text("fork_rules").unwrap_or("").parse().map_err(|why| usage(format!("[sweep] fork_rules: {why}")))
+    }
+
     fn topology(&self) -> Result<Topology> {
         self.text("topology").unwrap_or("random-8").parse().map_err(|why| usage(format!("[sweep] topology: {why}")))
     }
@@ -124,10 +129,9 @@ impl Given<'_> {
     fn links(&self) -> Result<LinkModel> {
         let links = LinkModel {
             delay_ms: self.number("delay_ms").unwrap_or(100.0),
-            jitter_ms: 0.0,
-            geography: None,
             bandwidth: self.0.get("bandwidth").and_then(serde_json::Value::as_u64),
             block_bytes: self.count("block_bytes").unwrap_or(0) as usize,
+            ..LinkModel::INSTANT
         };
         if links.block_bytes > 0 && links.bandwidth.is_none() {
             return Err(usage("[sweep] block_bytes has no effect on links without limit; add bandwidth"));
@@ -185,14 +189,16 @@ impl Experiment {
 
     fn simulated(given: &Given<'_>, attack: Attack) -> Result<Experiment> {
         let share = given.number("share").unwrap_or_else(|| attack.usual_share());
-        let (name, crowd) = (attack.as_str(), given.crowd()?);
+        let (name, crowd, rules) = (attack.as_str(), given.crowd()?, given.fork_rules()?);
+        let is_defended = !rules.is_empty();
         match attack {
             Attack::DoubleSpend => {
-                let own = ["share", "confirmations", "premine", "give_up", "importance_sampling"];
+                let own = ["share", "confirmations", "premine", "give_up", "importance_sampling", "fork_rules"];
                 given.only(name, &[&own[..], &LINKS].concat())?;
-                let played = Box::new(DoubleSpendExperiment::new(share, given.plan())?.in_crowd(crowd));
-                // No formula knows the links' delays.
-                let theory = crowd.is_none().then(|| played.race().success());
+                let played =
+                    Box::new(DoubleSpendExperiment::new(share, given.plan())?.in_crowd(crowd).defended_by(rules));
+                // No formula knows the links' delays, or the defences.
+                let theory = (crowd.is_none() && !is_defended).then(|| played.race().success());
                 let name = played.name();
                 let is_rare = given.0.get("importance_sampling").and_then(serde_json::Value::as_bool) == Some(true);
                 Ok(match is_rare {
@@ -222,12 +228,12 @@ impl Experiment {
             }
             Attack::Extort if share <= 0.5 => Err(usage("[sweep] share: only a majority can extort")),
             attack if attack.is_for_revenue() => {
-                given.only(name, &[&["share", "gamma"][..], &LINKS].concat())?;
+                given.only(name, &[&["share", "gamma", "fork_rules"][..], &LINKS].concat())?;
                 let gamma = given.number("gamma");
-                let played = RevenueExperiment { strategy: name.into(), share, gamma, crowd };
+                let played = RevenueExperiment { strategy: name.into(), share, gamma, crowd, fork_rules: rules };
                 let expected = || strategy::revenue_in_theory(name, share, gamma.unwrap_or(0.0));
                 // Among many nodes γ is what the links make it, unless it is given.
-                let theory = (crowd.is_none() || gamma.is_some()).then(expected);
+                let theory = (!is_defended && (crowd.is_none() || gamma.is_some())).then(expected);
                 Ok(Experiment { name: played.name(), game: Game::Revenue(played), theory })
             }
             _ => Err(usage(format!("[sweep] {name} is not simulated; play it with mode = \"live\""))),
@@ -239,13 +245,16 @@ impl Experiment {
         if mode == Mode::Live {
             return Err(usage("[sweep] attack = \"none\" is simulated only"));
         }
-        given.only("a network of honest miners", &[&["blocks"][..], &LINKS[..6]].concat())?;
+        given.only("a network of honest miners", &[&["blocks", "fork_rules"][..], &LINKS[..6]].concat())?;
+        let nodes = given.count("nodes").unwrap_or(100) as usize;
         let blocks = given.count("blocks").map_or(NETWORK_BLOCKS_DEFAULT, |blocks| blocks as usize);
         let played = NetworkExperiment {
+            seed: 0,
             topology: given.topology()?,
             spacing_s: given.count("spacing").unwrap_or(600),
             links: given.links()?,
-            ..NetworkExperiment::new(given.count("nodes").unwrap_or(100) as usize, blocks)
+            fork_rules: given.fork_rules()?,
+            ..NetworkExperiment::new(nodes, blocks)
         };
         Ok(Experiment { name: format!("{played:?}"), game: Game::Network(played), theory: None })
     }
@@ -286,7 +295,7 @@ impl Experiment {
             keep: false,
         };
         let theory = settings.theory();
-        let name = format!("live {} {:?}", attack.as_str(), given.0);
+        let name = format!("{settings:?}");
         Ok(Experiment { game: Game::Live { settings: Box::new(settings), networks: stage.networks }, name, theory })
     }
 

@@ -25,7 +25,7 @@ pub enum Kind {
 type Entry = (&'static str, Kind, &'static str);
 
 /// All of them.
-pub const ALL: [Entry; 15] = [
+pub const ALL: [Entry; 16] = [
     ("attack", Kind::Text, "an attack's name, or `none` for a network of honest miners"),
     ("attacker_peers", Kind::Count(0, 10_000), "nodes the attacker is connected to at least"),
     ("bandwidth", Kind::Count(1, u64::MAX >> 1), "bytes per second of a link"),
@@ -33,6 +33,7 @@ pub const ALL: [Entry; 15] = [
     ("blocks", Kind::Count(1, 100_000), "blocks until the verdict, or found in a network of honest miners"),
     ("confirmations", Kind::Count(1, 1_000), "confirmations the shop waits for"),
     ("delay_ms", Kind::Number(0.0, 3.6e6), "mean delay of a link, milliseconds"),
+    ("fork_rules", Kind::Text, "the defences that everybody but the attacker uses, such as mess,uniform-tie"),
     ("gamma", Kind::Number(0.0, 1.0), "the part of the others that mines on the attacker's block in a tie"),
     ("give_up", Kind::Count(1, 10_000), "blocks behind at which a double spend is given up"),
     ("importance_sampling", Kind::Switch, "draw double spends so that success is common, and weigh them"),
