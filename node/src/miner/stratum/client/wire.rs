@@ -66,13 +66,16 @@ pub enum Failure {
     Lost(String),
 }
 
+/// What a pool says to a share: nothing against it, or a code and its words.
+type Reply = Result<(), (i64, String)>;
+
 /// What changes in the status.
 #[derive(Default)]
 pub struct Change {
     /// A job came.
     pub job: bool,
     difficulty: Option<f64>,
-    reply: Option<(Result<(), (i64, String)>, Duration)>,
+    reply: Option<(Reply, Duration)>,
     trouble: Option<String>,
 }
 
