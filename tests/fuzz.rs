@@ -174,10 +174,10 @@ fn rest_paths() {
     let valid = [
         format!("tx/{hash}.json"),
         format!("block/notxdetails/{hash}.hex"),
-        format!("headers/{hash}.bin?count=5"),
+        format!("headers/{hash}.hex?count=5"),
         format!("blockfilter/basic/{hash}.json"),
         format!("blockfilterheaders/basic/2/{hash}.json"),
-        format!("spenttxouts/{hash}.bin"),
+        format!("spenttxouts/{hash}.hex"),
         format!("getutxos/checkmempool/{hash}-0.json"),
         "mempool/contents.json?verbose=true".to_owned(),
         "blockhashbyheight/0.hex".to_owned(),

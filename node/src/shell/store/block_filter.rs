@@ -111,7 +111,8 @@ pub(super) fn header_of(filter: &[u8], previous: &[u8; 32]) -> [u8; 32] {
 /// Whether one of some scripts is, or seems to be, among those of a block. `None` for bytes that are no filter.
 pub fn matches_any<'a>(hash: &BlockHash, filter: &[u8], scripts: impl Iterator<Item = &'a [u8]>) -> Option<bool> {
     let mut rest = filter;
-    let count = decode_compact_size(&mut rest).ok()?;
+    // No block has so many scripts, and the range of so large a set would not fit.
+    let count = decode_compact_size(&mut rest).ok().filter(|count| *count <= u64::from(u32::MAX))?;
     let wanted: BTreeSet<u64> = scripts.map(|script| hash_to_range(hash, count, script)).collect();
     let mut bits = BitReader { bytes: rest, read: 0 };
     let mut value = 0_u64;

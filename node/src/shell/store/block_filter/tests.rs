@@ -58,6 +58,8 @@ fn a_block_that_pays_nobody_has_an_empty_filter() {
     let filter = encode(&hash, &BTreeSet::new());
     assert_eq!(filter, [0]);
     assert_eq!(matches_any(&hash, &filter, std::iter::once(&b"x"[..])), Some(false));
+    let boasting = [0xff; 9];
+    assert_eq!(matches_any(&hash, &boasting, std::iter::once(&b"x"[..])), None, "a count is only a claim");
 }
 
 #[test]
