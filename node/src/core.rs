@@ -116,6 +116,12 @@ impl Core {
         self.parts.mempool.trust_signatures(txid);
     }
 
+    /// From now on, bodies of side branches are fetched however far below the tip they are. To a miner in secret the whole
+    /// public chain is a side branch, which it must see.
+    pub fn fetch_all_branches(&mut self) {
+        self.parts.peers.fetch_all_branches();
+    }
+
     /// Work is left over: perform the outputs, then call [`Core::handle`] with [`Input::Tick`] again at once (or after other
     /// inputs that wait). This is how a block is forwarded before its body is judged, and how long work stays interruptible.
     pub fn has_pending(&self) -> bool {
@@ -243,7 +249,8 @@ impl Core {
     /// The peers, and what they may see and do.
     fn peers<'a>(&'a mut self, call: &'a mut Call) -> (&'a mut Peers, Context<'a>) {
         let (chain, mempool, outputs) = (&self.parts.chainstate, &self.parts.mempool, &mut call.effects.outputs);
-        (&mut self.parts.peers, Context { now: call.now, chain, mempool, outputs })
+        let side_branch_depth_max = self.parts.peers.side_branch_depth_max();
+        (&mut self.parts.peers, Context { now: call.now, chain, mempool, side_branch_depth_max, outputs })
     }
 
     /// Has the peers do something about what they see of the other parts.

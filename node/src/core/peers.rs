@@ -41,7 +41,7 @@ const BEHIND_MAX: u32 = 24;
 /// Time without progress after which headers without bodies no longer count as being behind, milliseconds.
 const BEHIND_PATIENCE_MS: u64 = 30_000;
 
-/// How far below the tip an announced block may be and its body still be fetched, blocks.
+/// How far below the tip an announced block may be and its body still be fetched, blocks, unless the owner asks for all.
 const SIDE_BRANCH_DEPTH_MAX: u32 = 100;
 
 /// What peers' doings are held against, and where the answers go.
@@ -52,6 +52,8 @@ pub(crate) struct Context<'a> {
     pub chain: &'a Chainstate,
     /// The mempool, read only.
     pub mempool: &'a Mempool,
+    /// How far below the tip side branches' bodies are fetched, blocks.
+    pub side_branch_depth_max: u32,
     /// What the shell is to do.
     pub outputs: &'a mut Vec<Output>,
 }
@@ -65,7 +67,7 @@ impl Context<'_> {
     /// Whether a block's body is missing here and may matter. Those of side branches near the tip may: the branch can become
     /// the better one, and people watch forks; each cost its maker a proof of work.
     fn wants_body(&self, hash: &BlockHash) -> bool {
-        let floor = self.chain.height().saturating_sub(SIDE_BRANCH_DEPTH_MAX);
+        let floor = self.chain.height().saturating_sub(self.side_branch_depth_max);
         let node = self.chain.find(hash);
         node.is_some_and(|node| !node.has_body() && node.is_sound() && node.height >= floor)
     }
@@ -142,9 +144,20 @@ pub(crate) struct Peers {
     relay: Relay,
     /// Transactions that perhaps nobody else has.
     unbroadcast: BTreeMap<Txid, Unbroadcast>,
+    /// Bodies of side branches are fetched however far below the tip they are.
+    fetches_all_branches: bool,
 }
 
 impl Peers {
+    /// From now on, bodies of side branches are fetched however far below the tip they are.
+    pub(crate) fn fetch_all_branches(&mut self) {
+        self.fetches_all_branches = true;
+    }
+    /// How far below the tip side branches' bodies are fetched, blocks.
+    pub(crate) fn side_branch_depth_max(&self) -> u32 {
+        if self.fetches_all_branches { u32::MAX } else { SIDE_BRANCH_DEPTH_MAX }
+    }
+
     /// Whether a block can be put together now.
     pub(crate) fn has_pending(&self) -> bool {
         self.relay.has_pending()

@@ -287,3 +287,14 @@ fn a_reorganisation_limit_ends_double_spends_that_undo_more() {
     assert!(limited > 0.2 && limited < undefended, "{limited}");
     assert!(rate("mess=600") < 0.05, "ten minutes make it thirty-one times the work");
 }
+
+/// A secret branch may be longer than the depth to which honest nodes look at side branches: to the attacker the public chain
+/// is one.
+#[test]
+fn the_longest_head_start_ends() {
+    for share in [0.6, 0.9] {
+        let experiment = double_spend(share, 6, 100, 10);
+        let tally = played(&experiment, 4, 2);
+        assert_eq!(tally.proportion.successes, 4, "share {share}: a hundred blocks ahead cannot lose");
+    }
+}

@@ -89,7 +89,13 @@ pub struct Attacker {
 
 impl Attacker {
     /// Wraps a core. Orders are looked for at every input.
-    pub fn new(core: Core, strategy: Box<dyn Strategy>, commands: Receiver<Command>, report: StatusReport) -> Attacker {
+    pub fn new(
+        mut core: Core,
+        strategy: Box<dyn Strategy>,
+        commands: Receiver<Command>,
+        report: StatusReport,
+    ) -> Attacker {
+        core.fetch_all_branches();
         let public = core.tip().hash;
         Attacker {
             core,
