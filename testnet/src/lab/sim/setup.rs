@@ -2,11 +2,12 @@
 
 use super::links::LinkModel;
 use chain_spec::ChainSpec;
+use node::core::Config;
 use node::core::fork_rule::ForkRules;
 use std::sync::Arc;
 
 /// Memory a simulated node may use for transactions, bytes: a thousand of them share one machine.
-pub(super) const MEMPOOL_BYTES_MAX: usize = 4 << 20;
+const MEMPOOL_BYTES_MAX: usize = 4 << 20;
 
 /// Everything a run depends on.
 #[derive(Clone, Debug)]
@@ -30,9 +31,18 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// The defences that a node uses.
-    pub(super) fn fork_rules_of(&self, node: usize) -> ForkRules {
-        if self.exempt == Some(node) { ForkRules::default() } else { self.fork_rules.clone() }
+    /// How a node's core is configured; `seed` tells it from others.
+    pub(super) fn config_of(&self, node: usize, seed: u64) -> Config {
+        let is_exempt = self.exempt == Some(node);
+        Config {
+            // Every block's coins go to the arena, where they cost a bit a node; a cache would be scanned at each flush.
+            coin_cache_bytes_max: 0,
+            mempool_bytes_max: MEMPOOL_BYTES_MAX,
+            fee_rate_min: 0,
+            seed,
+            fork_rules: if is_exempt { ForkRules::default() } else { self.fork_rules.clone() },
+            ..Config::default()
+        }
     }
 }
 

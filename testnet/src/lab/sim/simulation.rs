@@ -12,12 +12,13 @@ use super::arena::{Arena, CoinSet};
 use super::links::{self, Links};
 use super::queue::Queue;
 use super::random::{exponential, uniform};
-use super::setup::{Churn, MEMPOOL_BYTES_MAX, Setup};
+use super::setup::{Churn, Setup};
 use super::shared::{Message, Tips};
 use super::statistics::Statistics;
 use super::trace::Trace;
 use super::work::{payout, work};
 use chain_spec::Transaction;
+use node::core::Core;
 use node::core::event::{
     Acceptance, Accepted, CallId, GossipId, InboundId, Input, Output, PeerKey, RequestId, Submission, SubmissionLimits,
     Time,
@@ -26,7 +27,6 @@ use node::core::message::{Gossip, Request, Response};
 use node::core::rejection::{Answer, Rejection, RejectionKind};
 use node::core::state_machine::StateMachine;
 use node::core::store::{Loaded, StoreError};
-use node::core::{Config, Core};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use rustc_hash::FxHashMap;
@@ -153,15 +153,8 @@ impl Simulation {
         for number in 0..simulation.setup.shares.len() {
             let coins = CoinSet::default();
             let store = Box::new(simulation.arena.store(coins.clone()));
-            let config = Config {
-                // Every block's coins go to the arena, where they cost a bit a node; a cache would be scanned at each flush.
-                coin_cache_bytes_max: 0,
-                mempool_bytes_max: MEMPOOL_BYTES_MAX,
-                fee_rate_min: 0,
-                seed: simulation.random.next_u64(),
-                fork_rules: simulation.setup.fork_rules_of(number),
-                ..Config::default()
-            };
+            let seed = simulation.random.next_u64();
+            let config = simulation.setup.config_of(number, seed);
             let spec = Arc::clone(&simulation.setup.spec);
             let (core, outputs) = Core::open(spec, config, store, Loaded::default(), simulation.time())?;
             simulation.nodes.push(Node {
