@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn names_stand_for_parts_and_parts_for_modules() {
         assert_eq!(named(&names(&["all"])).unwrap().len(), CATEGORIES.len());
-        assert_eq!(named(&names(&["net", "qt"])), Err(LogLevelError::Unknown("qt".into())));
+        assert_eq!(named(&names(&["net", "nope"])), Err(LogLevelError::Unknown("nope".into())));
         let net = named(&names(&["net"])).unwrap();
         assert_eq!(directives("info", &net), "info,node::shell::network=debug,node::core::peers=debug");
         assert_eq!(directives("info", &BTreeSet::new()), "info");

@@ -21,6 +21,9 @@ pub(crate) const LOW_WORK_BLOCKS: u32 = 144;
 /// Time without a new tip after which some peer is asked whether it knows better, milliseconds.
 const POLL_INTERVAL_MS: u64 = 5_000;
 
+/// What a slow peer adds to it at the most, milliseconds.
+const POLL_PAUSE_MS_MAX: u64 = 60_000;
+
 /// Headers of a chain with enough work, to be let into the tree.
 #[derive(Debug)]
 pub(crate) struct HeadersDelivery {
@@ -210,11 +213,14 @@ impl Peers {
         if !is_quiet || cx.now < self.poll_at || self.peers.is_empty() {
             return;
         }
-        self.poll_at = Time(cx.now.0.saturating_add(POLL_INTERVAL_MS));
         let after = (Bound::Excluded(self.poll_after), Bound::Unbounded);
         let next = self.peers.range(after).next().or_else(|| self.peers.iter().next());
         if let Some(peer) = next.map(|(peer, _)| *peer) {
             self.poll_after = peer;
+            // Over a slow link the answer takes longer than the interval: asking on before it came would never end.
+            let round_trip_ms = self.peers.get(&peer).and_then(|state| state.round_trip_ms).unwrap_or(0);
+            let pause_ms = POLL_INTERVAL_MS + (2 * round_trip_ms).min(POLL_PAUSE_MS_MAX);
+            self.poll_at = Time(cx.now.0.saturating_add(pause_ms));
             self.ask_headers(peer, cx);
         }
     }

@@ -184,8 +184,8 @@ fn read(text: &[u8]) -> Result<(Vec<Entry>, u64), usize> {
 }
 
 fn entry(line: &[u8]) -> Option<Entry> {
-    let json = line.strip_suffix(b"\n")?.get(CHECKSUM_LEN..)?;
-    let checksum = u32::from_str_radix(std::str::from_utf8(line.get(..CHECKSUM_LEN - 1)?).ok()?, 16).ok()?;
+    let (checksum, json) = line.strip_suffix(b"\n")?.split_at_checked(CHECKSUM_LEN)?;
+    let checksum = u32::from_str_radix(std::str::from_utf8(checksum.strip_suffix(b" ")?).ok()?, 16).ok()?;
     (crc32fast::hash(json) == checksum).then(|| serde_json::from_slice(json).ok())?
 }
 

@@ -80,6 +80,10 @@ fn every_method_is_listed_once_and_explains_itself() {
     for (_, group) in table::METHODS.0 {
         for method in *group {
             assert!(method.help.ends_with('.'), "{}", method.name);
+            if method.name == "prioritisetransaction" {
+                // Core's own order: the one in the middle has no meaning any more, and named calls leave it out.
+                continue;
+            }
             let optional_first = method.arguments.iter().position(|argument| argument.ends_with('?'));
             assert!(
                 optional_first.is_none_or(|first| method.arguments[first..].iter().all(|name| name.ends_with('?'))),
