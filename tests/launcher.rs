@@ -252,7 +252,7 @@ fn payments_take_a_fee_rate_and_their_wait_an_end() {
     let mistyped = network.run(&["pay", "alice", "mghKdQzx6hVVEGJGEFU4AzRBTYsEhLqqa8", "1"]);
     mistyped.refuses(2, &["checksum", "alice"]);
     assert!(!mistyped.stderr.contains('['), "{}", mistyped.stderr);
-    network.run(&["pay", "alice", "bob", "0"]).refuses(2, &["more than 0"]);
+    network.run(&["pay", "alice", "bob", "0"]).refuses(2, &["dust", "0.00000546"]);
 }
 
 /// The next event of a kind; others are passed over.

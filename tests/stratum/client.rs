@@ -260,7 +260,11 @@ impl Client {
 /// The target of a difficulty, by the definition 0xffff × 2²⁰⁸ / difficulty, to 32 bits.
 pub fn target(difficulty: f64) -> Target {
     let mut value = 65_535.0 / difficulty;
-    let mut place = 26 * 8;
+    // Below a difficulty of 2^-32 every hash is a share.
+    if value >= 281_474_976_710_656.0 {
+        return Target::from_be_bytes([0xff; 32]);
+    }
+    let mut place: i32 = 26 * 8;
     while value < 16_777_216.0 {
         value *= 256.0;
         place -= 8;
@@ -270,7 +274,7 @@ pub fn target(difficulty: f64) -> Target {
         place += 8;
     }
     let mut bytes = [0; 32];
-    let first = 32 - 4 - place / 8;
+    let first = (32 - 4 - place / 8) as usize;
     bytes[first..first + 4].copy_from_slice(&(value as u32).to_be_bytes());
     Target::from_be_bytes(bytes)
 }

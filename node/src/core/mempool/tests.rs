@@ -178,7 +178,10 @@ fn policy_gives_cores_reasons() {
     let pay_to_anyone = |t: &mut Transaction| t.outputs[0].script = Script::from_bytes(vec![0x51]);
     assert_eq!(pay(&mut node, signed(&[(COIN, 1)], &pay_to_anyone)), "scriptpubkey");
     let much_data = |t: &mut Transaction| {
-        t.outputs.push(TxOut { value: Amount::ZERO, script: Script::from_bytes([vec![0x6a, 0x4c, 81], vec![1; 81]].concat()) });
+        t.outputs.push(TxOut {
+            value: Amount::ZERO,
+            script: Script::from_bytes([vec![0x6a, 0x4c, 81], vec![1; 81]].concat()),
+        });
     };
     assert_eq!(pay(&mut node, signed(&[(COIN, 1)], &much_data)), "datacarrier");
     assert_eq!(pay(&mut node, signed(&[(whole + 1, 1)], &|_| {})), "bad-txns-in-belowout");

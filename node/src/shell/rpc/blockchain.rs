@@ -4,7 +4,7 @@ use crate::core::Core;
 use crate::core::event::PeerKey;
 use crate::shell::clock;
 use crate::shell::rpc::error::RpcError;
-use crate::shell::rpc::lookup::{known_block, unknown_block};
+use crate::shell::rpc::lookup::{self, known_block, unknown_block};
 use crate::shell::rpc::method::arguments::Arguments;
 use crate::shell::rpc::method::context::Context;
 use crate::shell::rpc::method::{Method, Reply};
@@ -191,6 +191,7 @@ async fn getblockfrompeer(context: Arc<Context>, arguments: Arguments) -> Reply 
 
 async fn getblockchaininfo(context: Arc<Context>, _: Arguments) -> Reply {
     let (tip, progress) = context.core.read(|core| (core.tip(), core.progress(clock::now()))).await?;
+    let is_behind = progress.initial_block_download || lookup::is_stale(&context.spec, &tip, clock::now_s());
     Ok(json!({
         "chain": view::chain_name(&context.spec),
         "blocks": tip.height,
@@ -202,7 +203,7 @@ async fn getblockchaininfo(context: Arc<Context>, _: Arguments) -> Reply {
         "time": tip.header.time,
         "mediantime": tip.median_time_past_s,
         "verificationprogress": progress.verification_progress,
-        "initialblockdownload": context.is_initial_download(progress.initial_block_download),
+        "initialblockdownload": context.is_initial_download(is_behind),
         "chainwork": tip.work.to_string(),
         "size_on_disk": context.size_on_disk(),
         "pruned": false,

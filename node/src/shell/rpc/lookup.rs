@@ -105,5 +105,14 @@ pub fn parse_range(value: &Value) -> Result<RangeInclusive<u32>, RpcError> {
 /// Whether a chain is one for trying things out: its nodes may be told what time it is, and to replace their newest blocks.
 /// Where others mine, either would only cut the node off.
 pub fn is_local(spec: &ChainSpec) -> bool {
-    !matches!(spec.name.as_str(), "main" | "testnet" | "bitcoin-main")
+    !matches!(spec.name.as_str(), "main" | "testnet" | "bitcoin-main" | "litecoin-main")
+}
+
+/// The age of a tip from which on a node of a public chain counts as catching up, seconds (Core: `DEFAULT_MAX_TIP_AGE`).
+const TIP_AGE_MAX_S: u64 = 24 * 60 * 60;
+
+/// Whether a tip is so old that a public chain must be ahead of it (Core: part of `IsInitialBlockDownload`). A chain for
+/// trying things out may have stood still for any time.
+pub fn is_stale(spec: &ChainSpec, tip: &Summary, now_s: u64) -> bool {
+    !is_local(spec) && u64::from(tip.header.time).saturating_add(TIP_AGE_MAX_S) < now_s
 }

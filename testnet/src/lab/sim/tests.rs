@@ -141,7 +141,7 @@ fn selfish_mining_among_many_nodes_earns_what_the_paper_says() {
     let mut ties = 0.0;
     for share in [0.1, 0.2, 0.3, 0.4, 0.45] {
         for gamma in [0.0, 0.5, 1.0] {
-            let revenue = revenue_among(crowd(9, Topology::RandomK { k: 4, seed: 0 }, 0), share, Some(gamma), 320);
+            let revenue = revenue_among(crowd(9, Topology::RandomK { k: 4, seed: 0 }, 0), share, Some(gamma), 1_600);
             cells.push((share, gamma, revenue.estimate.z(theory::selfish(share, gamma)).unwrap()));
             // A block found while the attacker's is still on its way counts as found in a tie, so the ends are not exact.
             let off = revenue.ties.rate() - gamma;

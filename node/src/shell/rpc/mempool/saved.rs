@@ -168,7 +168,7 @@ pub async fn importmempool(context: Arc<Context>, arguments: Arguments) -> Reply
     let path = PathBuf::from(arguments.text(0)?);
     let with_deltas = read_options(&arguments)?;
     let is_behind = context.core.read(|core| core.progress(clock::now()).initial_block_download).await?;
-    if context.is_initial_download(is_behind) {
+    if is_behind && context.is_initial_download(true) {
         let message = "Can only import the mempool after the block download and sync is done.";
         return Err(RpcError::new(CLIENT_IN_INITIAL_DOWNLOAD, message));
     }

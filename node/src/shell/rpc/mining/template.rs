@@ -38,7 +38,7 @@ pub async fn getblocktemplate(context: Arc<Context>, arguments: Arguments) -> Re
         Some(_) => return Err(RpcError::parameter("Invalid mode")),
     }
     let is_behind = context.core.read(|core| core.progress(clock::now()).initial_block_download).await?;
-    if context.is_initial_download(is_behind) {
+    if is_behind && context.is_initial_download(true) {
         let message = "the node is in initial sync and waiting for blocks...";
         return Err(RpcError::new(crate::shell::rpc::error::CLIENT_IN_INITIAL_DOWNLOAD, message));
     }

@@ -3,6 +3,7 @@
 use super::{logging, time};
 use crate::shell::clock;
 use crate::shell::rpc::error::RpcError;
+use crate::shell::rpc::lookup;
 use crate::shell::rpc::method::arguments::Arguments;
 use crate::shell::rpc::method::context::Context;
 use crate::shell::rpc::method::{Method, Reply};
@@ -128,7 +129,9 @@ pub async fn health(context: &Context) -> String {
 
 /// `GET /ready`: whether the node answers for the chain as it is now, and a line that says so.
 pub async fn readiness(context: &Context) -> (bool, String) {
-    match context.core.read(|core| core.progress(clock::now()).initial_block_download).await {
+    let is_behind = context.core.read(|core| (core.progress(clock::now()).initial_block_download, core.tip())).await;
+    let is_stale = |tip| lookup::is_stale(&context.spec, &tip, clock::now_s());
+    match is_behind.map(|(is_behind, tip)| is_behind || is_stale(tip)) {
         Ok(false) => (true, "ready\n".to_owned()),
         Ok(true) => (false, "catching up with the chain\n".to_owned()),
         Err(stopped) => (false, format!("{stopped}\n")),
