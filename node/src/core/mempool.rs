@@ -1,8 +1,8 @@
 //! The mempool: transactions that wait to be mined, those whose parents are missing, and those submitted here.
 //!
 //! [`pool`] is the data structure; [`accept`] decides what enters it, by the rules, by [`policy`] and by [`replace`];
-//! [`submitted`] keeps what was submitted here; [`package`] takes transactions together; [`priority`] is an operator's say in
-//! the order; [`orphans`] wait for their parents; [`follow`] keeps pace with the chain.
+//! [`submitted`] keeps what was submitted here; [`package`] takes transactions together; [`orphans`] wait for their parents;
+//! [`follow`] keeps pace with the chain.
 //!
 //! It stands on the core's vocabulary and sees the chain only as a [`ChainView`](super::chain_view::ChainView).
 
@@ -13,7 +13,6 @@ mod orphans;
 mod package;
 pub mod policy;
 pub mod pool;
-mod priority;
 pub mod replace;
 mod script_reason;
 mod signature_cache;

@@ -10,6 +10,7 @@ pub mod double_spend;
 pub mod eclipse;
 pub mod gamma;
 pub mod observer;
+pub mod parties;
 pub mod picture;
 pub mod revenue;
 pub mod story;

@@ -4,8 +4,8 @@
 
 use super::narrator::{holds, sentence_of, stands};
 use crate::lab::live::observer::ChainEvent;
+use crate::lab::live::parties::SHOP;
 use crate::lab::live::story::{Listener, Moment, What};
-use crate::lab::live::testbed::SHOP;
 use crate::lab::theory::double_spend::standing::Standing;
 use anyhow::Result;
 use serde_json::{Value, json};

@@ -1,15 +1,17 @@
 //! The pool: transactions that wait to be mined, with what each hangs together with.
 //!
 //! The data structure alone: who spends what, ancestors and descendants, the orders for mining and eviction. Whether a
-//! transaction may enter is decided in [`accept`](super::accept).
+//! transaction may enter is decided in [`accept`](super::accept). [`priority`] is an operator's say in the orders.
+
+mod priority;
 
 use super::fee_rate::FeeRate;
-use super::priority::Priorities;
 use super::signature_cache::SignatureCache;
 use crate::core::event::Time;
 use crate::core::hash_map::{IdMap, IdState};
 use crate::core::signatures::CheckedSignatures;
 use chain_spec::{Amount, CheckedTransaction, Coin, Outpoint, Txid};
+use priority::Priorities;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -396,9 +398,9 @@ impl CheckedSignatures for Pool {
 }
 
 /// Fees of transactions that spend existing coins: their sum is within the cap.
-pub(super) fn sum(a: Amount, b: Amount) -> Amount {
+fn sum(a: Amount, b: Amount) -> Amount {
     a.checked_add(b).unwrap_or(Amount::MAX_MONEY)
 }
-pub(super) fn difference(a: Amount, b: Amount) -> Amount {
+fn difference(a: Amount, b: Amount) -> Amount {
     a.checked_sub(b).unwrap_or(Amount::ZERO)
 }

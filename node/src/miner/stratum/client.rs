@@ -4,16 +4,18 @@
 //! is gone. It asks for version rolling (BIP310), which the kernels need; where a pool refuses,
 //! [`plain`](super::plain) hashes.
 
+mod message;
 mod wire;
 mod work;
 
 use crate::miner::{KernelName, MinerError, meter};
 use chain_spec::ProofOfWork;
+use message::Message;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use wire::{Connection, Message};
+use wire::Connection;
 use work::Hasher;
 
 /// The first wait before another try to connect; it doubles up to [`RETRY_MAX`].

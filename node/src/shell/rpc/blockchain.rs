@@ -28,6 +28,12 @@ pub mod waiting;
 
 /// The group's table.
 pub const METHODS: &[Method] = &[
+    Method::new(
+        "dumptxoutset",
+        &["path", "type?", "options?"],
+        "Writes all coins of the active tip (type latest) to a new file, in Core's format; a relative path is in the data directory.",
+        |c, a| Box::pin(snapshot::dumptxoutset(c, a)),
+    ),
     Method::new("getbestblockhash", &[], "The active tip's hash.", |c, a| Box::pin(getbestblockhash(c, a))),
     Method::new(
         "getblock",

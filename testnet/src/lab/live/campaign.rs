@@ -5,7 +5,8 @@
 
 use super::control::ControlChannel;
 use super::double_spend::strategy_arguments;
-use super::testbed::{self, ATTACKER, SHOP, Testbed};
+use super::parties::{ATTACKER, SHOP};
+use super::testbed::{self, Testbed};
 use super::{AttackSettings, Outcome};
 use crate::clock::Stopwatch;
 use crate::interrupt::Interrupt;

@@ -1,7 +1,8 @@
 //! The story of the online shop: pay it, mine a longer branch in secret that spends the same coins elsewhere, wait until it
 //! ships, publish.
 
-use super::testbed::{self, ATTACKER, GIVES_UP, PUBLISHES, SHIPS, SHOP, Testbed};
+use super::parties::{ATTACKER, GIVES_UP, PUBLISHES, SHIPS, SHOP};
+use super::testbed::{self, Testbed};
 use super::{AttackSettings, Outcome};
 use crate::lab::strategy::Command;
 use crate::lab::strategy::double_spend::Plan;

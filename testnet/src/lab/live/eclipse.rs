@@ -1,7 +1,8 @@
 //! Eclipse: the shop's only peer is the attacker's node, which mines for it alone. The shop sees a payment confirmed that the
 //! rest of the world never hears of; there, the same coins go elsewhere. No majority is needed, only patience.
 
-use super::testbed::{self, ATTACKER, SHIPS, SHOP, Testbed};
+use super::parties::{ATTACKER, SHIPS, SHOP};
+use super::testbed::{self, Testbed};
 use super::{AttackSettings, Outcome};
 use anyhow::{Context as _, Result, anyhow};
 use chain_spec::Amount;

@@ -6,7 +6,7 @@
 //! Parts are chosen so that this is the γ asked for.
 
 use super::observer::{ObservedBlock, Observer};
-use super::testbed::{ATTACKER, SHOP};
+use super::parties::{ATTACKER, SHOP};
 use crate::lab::theory::estimate::Proportion;
 use crate::plan::{LinkConditions, NodePlan, Plan};
 

@@ -4,7 +4,7 @@
 //! below; each is where its lane has room, with a line to its parent. What a block means for the story is written at it.
 
 use super::observer::{ObservedBlock, Observer};
-use super::testbed::SHIPS;
+use super::parties::SHIPS;
 use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;

@@ -6,7 +6,8 @@
 
 use super::gamma;
 use super::observer::Observer;
-use super::testbed::{self, ATTACKER, SHOP, Testbed};
+use super::parties::{ATTACKER, SHOP};
+use super::testbed::{self, Testbed};
 use super::{AttackSettings, Outcome};
 use crate::lab::strategy::{self, Command};
 use crate::lab::theory::estimate::{Comparison, ratio};

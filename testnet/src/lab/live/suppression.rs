@@ -4,7 +4,8 @@
 //! many blocks have been found by anybody since the payment without that. The formula for this race is
 //! [`crate::lab::theory::suppression`]'s.
 
-use super::testbed::{self, ATTACKER, SHOP, Testbed};
+use super::parties::{ATTACKER, SHOP};
+use super::testbed::{self, Testbed};
 use super::{AttackSettings, Outcome};
 use crate::cluster::accounts;
 use crate::error::usage;

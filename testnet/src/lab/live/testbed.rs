@@ -3,6 +3,7 @@
 use super::control::ControlChannel;
 use super::gamma;
 use super::observer::{ChainEvent, Observer};
+use super::parties::{ATTACKER, GIVES_UP, HIDES, PUBLISHES, SHIPS, SHOP};
 use super::picture;
 use super::story::{self, Listeners, Moment, What};
 use super::{AttackSettings, Outcome};
@@ -25,18 +26,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 use wallet::{Client, Wallet};
 
-/// The attacker's node.
-pub const ATTACKER: &str = "attacker";
-/// The shop's node.
-pub const SHOP: &str = "shop";
-/// The step of a story at which a secret block holds the conflicting transaction.
-pub const HIDES: &str = "hides";
-/// The step at which the shop ships.
-pub const SHIPS: &str = "ships";
-/// The step at which the secret branch comes out.
-pub const PUBLISHES: &str = "publishes";
-/// The step at which the attacker does not go on.
-pub const GIVES_UP: &str = "gives up";
 /// Between two looks at all nodes, milliseconds.
 const LOOK_MS: u64 = 25;
 /// A testbed that has not come to an end by then never will, seconds.

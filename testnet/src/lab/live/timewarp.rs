@@ -1,6 +1,7 @@
 //! Timewarp on live nodes: targets grow period by period although the hash rate stays as it is.
 
-use super::testbed::{self, SHOP, Testbed};
+use super::parties::SHOP;
+use super::testbed::{self, Testbed};
 use super::{AttackSettings, Outcome};
 use crate::error::usage;
 use crate::lab::strategy::Command;

@@ -1,6 +1,7 @@
 //! The client's side of the lines: requests out, replies and notifications in.
 
-use super::work::{Hasher, Ticket};
+use super::message::{Message, Ticket};
+use super::work::Hasher;
 use super::{ClientConfig, Status};
 use crate::miner::VERSION_ROLLING_MASK;
 use crate::miner::meter;
@@ -30,33 +31,6 @@ const EXTRANONCE: u64 = 4;
 const FIRST_SHARE: u64 = 10;
 /// The code of a share that comes too late.
 const JOB_NOT_FOUND: i64 = 21;
-
-/// What the client's thread hears.
-pub enum Message {
-    /// A line of the pool's.
-    Line {
-        /// Of which connection.
-        connection: u64,
-        /// Without its end.
-        line: Vec<u8>,
-    },
-    /// The pool is gone.
-    Closed {
-        /// Which connection.
-        connection: u64,
-        /// Why.
-        reason: String,
-    },
-    /// A hashing thread has found a share.
-    Share {
-        /// Its header.
-        header: Header,
-        /// Of which job.
-        ticket: Ticket,
-    },
-    /// The owner wants no more.
-    Stop,
-}
 
 /// Why a connection cannot go on.
 pub enum Failure {

@@ -1,7 +1,7 @@
 //! From a pool's jobs to headers that the hashing threads search, and back to shares.
 
 use super::ClientConfig;
-use super::wire::Message;
+use super::message::{Message, Ticket};
 use crate::miner::stratum::difficulty::Difficulty;
 use crate::miner::stratum::notify::{Choice, Notify, Work};
 use crate::miner::stratum::plain::PlainMiner;
@@ -12,10 +12,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Extranonces of a job whose headers are remembered; older ones have been searched through or left.
 const REMEMBERED_MAX: usize = 4_096;
-
-/// Which job a share is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ticket(u64);
 
 /// What a share names.
 pub struct Found {

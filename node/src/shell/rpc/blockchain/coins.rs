@@ -1,6 +1,5 @@
 //! Coins: one (`gettxout`), all (`gettxoutsetinfo`), those of a script (`scantxoutset`).
 
-use super::snapshot;
 use crate::core::Core;
 use crate::core::snapshot::Snapshot;
 use crate::shell::core_handle::Stopped;
@@ -20,12 +19,6 @@ use std::sync::Arc;
 
 /// The group's table.
 pub const METHODS: &[Method] = &[
-    Method::new(
-        "dumptxoutset",
-        &["path", "type?", "options?"],
-        "Writes all coins of the active tip (type latest) to a new file, in Core's format; a relative path is in the data directory.",
-        |c, a| Box::pin(snapshot::dumptxoutset(c, a)),
-    ),
     Method::new("gettxout", &["txid", "n", "include_mempool?"], "An unspent coin, or null.", |c, a| {
         Box::pin(gettxout(c, a))
     }),

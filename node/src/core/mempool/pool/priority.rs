@@ -4,21 +4,21 @@
 //! Kept in memory for transactions pooled or not, until they are mined. What is added never makes a fee of less than nothing:
 //! the orders take such a fee for zero.
 
-use super::pool::{Entry, Pool, difference, sum};
+use super::{Entry, Pool, difference, sum};
 use chain_spec::{Amount, Txid};
 use std::collections::BTreeMap;
 
 /// What was added to which transactions' fees, units; none of it is zero.
 #[derive(Debug, Default)]
-pub(super) struct Priorities(BTreeMap<Txid, i64>);
+pub(in crate::core::mempool) struct Priorities(BTreeMap<Txid, i64>);
 
 impl Priorities {
     /// What is added to a transaction's fee.
-    pub(super) fn of(&self, txid: &Txid) -> i64 {
+    pub(in crate::core::mempool) fn of(&self, txid: &Txid) -> i64 {
         self.0.get(txid).copied().unwrap_or(0)
     }
     /// A mined transaction needs none.
-    pub(super) fn forget(&mut self, txid: &Txid) {
+    pub(in crate::core::mempool) fn forget(&mut self, txid: &Txid) {
         self.0.remove(txid);
     }
 }
@@ -31,7 +31,7 @@ impl Entry {
         u64::try_from(units.max(0)).map_or(Amount::MAX_MONEY, |units| Amount::from_units(units).min(Amount::MAX_MONEY))
     }
     /// With what an operator has added; for an entry that is in no pool yet.
-    pub(super) fn with_fee_delta(mut self, fee_delta: i64) -> Entry {
+    pub(in crate::core::mempool) fn with_fee_delta(mut self, fee_delta: i64) -> Entry {
         self.fee_delta = fee_delta;
         (self.ancestor_fees, self.descendant_fees) = (self.modified_fee(), self.modified_fee());
         self
@@ -45,7 +45,7 @@ impl Pool {
     }
 
     /// Adds to what was added to a transaction's fee before.
-    pub(super) fn prioritise(&mut self, txid: Txid, fee_delta: i64) {
+    pub(in crate::core::mempool) fn prioritise(&mut self, txid: Txid, fee_delta: i64) {
         let delta = self.priorities.of(&txid).saturating_add(fee_delta);
         if delta == 0 {
             self.priorities.forget(&txid);
