@@ -7,9 +7,8 @@ use serde_json::json;
 
 use super::Options;
 use super::error::CliError;
-use super::listing::choose_list;
 use super::output;
-use super::session::{choose, open, open_synced, parse_outpoint};
+use super::session::{choose, choose_list, open, open_synced, parse_outpoint};
 use crate::view::Balance;
 use crate::wallet::{Wallet, WalletError};
 

@@ -7,9 +7,8 @@ use serde_json::json;
 
 use super::Options;
 use super::error::CliError;
-use super::listing::choose_list;
 use super::output::{self, count};
-use super::session::{choose, open_online, open_synced, sync};
+use super::session::{choose, choose_list, open_online, open_synced, sync};
 use super::watch::{self, WatchOptions};
 
 #[derive(Subcommand)]

@@ -5,11 +5,8 @@ use std::io::{IsTerminal, Write};
 
 use comfy_table::{Cell, CellAlignment, Color, Table, TableStyle};
 use crossterm::style::Stylize;
-use serde_json::Value;
 
-use super::Options;
 use super::error::CliError;
-use super::session::choose;
 
 /// What begins a cell that a spreadsheet would take for a formula.
 const FORMULA: [char; 4] = ['=', '+', '-', '@'];
@@ -32,7 +29,8 @@ impl Listing {
         if self.rows.is_empty() { format!("{}\n", self.empty) } else { table(self.header, self.right, self.rows) }
     }
 
-    fn csv(self) -> Result<String, CliError> {
+    /// Comma-separated values, with the header in lower case.
+    pub(super) fn csv(self) -> Result<String, CliError> {
         let failed = |error: String| CliError::Failure(format!("cannot write CSV: {error}"));
         let mut writer = csv::Writer::from_writer(Vec::new());
         writer.write_record(self.header.iter().map(|name| name.to_lowercase())).map_err(|e| failed(e.to_string()))?;
@@ -50,20 +48,6 @@ impl Listing {
 fn cell_for_spreadsheet(cell: &str) -> String {
     let is_formula = cell.starts_with(FORMULA) && cell.parse::<f64>().is_err();
     if is_formula { format!("'{cell}") } else { cell.to_owned() }
-}
-
-/// JSON, CSV or text, as asked.
-pub(super) fn choose_list(
-    options: &Options,
-    csv: bool,
-    as_json: impl FnOnce() -> Value,
-    listing: Listing,
-) -> Result<String, CliError> {
-    match (csv, options.json) {
-        (true, true) => Err(CliError::Usage("CSV or JSON? leave out one of --csv and --json".into())),
-        (true, false) => listing.csv(),
-        (false, _) => Ok(choose(options, as_json, || listing.text())),
-    }
 }
 
 /// The colour of a cell that says how far a payment or coin is.

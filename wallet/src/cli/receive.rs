@@ -10,9 +10,11 @@ use qrcode::render::unicode::Dense1x2;
 use serde_json::{Value, json};
 
 use super::error::CliError;
-use super::listing::{Listing, choose_list};
+use super::listing::Listing;
 use super::output::{self, json_amount};
-use super::session::{choose, client, has_node, open, open_synced, open_to_read, parse_outpoint, sync, warn};
+use super::session::{
+    choose, choose_list, client, has_node, open, open_synced, open_to_read, parse_outpoint, sync, warn,
+};
 use super::{Options, prompt};
 use crate::keystore::{Account, Branch, GAP_LIMIT, KeyOrigin, KeyPath};
 use crate::uri::PaymentRequest;

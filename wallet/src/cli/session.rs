@@ -8,7 +8,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::error::CliError;
-use super::listing::{self, Mood};
+use super::listing::{self, Listing, Mood};
 use super::output::json_line;
 use super::{Options, prompt};
 use crate::client::{Auth, Client};
@@ -26,6 +26,20 @@ impl From<NetworkError> for CliError {
             NetworkError::Missing(_) | NetworkError::NoNode { .. } => CliError::Usage(error.to_string()),
             _ => CliError::Failure(error.to_string()),
         }
+    }
+}
+
+/// JSON, CSV or text, as asked.
+pub(super) fn choose_list(
+    options: &Options,
+    csv: bool,
+    as_json: impl FnOnce() -> Value,
+    listing: Listing,
+) -> Result<String, CliError> {
+    match (csv, options.json) {
+        (true, true) => Err(CliError::Usage("CSV or JSON? leave out one of --csv and --json".into())),
+        (true, false) => listing.csv(),
+        (false, _) => Ok(choose(options, as_json, || listing.text())),
     }
 }
 
