@@ -35,6 +35,7 @@ mod directory;
 mod disk;
 mod error;
 mod files;
+mod index_entries;
 mod indexes;
 mod inspect;
 mod journal;
@@ -228,7 +229,7 @@ impl DiskStore {
             let txids = txindex::txids(&self.shared, hash)?;
             self.shared.pending_mut().transactions.extend(txids.into_iter().map(|txid| (txid, *hash)));
         }
-        if self.shared.kept != indexes::Kept::default()
+        if self.shared.kept != index_entries::Kept::default()
             && let Some(block) = self.shared.stored_block(hash)?
         {
             indexes::add(&self.shared, hash, &block, undo)?;

@@ -4,7 +4,7 @@ use super::StoreConfig;
 use super::directory::Directory;
 use super::error::damaged;
 use super::files::{FileSet, Position};
-use super::indexes::{self, Kept, PendingIndexes};
+use super::index_entries::{self, Kept, PendingIndexes};
 use super::keys::{self, BlockPosition, CoinSum};
 use super::state::State;
 use crate::core::store::{BlockFilter, Spender, Store, StoreError};
@@ -115,8 +115,8 @@ impl Shared {
         }
         let key = keys::hash_key(keys::FILTER, hash.as_bytes());
         match self.state.get(&key)? {
-            Some(value) => indexes::read_filter(&value).map(Some).ok_or_else(|| self.state.unreadable(&key)),
-            None if *hash == self.genesis.header.hash() => Ok(Some(indexes::genesis_filter(&self.genesis))),
+            Some(value) => index_entries::read_filter(&value).map(Some).ok_or_else(|| self.state.unreadable(&key)),
+            None if *hash == self.genesis.header.hash() => Ok(Some(index_entries::genesis_filter(&self.genesis))),
             None => Ok(None),
         }
     }
@@ -207,7 +207,7 @@ impl Store for Reader {
         }
         let key = keys::spender_key(outpoint);
         let Some(value) = self.0.state.get(&key)? else { return Ok(None) };
-        indexes::read_spender(&value).map(Some).ok_or_else(|| self.0.state.unreadable(&key))
+        index_entries::read_spender(&value).map(Some).ok_or_else(|| self.0.state.unreadable(&key))
     }
     fn for_each_coin(&self, visit: &mut dyn FnMut(Outpoint, Coin) -> ControlFlow<()>) -> Result<(), StoreError> {
         let state = &self.0.state;
