@@ -223,10 +223,11 @@ fn print_outcome(args: &SimulateArgs, outcome: &NetworkOutcome, seconds: f64, me
         outcome.height, outcome.elsewhere, outcome.behind
     ));
     line(format_args!("  fork rate         {:.4} of all heights had more than one block", outcome.fork_rate));
-    line(format_args!(
-        "  stale rate        {:.4} of all blocks found did not stay; {:.4} are expected of these delays",
-        outcome.stale_rate, outcome.expected_fork_rate
-    ));
+    // The formula knows delays, not nodes that were cut off or away.
+    let is_whole = args.partition.is_none() && args.churn.is_none();
+    let expected = outcome.expected_fork_rate;
+    let expected = if is_whole { format!("; {expected:.4} are expected of these delays") } else { String::new() };
+    line(format_args!("  stale rate        {:.4} of all blocks found did not stay{expected}", outcome.stale_rate));
     line(format_args!("  deepest reorg     {} block(s)", outcome.reorganisation_max));
     let Estimate { value: mean, interval95: [low, high], .. } = outcome.propagation_mean_ms;
     line(format_args!(
