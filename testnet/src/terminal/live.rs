@@ -70,6 +70,8 @@ pub fn show(
             happened.extend(new);
             happened.drain(..happened.len().saturating_sub(EVENTS_MAX));
             match &mut screen {
+                // The observer has not looked yet.
+                _ if nodes.is_empty() => next_ms = now_ms + BEAT_MS,
                 Some(screen) => screen.draw(&title(cluster, &nodes, watch.seconds()), &nodes, &happened)?,
                 None => line(table::summary(&nodes)),
             }
