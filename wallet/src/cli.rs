@@ -138,7 +138,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            listing::tell("error:", listing::Mood::Bad, &error.to_string());
+            listing::tell("error:", listing::Severity::Failure, &error.to_string());
             ExitCode::from(error.exit_code())
         }
     }

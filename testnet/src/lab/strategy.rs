@@ -302,11 +302,11 @@ pub fn make(name: &str, options: &Options<'_>) -> Result<Box<dyn Strategy>, Stri
             let address =
                 Address::parse(target, options.spec).map_err(|error| format!("--target {target}: {error}"))?;
             let give_up = options.plan.give_up.unwrap_or(UNDO_GIVE_UP_DEFAULT);
-            Box::new(undo::Undo::new("feather-fork", undo::Prey::Concerns(address.script()), give_up))
+            Box::new(undo::Undo::new("feather-fork", undo::UndoneBlocks::Concerns(address.script()), give_up))
         }
         "fee-snipe" => {
             let give_up = options.plan.give_up.unwrap_or(UNDO_GIVE_UP_DEFAULT);
-            Box::new(undo::Undo::new("fee-snipe", undo::Prey::FeesOfSubsidy(1.0), give_up))
+            Box::new(undo::Undo::new("fee-snipe", undo::UndoneBlocks::FeesOfSubsidy(1.0), give_up))
         }
         "extort" => {
             let account = options.spec.demo_accounts.iter().find(|account| account.name == EXTORTER);

@@ -89,33 +89,33 @@ pub(super) fn table(header: &[&str], right: &[usize], rows: Vec<Vec<String>>) ->
     lines.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
-/// What a line of text is about.
+/// How good or bad the news of a line of text is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mood {
+pub(super) enum Severity {
     /// Done, or safe.
-    Good,
+    Success,
     /// Not yet, or with care.
-    Careful,
+    Caution,
     /// Lost, or failed.
-    Bad,
+    Failure,
 }
 
 /// Text in a colour, if it goes to a terminal.
-pub(super) fn paint(text: &str, mood: Mood, to: &impl IsTerminal) -> String {
+pub(super) fn paint(text: &str, severity: Severity, to: &impl IsTerminal) -> String {
     if is_plain() || !to.is_terminal() {
         return text.to_owned();
     }
-    match mood {
-        Mood::Good => text.green().to_string(),
-        Mood::Careful => text.yellow().to_string(),
-        Mood::Bad => text.red().bold().to_string(),
+    match severity {
+        Severity::Success => text.green().to_string(),
+        Severity::Caution => text.yellow().to_string(),
+        Severity::Failure => text.red().bold().to_string(),
     }
 }
 
 /// One line on standard error, whose first word is coloured.
-pub(super) fn tell(word: &str, mood: Mood, text: &str) {
+pub(super) fn tell(word: &str, severity: Severity, text: &str) {
     let mut stderr = std::io::stderr();
-    let word = paint(word, mood, &stderr);
+    let word = paint(word, severity, &stderr);
     let _ = writeln!(stderr, "{word} {text}");
 }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::error::CliError;
-use super::listing::{self, Listing, Mood};
+use super::listing::{self, Listing, Severity};
 use super::output::json_line;
 use super::{Options, prompt};
 use crate::client::{Auth, Client};
@@ -50,7 +50,7 @@ pub(super) fn choose(options: &Options, as_json: impl FnOnce() -> Value, as_text
 
 /// A line for a person beside the answer.
 pub(super) fn warn(text: &str) {
-    listing::tell("warning:", Mood::Careful, text);
+    listing::tell("warning:", Severity::Caution, text);
 }
 
 /// The network that the options name, or the usual one.
@@ -224,7 +224,7 @@ pub(super) fn tell(report: &SyncReport) {
             None => "it is unconfirmed again".to_owned(),
         };
         let text = format!("payment {} was REVERSED: a reorganisation took it out of the chain; {now}", reversal.txid);
-        listing::tell("WARNING:", Mood::Bad, &text);
+        listing::tell("WARNING:", Severity::Failure, &text);
     }
     for (txid, reason) in &report.refused {
         warn(&format!("the node does not take {txid} again ({reason}): `abandon {txid}` frees its coins"));

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::Options;
 use super::error::CliError;
-use super::listing::{Mood, paint};
+use super::listing::{Severity, paint};
 use super::output::{count, json_line, json_number};
 use super::session::{read_online, sync};
 use crate::client::{Client, ClientError};
@@ -169,21 +169,22 @@ fn line_text(txid: &Txid, state: &State, wanted: &WatchOptions) -> String {
     let reached = state.confirmations().min(wanted.confirmations);
     let full = if wanted.confirmations == 0 { BAR } else { BAR * reached as usize / wanted.confirmations as usize };
     let bar = format!("[{}{}]", "#".repeat(full), ".".repeat(BAR - full));
-    let coloured = |text: &str, mood| paint(text, mood, &std::io::stdout());
+    let coloured = |text: &str, severity| paint(text, severity, &std::io::stdout());
     match state {
         State::Confirmed { .. } | State::Unconfirmed { .. } => {
             let odds = percent(reversal(wanted.attacker, state.confirmations()));
             let share = percent(wanted.attacker);
-            let bar = coloured(&bar, if reached < wanted.confirmations { Mood::Careful } else { Mood::Good });
+            let bar =
+                coloured(&bar, if reached < wanted.confirmations { Severity::Caution } else { Severity::Success });
             format!(
                 "{bar} {reached}/{} {txid}: an attacker with {share} of the hash power reverses it with a probability of {odds}\n",
                 wanted.confirmations
             )
         }
         State::Conflicted { by } => {
-            format!("{}: {by} spends its coins\n", coloured(&format!("REVERSED {txid}"), Mood::Bad))
+            format!("{}: {by} spends its coins\n", coloured(&format!("REVERSED {txid}"), Severity::Failure))
         }
-        other => coloured(&format!("{} {txid}", other.name().to_uppercase()), Mood::Bad) + "\n",
+        other => coloured(&format!("{} {txid}", other.name().to_uppercase()), Severity::Failure) + "\n",
     }
 }
 

@@ -201,8 +201,8 @@ impl Run {
                 Some(Message::Closed { connection: number, reason }) if number == connection.number() => {
                     return Ended::Lost(format!("{}: {reason}", self.config.address));
                 }
-                Some(Message::Share { header, ticket }) => {
-                    connection.submit(&self.config.user, &header, ticket, &self.hasher)
+                Some(Message::Share { header, job_number }) => {
+                    connection.submit(&self.config.user, &header, job_number, &self.hasher)
                 }
                 // Of a connection that is gone.
                 Some(Message::Line { .. } | Message::Closed { .. }) => continue,

@@ -131,21 +131,14 @@ pub fn suppression(args: &AttackArgs, json: bool) -> Result<()> {
     let proportion = played.play(&args.experiment(played.name()), args.runs(), args.seed(), args.threads())?;
     let (seconds, matching) = (stopwatch.seconds(), race.success());
     if json {
-        line(json!({
+        let facts = json!({
             "attack": args.name.as_str(),
             "share": race.share,
             "confirmations": race.confirmations,
             "blocks": race.blocks,
             "seed": args.seed(),
-            "runs": proportion.runs,
-            "successes": proportion.successes,
-            "rate": proportion.rate(),
-            "interval95": proportion.interval95(),
-            "matching": matching,
-            "z": proportion.z(matching),
-            "p": proportion.z(matching).map(two_sided_p),
-            "seconds": seconds,
-        }));
+        });
+        print_facts(facts, &proportion, matching, seconds);
         return Ok(());
     }
     line(format_args!(
@@ -169,20 +162,13 @@ pub fn undo(args: &AttackArgs, json: bool) -> Result<()> {
     let proportion = played.play(&args.experiment(played.name()), args.runs(), args.seed(), args.threads())?;
     let (seconds, matching) = (stopwatch.seconds(), played.theory());
     if json {
-        line(json!({
+        let facts = json!({
             "attack": args.name.as_str(),
             "share": args.share(),
             "give_up": give_up,
             "seed": args.seed(),
-            "runs": proportion.runs,
-            "successes": proportion.successes,
-            "rate": proportion.rate(),
-            "interval95": proportion.interval95(),
-            "matching": matching,
-            "z": proportion.z(matching),
-            "p": proportion.z(matching).map(two_sided_p),
-            "seconds": seconds,
-        }));
+        });
+        print_facts(facts, &proportion, matching, seconds);
         return Ok(());
     }
     line(format_args!(
@@ -328,6 +314,20 @@ pub fn campaign(args: &AttackArgs, campaign: &Campaign, json: bool) -> Result<()
     print_textbooks(args);
     line(format_args!("  {:.0} s", campaign.seconds));
     Ok(())
+}
+
+/// One line of JSON: what was played, and what its rate came to.
+fn print_facts(mut facts: Value, proportion: &Proportion, matching: f64, seconds: f64) {
+    let z = proportion.z(matching);
+    facts["runs"] = json!(proportion.runs);
+    facts["successes"] = json!(proportion.successes);
+    facts["rate"] = json!(proportion.rate());
+    facts["interval95"] = json!(proportion.interval95());
+    facts["matching"] = json!(matching);
+    facts["z"] = json!(z);
+    facts["p"] = json!(z.map(two_sided_p));
+    facts["seconds"] = json!(seconds);
+    line(facts);
 }
 
 fn print_rate(proportion: &Proportion, matching: f64, assumption: &str) {

@@ -2,7 +2,7 @@
 
 use super::contest::{Contest, FundedChain, HONEST, Players};
 use super::random::derive_seed;
-use crate::lab::strategy::undo::{Prey, Undo};
+use crate::lab::strategy::undo::{Undo, UndoneBlocks};
 use crate::lab::theory::double_spend::catches_up;
 use crate::lab::theory::estimate::Proportion;
 use chain_spec::{Amount, Script, Transaction};
@@ -46,7 +46,8 @@ impl UndoExperiment {
 
     /// Plays it once: whether the block with the payment, found by the others, is gone from the honest node's chain.
     fn run(&self, seed: u64) -> anyhow::Result<bool> {
-        let prey = if self.snipes { Prey::FeesOfSubsidy(1.0) } else { Prey::Concerns(self.target.clone()) };
+        let undone =
+            if self.snipes { UndoneBlocks::FeesOfSubsidy(1.0) } else { UndoneBlocks::Concerns(self.target.clone()) };
         let txid = self.payment.txid();
         let trusted = [txid];
         let players = Players {
@@ -58,7 +59,7 @@ impl UndoExperiment {
             fork_rules: &ForkRules::default(),
             seed,
         };
-        let mut nodes = Contest::new(&players, Box::new(Undo::new("undo", prey, self.give_up)))?;
+        let mut nodes = Contest::new(&players, Box::new(Undo::new("undo", undone, self.give_up)))?;
         // The others hear of it first; by what the attacker would find before them, nothing is to be undone.
         nodes.draw_by(0.0);
         let submitted = nodes.simulation.submit_transaction(HONEST, Arc::clone(&self.payment))?;
@@ -99,7 +100,8 @@ impl UndoExperiment {
             fork_rules: &ForkRules::default(),
             seed,
         };
-        let mut nodes = Contest::new(&players, Box::new(Undo::new("undo", Prey::FeesOfSubsidy(1.0), self.give_up)))?;
+        let mut nodes =
+            Contest::new(&players, Box::new(Undo::new("undo", UndoneBlocks::FeesOfSubsidy(1.0), self.give_up)))?;
         nodes.draw_by(0.0);
         let submitted = nodes.simulation.submit_transaction(HONEST, Arc::clone(&self.payment))?;
         submitted.map_err(|rejected| anyhow::anyhow!("the payment was refused: {}", rejected.reason))?;

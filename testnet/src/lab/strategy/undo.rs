@@ -12,25 +12,25 @@ use std::sync::Arc;
 
 /// What makes a block worth undoing.
 #[derive(Clone, Debug)]
-pub enum Prey {
+pub enum UndoneBlocks {
     /// It pays to or spends from a script, which stays unconfirmed on the attacker's branch.
     Concerns(Script),
     /// Its fees are at least this part of the subsidy; its transactions are mined again on the attacker's branch.
     FeesOfSubsidy(f64),
 }
 
-/// The strategy. It honestly mines on what is not its prey.
+/// The strategy. It mines honestly on every other block.
 pub struct Undo {
     name: &'static str,
-    prey: Prey,
+    undone: UndoneBlocks,
     /// Blocks behind at which it gives up.
     give_up: u32,
-    hunt: Option<Hunt>,
+    undoing: Option<Undoing>,
     ended: Option<bool>,
 }
 
 /// A block that is being undone.
-struct Hunt {
+struct Undoing {
     /// What the branch begins on.
     parent: BlockHash,
     parent_height: u32,
@@ -41,34 +41,34 @@ struct Hunt {
 
 impl Undo {
     /// Undoes such blocks, and gives up `give_up` blocks behind.
-    pub fn new(name: &'static str, prey: Prey, give_up: u32) -> Undo {
-        Undo { name, prey, give_up, hunt: None, ended: None }
+    pub fn new(name: &'static str, undone: UndoneBlocks, give_up: u32) -> Undo {
+        Undo { name, undone, give_up, undoing: None, ended: None }
     }
 
-    /// The hunt for a block that others have put on the public tip, if it is prey.
-    fn hunt(&self, hash: &BlockHash, view: &AttackerView<'_>) -> Option<Hunt> {
+    /// The branch that undoes a block which others have put on the public tip, if that is one to undo.
+    fn undoing(&self, hash: &BlockHash, view: &AttackerView<'_>) -> Option<Undoing> {
         let (summary, block) = (view.core.summary(hash)?, view.block(hash)?);
         let parent = view.core.summary(&block.header.previous)?;
-        let hunt = |first, fees| Some(Hunt { parent: parent.hash, parent_height: parent.height, first, fees });
-        match &self.prey {
-            Prey::Concerns(script) => {
+        let undoing = |first, fees| Some(Undoing { parent: parent.hash, parent_height: parent.height, first, fees });
+        match &self.undone {
+            UndoneBlocks::Concerns(script) => {
                 let concerns = block.transactions.iter().skip(1).any(|held| censor::concerns(held, script));
-                concerns.then(|| hunt(Vec::new(), Amount::ZERO))?
+                concerns.then(|| undoing(Vec::new(), Amount::ZERO))?
             }
-            Prey::FeesOfSubsidy(part) => {
+            UndoneBlocks::FeesOfSubsidy(part) => {
                 let subsidy = view.core.spec().subsidy(summary.height);
                 let fees = claimed(&block)?.checked_sub(subsidy)?;
                 let is_worth = fees.units() as f64 >= part * subsidy.units() as f64;
                 // The transactions stood in a valid block, so they are well-formed.
                 let again = || block.transactions.iter().skip(1).map(|held| check_transaction(Arc::new(held.clone())));
-                is_worth.then(|| hunt(again().filter_map(Result::ok).map(Arc::new).collect(), fees))?
+                is_worth.then(|| undoing(again().filter_map(Result::ok).map(Arc::new).collect(), fees))?
             }
         }
     }
 
     /// How far the branch is ahead of the public one.
-    fn lead(hunt: &Hunt, view: &AttackerView<'_>) -> i64 {
-        let own = view.own.as_ref().map_or(hunt.parent_height, |own| own.height);
+    fn lead(undoing: &Undoing, view: &AttackerView<'_>) -> i64 {
+        let own = view.own.as_ref().map_or(undoing.parent_height, |own| own.height);
         i64::from(own) - i64::from(view.public.height)
     }
 }
@@ -85,34 +85,34 @@ impl Strategy for Undo {
     }
 
     fn goal(&self, view: &AttackerView<'_>) -> MiningGoal {
-        let content = match &self.prey {
-            Prey::Concerns(script) => Content::MempoolWithout(script.clone()),
-            Prey::FeesOfSubsidy(_) => Content::Mempool,
+        let content = match &self.undone {
+            UndoneBlocks::Concerns(script) => Content::MempoolWithout(script.clone()),
+            UndoneBlocks::FeesOfSubsidy(_) => Content::Mempool,
         };
-        match (&self.hunt, &view.own) {
+        match (&self.undoing, &view.own) {
             (None, _) => MiningGoal { content, ..MiningGoal::honest(view) },
             (Some(_), Some(own)) => {
                 MiningGoal { parent: own.hash, content: Content::Exactly(Vec::new()), secret: true, time_s: None }
             }
-            (Some(hunt), None) => {
-                let content = Content::Again { transactions: hunt.first.clone(), fees: hunt.fees };
-                MiningGoal { parent: hunt.parent, content, secret: true, time_s: None }
+            (Some(undoing), None) => {
+                let content = Content::Again { transactions: undoing.first.clone(), fees: undoing.fees };
+                MiningGoal { parent: undoing.parent, content, secret: true, time_s: None }
             }
         }
     }
 
     fn after(&mut self, event: &Event, view: &AttackerView<'_>) -> Vec<Action> {
-        if let (None, Event::Public(hash)) = (&self.hunt, event) {
-            self.hunt = self.hunt(hash, view);
+        if let (None, Event::Public(hash)) = (&self.undoing, event) {
+            self.undoing = self.undoing(hash, view);
         }
-        let Some(lead) = self.hunt.as_ref().map(|hunt| Undo::lead(hunt, view)) else { return Vec::new() };
+        let Some(lead) = self.undoing.as_ref().map(|undoing| Undo::lead(undoing, view)) else { return Vec::new() };
         match &view.own {
             Some(own) if lead > 0 => {
-                (self.hunt, self.ended) = (None, Some(true));
+                (self.undoing, self.ended) = (None, Some(true));
                 vec![Action::Publish(own.hash)]
             }
             _ if -lead >= i64::from(self.give_up) => {
-                (self.hunt, self.ended) = (None, Some(false));
+                (self.undoing, self.ended) = (None, Some(false));
                 vec![Action::Abandon]
             }
             _ => Vec::new(),
@@ -120,11 +120,11 @@ impl Strategy for Undo {
     }
 
     fn state(&self, view: &AttackerView<'_>) -> String {
-        match &self.hunt {
-            Some(hunt) => format!(
+        match &self.undoing {
+            Some(undoing) => format!(
                 "undoing the block at height {}; the secret branch is {:+} blocks ahead",
-                hunt.parent_height + 1,
-                Undo::lead(hunt, view)
+                undoing.parent_height + 1,
+                Undo::lead(undoing, view)
             ),
             None => "mining as everybody does until a block is worth undoing".into(),
         }

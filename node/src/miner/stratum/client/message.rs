@@ -5,7 +5,7 @@ use chain_spec::Header;
 
 /// Which job a share is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ticket(pub u64);
+pub struct JobNumber(pub u64);
 
 /// What the client's thread hears.
 pub enum Message {
@@ -28,7 +28,7 @@ pub enum Message {
         /// Its header.
         header: Header,
         /// Of which job.
-        ticket: Ticket,
+        job_number: JobNumber,
     },
     /// The owner wants no more.
     Stop,

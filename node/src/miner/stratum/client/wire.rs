@@ -1,6 +1,6 @@
 //! The client's side of the lines: requests out, replies and notifications in.
 
-use super::message::{Message, Ticket};
+use super::message::{JobNumber, Message};
 use super::work::Hasher;
 use super::{ClientConfig, Status};
 use crate::miner::VERSION_ROLLING_MASK;
@@ -152,9 +152,15 @@ impl Connection {
     }
 
     /// Sends in a share.
-    pub fn submit(&mut self, user: &str, header: &Header, ticket: Ticket, hasher: &Hasher) -> Result<Change, Failure> {
+    pub fn submit(
+        &mut self,
+        user: &str,
+        header: &Header,
+        job_number: JobNumber,
+        hasher: &Hasher,
+    ) -> Result<Change, Failure> {
         // The hashing threads go on with another extranonce; what they find of a job that is gone is not sent.
-        let Some(found) = hasher.found(header, ticket) else { return Ok(Change::default()) };
+        let Some(found) = hasher.found(header, job_number) else { return Ok(Change::default()) };
         let mut params = json!([
             user,
             found.job,

@@ -1,7 +1,7 @@
 //! From a pool's jobs to headers that the hashing threads search, and back to shares.
 
 use super::ClientConfig;
-use super::message::{Message, Ticket};
+use super::message::{JobNumber, Message};
 use crate::miner::stratum::difficulty::Difficulty;
 use crate::miner::stratum::notify::{Choice, Notify, Work};
 use crate::miner::stratum::plain::PlainMiner;
@@ -23,7 +23,7 @@ pub struct Found {
 
 /// The job that is searched, and the extranonces in use.
 struct Current {
-    ticket: Ticket,
+    job_number: JobNumber,
     id: String,
     work: Work,
     extranonce1: Vec<u8>,
@@ -93,10 +93,11 @@ impl Hasher {
         rolls: bool,
     ) -> Result<(), String> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        let ticket = current.as_ref().map_or(Ticket(0), |current| Ticket(current.ticket.0.wrapping_add(1)));
+        let job_number =
+            current.as_ref().map_or(JobNumber(0), |current| JobNumber(current.job_number.0.wrapping_add(1)));
         let target = difficulty.target(self.config.proof_of_work);
         let mut job = Current {
-            ticket,
+            job_number,
             id: notify.id,
             work: notify.work,
             extranonce1,
@@ -148,9 +149,9 @@ impl Hasher {
 
     /// What a share names, if it is of the job that is searched now. The kernels stop at a share; they go on with
     /// another extranonce.
-    pub fn found(&self, header: &Header, ticket: Ticket) -> Option<Found> {
+    pub fn found(&self, header: &Header, job_number: JobNumber) -> Option<Found> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        let job = current.as_mut().filter(|job| job.ticket == ticket)?;
+        let job = current.as_mut().filter(|job| job.job_number == job_number)?;
         let (_, extranonce2) = job.roots.iter().rev().find(|(root, _)| *root == header.merkle_root)?;
         let found = Found { job: job.id.clone(), extranonce2: extranonce2.clone() };
         if job.rolls {
@@ -180,10 +181,10 @@ fn reporter(
 ) -> impl Fn(Header) + Send + Sync + 'static {
     let current = Arc::clone(current);
     move |header| {
-        let ticket = current.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|job| job.ticket);
-        if let Some(ticket) = ticket {
+        let job_number = current.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|job| job.job_number);
+        if let Some(job_number) = job_number {
             // When nobody receives, the client has ended.
-            let _ = messages.send(Message::Share { header, ticket });
+            let _ = messages.send(Message::Share { header, job_number });
         }
     }
 }
