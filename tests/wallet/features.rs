@@ -163,6 +163,13 @@ fn a_payment_is_bumped_and_cancelled() {
     let cancelled = desk.json("alice", &["cancel", new]);
     assert!(cancelled["fee"].as_f64() > bumped["fee"].as_f64());
     desk.node.mine(1);
+    // Who watches what was bumped and taken back hears so, and is led to what stands in its place; nothing was lost.
+    let watched = desk.online("alice", &["watch", old, "--confirmations", "1"]);
+    let told = &watched.out;
+    let cancelling = cancelled["txid"].as_str().unwrap();
+    assert_eq!(watched.code, 0, "{told}{}", watched.err);
+    assert!(told.contains(&format!("replaced {old}")) && told.contains(&format!("1/1 {cancelling}")), "{told}");
+    assert!(!told.contains("REVERSED"), "{told}");
     let left = 395.0 - cancelled["fee"].as_f64().unwrap();
     assert!(near(Some(confirmed(&desk, "alice")), left));
     assert_error(&desk.online("alice", &["cancel", new]), 1, &["not an unconfirmed transaction"]);

@@ -420,6 +420,14 @@ impl Wallet {
     pub fn state(&self, txid: &Txid) -> Option<State> {
         self.view().state(txid)
     }
+
+    /// Whether a known transaction spends coins of this wallet alone, so that only its keys can have made it: a payment, and
+    /// what raises the fee of one or takes it back.
+    pub fn has_made(&self, txid: &Txid) -> bool {
+        let is_own = |outpoint| self.ledger.own_output(outpoint).is_some();
+        let entry = self.ledger.entry(txid);
+        entry.is_some_and(|entry| entry.transaction.inputs.iter().all(|input| is_own(&input.outpoint)))
+    }
 }
 
 /// Where there is no password there is nothing to guess.

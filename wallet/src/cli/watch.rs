@@ -112,13 +112,18 @@ pub(super) fn run(options: &Options, wanted: &WatchOptions) -> Result<String, Cl
         }
         for (txid, state) in &followed {
             if seen.insert(*txid, *state) != Some(*state) {
-                let line = if options.json { line_json(txid, state, wanted) } else { line_text(txid, state, wanted) };
+                let is_replaced = is_replaced(&wallet, state);
+                let line = match options.json {
+                    true => line_json(txid, state, is_replaced, wanted),
+                    false => line_text(txid, state, is_replaced, wanted),
+                };
                 super::print(&line)?;
                 let _ = std::io::stdout().flush();
             }
         }
         if followed.iter().all(|(_, state)| is_settled(state, wanted.confirmations)) {
-            let lost = followed.iter().any(|(_, state)| matches!(state, State::Conflicted { .. }));
+            let is_lost = |state: &State| matches!(state, State::Conflicted { .. }) && !is_replaced(&wallet, state);
+            let lost = followed.iter().any(|(_, state)| is_lost(state));
             return if lost { Err(CliError::Failure("a payment was lost".into())) } else { Ok(String::new()) };
         }
         if wanted.timeout.is_some_and(|limit| started.elapsed() >= Duration::from_secs(limit)) {
@@ -128,7 +133,12 @@ pub(super) fn run(options: &Options, wanted: &WatchOptions) -> Result<String, Cl
     }
 }
 
-/// The payments to follow: the one named, or those that were unconfirmed at some look.
+/// Whether this wallet itself spent a payment's coins otherwise, by `bump` or `cancel`: nothing was lost then.
+fn is_replaced(wallet: &Wallet, state: &State) -> bool {
+    matches!(state, State::Conflicted { by } if wallet.has_made(by))
+}
+
+/// The payments to follow: the one named and what replaced it, or those that were unconfirmed at some look.
 fn followed(
     wallet: &Wallet,
     wanted: &WatchOptions,
@@ -136,7 +146,14 @@ fn followed(
 ) -> Result<Vec<(Txid, State)>, CliError> {
     if let Some(txid) = wanted.txid {
         let unknown = || CliError::Failure(format!("{txid} does not concern this wallet"));
-        return Ok(vec![(txid, wallet.state(&txid).ok_or_else(unknown)?)]);
+        let mut followed = vec![(txid, wallet.state(&txid).ok_or_else(unknown)?)];
+        while let Some((_, state @ State::Conflicted { by })) = followed.last().copied()
+            && is_replaced(wallet, &state)
+            && followed.iter().all(|(txid, _)| *txid != by)
+        {
+            followed.push((by, wallet.state(&by).ok_or_else(unknown)?));
+        }
+        return Ok(followed);
     }
     let lines = wallet.history().into_iter();
     let is_followed =
@@ -152,20 +169,21 @@ fn is_settled(state: &State, wanted: u32) -> bool {
     }
 }
 
-fn line_json(txid: &Txid, state: &State, wanted: &WatchOptions) -> String {
+fn line_json(txid: &Txid, state: &State, is_replaced: bool, wanted: &WatchOptions) -> String {
     let mut value = json!({
         "txid": txid.to_string(), "state": state.name(), "confirmations": state.confirmations(),
         "wanted": wanted.confirmations, "attacker": wanted.attacker,
     });
     if let State::Conflicted { by } = state {
         value["conflicted_by"] = json!(by.to_string());
+        value["replaced"] = json!(is_replaced);
     } else {
         value["reversal"] = json_number(&format!("{:.8}", reversal(wanted.attacker, state.confirmations())));
     }
     json_line(&value)
 }
 
-fn line_text(txid: &Txid, state: &State, wanted: &WatchOptions) -> String {
+fn line_text(txid: &Txid, state: &State, is_replaced: bool, wanted: &WatchOptions) -> String {
     let reached = state.confirmations().min(wanted.confirmations);
     let full = if wanted.confirmations == 0 { BAR } else { BAR * reached as usize / wanted.confirmations as usize };
     let bar = format!("[{}{}]", "#".repeat(full), ".".repeat(BAR - full));
@@ -180,6 +198,9 @@ fn line_text(txid: &Txid, state: &State, wanted: &WatchOptions) -> String {
                 "{bar} {reached}/{} {txid}: an attacker with {share} of the hash power reverses it with a probability of {odds}\n",
                 wanted.confirmations
             )
+        }
+        State::Conflicted { by } if is_replaced => {
+            format!("{}: by {by} of this wallet\n", coloured(&format!("replaced {txid}"), Severity::Caution))
         }
         State::Conflicted { by } => {
             format!("{}: {by} spends its coins\n", coloured(&format!("REVERSED {txid}"), Severity::Failure))
@@ -202,16 +223,19 @@ mod tests {
     fn lines_show_progress_and_odds() {
         let wanted = WatchOptions { txid: None, confirmations: 6, attacker: 0.1, timeout: None };
         let state = State::Confirmed { confirmations: 3, height: 9 };
-        let line = line_text(&Txid::ZERO, &state, &wanted);
+        let line = line_text(&Txid::ZERO, &state, false, &wanted);
         assert!(line.starts_with("[##########..........] 3/6"), "{line}");
         // Rosenfeld's table: z = 3 at 10 %.
         assert!(
             line.ends_with("an attacker with 10.00 % of the hash power reverses it with a probability of 1.71 %\n"),
             "{line}"
         );
-        let conflict = line_text(&Txid::ZERO, &State::Conflicted { by: Txid::ZERO }, &wanted);
+        let conflicted = State::Conflicted { by: Txid::ZERO };
+        let conflict = line_text(&Txid::ZERO, &conflicted, false, &wanted);
         assert!(conflict.starts_with("REVERSED"), "{conflict}");
+        let replaced = line_text(&Txid::ZERO, &conflicted, true, &wanted);
+        assert!(replaced.starts_with("replaced") && replaced.contains("of this wallet"), "{replaced}");
         assert_eq!(percent(6.2e-7), "6.2e-5 %");
-        assert!(line_json(&Txid::ZERO, &state, &wanted).contains("\"reversal\":0.01712"));
+        assert!(line_json(&Txid::ZERO, &state, false, &wanted).contains("\"reversal\":0.01712"));
     }
 }
