@@ -56,6 +56,18 @@ pub struct Job {
     pub difficulty: f64,
 }
 
+impl Job {
+    /// The block it builds on: the protocol sends a hash as 32-bit words in the machine's byte order.
+    pub fn previous(&self) -> BlockHash {
+        let words = hex::decode(self.params[1].as_str().expect("a text")).expect("hexadecimal");
+        let mut previous = [0; 32];
+        for (word, reversed) in previous.chunks_mut(4).zip(words.chunks(4)) {
+            word.copy_from_slice(&reversed.iter().rev().copied().collect::<Vec<u8>>());
+        }
+        BlockHash::from_bytes(previous)
+    }
+}
+
 /// What a share is made of.
 #[derive(Clone, Debug)]
 pub struct Share {
@@ -85,12 +97,16 @@ impl Client {
         })
     }
 
-    /// Subscribed and authorized, with its first job.
+    /// Subscribed and authorized, with a job on the node's tip: the first job may still be one on the tip before.
     pub fn mining(node: &Node, user: &str) -> (Client, Job) {
         let mut client = Client::open(node);
         client.subscribe();
         assert_eq!(client.call("mining.authorize", json!([user, "x"])), Ok(json!(true)));
-        let job = client.job();
+        let tip = node.tip();
+        let mut job = client.job();
+        while job.previous().to_string() != tip {
+            job = client.job_after(&job);
+        }
         (client, job)
     }
 
@@ -211,13 +227,9 @@ impl Client {
             let hash = hex::decode(hash.as_str().expect("a text")).expect("hexadecimal");
             root = sha256d(&[&root[..], &hash].concat());
         }
-        let mut previous = [0; 32];
-        for (word, reversed) in previous.chunks_mut(4).zip(bytes(1).chunks(4)) {
-            word.copy_from_slice(&reversed.iter().rev().copied().collect::<Vec<u8>>());
-        }
         Header {
             version: share.version.unwrap_or_else(|| number(5)) as i32,
-            previous: BlockHash::from_bytes(previous),
+            previous: job.previous(),
             merkle_root: MerkleRoot::from_bytes(root),
             time: share.time,
             bits: CompactTarget::from_bits(number(6)),
