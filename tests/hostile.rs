@@ -32,7 +32,7 @@ const HEADERS_TAKEN_MAX: usize = 102_000;
 const DROP_MAX: Duration = Duration::from_secs(30);
 
 /// Two honest nodes with the victim between them.
-struct Scene {
+struct Neighbourhood {
     near: Node,
     victim: Node,
     far: Node,
@@ -41,8 +41,8 @@ struct Scene {
     _place: tempfile::TempDir,
 }
 
-impl Scene {
-    fn new() -> Scene {
+impl Neighbourhood {
+    fn new() -> Neighbourhood {
         let place = tempfile::tempdir().expect("a temporary directory");
         let options = |name: &str| NodeOptions::new("bitcoin-regtest", &place.path().join(name));
         let victim = Node::start(options("victim"));
@@ -55,7 +55,7 @@ impl Scene {
         }
         [&victim, &far].iter().for_each(|node| node.client.wait_for_height(HEIGHT as u64));
         let resident = resident(&victim);
-        Scene { near, victim, far, builder: Mutex::new(builder), resident, _place: place }
+        Neighbourhood { near, victim, far, builder: Mutex::new(builder), resident, _place: place }
     }
 
     fn spec(&self) -> ChainSpec {
@@ -138,59 +138,59 @@ fn from_environment(name: &str, otherwise: usize) -> usize {
 /// Frames that no node sends: too long, of no known kind, with junk inside, and answers to questions nobody asked.
 #[test]
 fn broken_frames_and_unasked_answers_end_the_connection() {
-    let scene = Scene::new();
-    let block = contents(&[scene.branch(1).blocks[HEIGHT + 1].to_bytes()]);
+    let nodes = Neighbourhood::new();
+    let block = contents(&[nodes.branch(1).blocks[HEIGHT + 1].to_bytes()]);
     let oversized = [&[rogue::BLOCKS], &u32::MAX.to_le_bytes()[..]].concat();
     for bytes in [oversized, frame(77, b""), frame(rogue::MEMPOOL, b"junk"), frame(rogue::BLOCKS, &block)] {
-        let rogue = scene.rogue(silent());
+        let rogue = nodes.rogue(silent());
         rogue.say(bytes);
         assert!(rogue.is_dropped_within(DROP_MAX));
     }
     for topic in [Topic::Blocks, Topic::Transactions] {
-        let rogue = scene.rogue(silent());
+        let rogue = nodes.rogue(silent());
         rogue.publish(topic, b"neither a block nor a transaction".to_vec());
         assert!(rogue.is_dropped_within(DROP_MAX));
     }
-    scene.is_unharmed("broken frames");
+    nodes.is_unharmed("broken frames");
 }
 
 /// Requests that are begun and never ended, and questions that are never answered.
 #[test]
 fn slow_requests_and_silence_hold_nothing_up() {
-    let scene = Scene::new();
-    let rogues: Vec<Rogue> = (0..4).map(|_| scene.rogue(silent())).collect();
+    let nodes = Neighbourhood::new();
+    let rogues: Vec<Rogue> = (0..4).map(|_| nodes.rogue(silent())).collect();
     for rogue in &rogues {
         for _ in 0..60 {
             rogue.begin_to_say(vec![rogue::BLOCKS, 40]);
         }
     }
-    scene.is_unharmed("slow requests and silence");
+    nodes.is_unharmed("slow requests and silence");
 }
 
 /// A better chain is promised by its headers, and other bodies than its own are sent.
 #[test]
 fn bodies_that_do_not_belong_to_their_headers_end_the_connection() {
-    let scene = Scene::new();
-    let branch = scene.branch(3).blocks.split_off(HEIGHT + 1);
+    let nodes = Neighbourhood::new();
+    let branch = nodes.branch(3).blocks.split_off(HEIGHT + 1);
     let promised: Vec<Header> = branch.iter().map(|block| block.header).collect();
     let transactions = branch[2].transactions.clone();
     let bodies =
         branch.iter().map(|block| Block { header: block.header, transactions: transactions.clone() }.to_bytes());
     let bodies = frame(rogue::BLOCKS, &contents(&bodies.collect::<Vec<_>>()));
-    let rogue = scene.rogue(Arc::new(move |kind, _| match kind {
+    let rogue = nodes.rogue(Arc::new(move |kind, _| match kind {
         rogue::HEADERS => Some(headers(&promised)),
         rogue::BLOCKS => Some(bodies.clone()),
         _ => None,
     }));
     assert!(rogue.is_dropped_within(DROP_MAX));
-    scene.is_unharmed("bodies of other blocks");
+    nodes.is_unharmed("bodies of other blocks");
 }
 
 /// A block with real work whose coinbase pays itself too much.
 #[test]
 fn an_invalid_block_with_work_ends_the_connection_and_keeps_its_sender_out() {
-    let scene = Scene::new();
-    let mut block = Block::clone(&scene.branch(1).blocks[HEIGHT + 1]);
+    let nodes = Neighbourhood::new();
+    let mut block = Block::clone(&nodes.branch(1).blocks[HEIGHT + 1]);
     let coinbase = &mut block.transactions[0];
     coinbase.outputs[0].value = coinbase.outputs[0].value.checked_add(Amount::COIN).expect("below the cap");
     let txids: Vec<_> = block.transactions.iter().map(Transaction::txid).collect();
@@ -200,28 +200,28 @@ fn an_invalid_block_with_work_ends_the_connection_and_keeps_its_sender_out() {
         block.header.nonce += 1;
     }
     let (header, body) = (headers(&[block.header]), frame(rogue::BLOCKS, &contents(&[block.to_bytes()])));
-    let rogue = scene.rogue(Arc::new(move |kind, _| match kind {
+    let rogue = nodes.rogue(Arc::new(move |kind, _| match kind {
         rogue::HEADERS => Some(header.clone()),
         rogue::BLOCKS => Some(body.clone()),
         _ => None,
     }));
     assert!(rogue.is_dropped_within(DROP_MAX));
-    let banned = scene.victim.client.call("listbanned", json!([]));
+    let banned = nodes.victim.client.call("listbanned", json!([]));
     assert_eq!(banned.as_array().map(Vec::len), Some(1), "{banned}");
-    scene.is_unharmed("an invalid block");
+    nodes.is_unharmed("an invalid block");
 }
 
 /// A chain of headers with work that goes on and on, and no bodies.
 #[test]
 fn headers_without_bodies_are_bounded() {
-    let scene = Scene::new();
+    let nodes = Neighbourhood::new();
     let count = from_environment("TESTOON_HOSTILE_HEADERS", 10_000);
-    let branch = scene.branch(0);
+    let branch = nodes.branch(0);
     let tip = branch.blocks[HEIGHT].header;
     let made: Mutex<Vec<Header>> = Mutex::new(vec![tip]);
     let sent = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&sent);
-    let _rogue = scene.rogue(Arc::new(move |kind, body| {
+    let _rogue = nodes.rogue(Arc::new(move |kind, body| {
         if kind != rogue::HEADERS {
             return None;
         }
@@ -247,7 +247,7 @@ fn headers_without_bodies_are_bounded() {
     let taken = sent.load(Ordering::Relaxed);
     println!("{taken} of {count} headers were asked for");
     assert!(taken <= HEADERS_TAKEN_MAX, "{taken} headers without a single body");
-    scene.is_unharmed("headers without bodies");
+    nodes.is_unharmed("headers without bodies");
 }
 
 /// The next header of a chain that nobody has bodies of.
@@ -258,29 +258,29 @@ fn child(parent: &Header) -> Header {
 /// Payments that conflict, repeat themselves, spend what nobody knows, or are signed wrongly, by the thousand.
 #[test]
 fn floods_of_payments_leave_one_of_each_conflict_and_the_forger_alone() {
-    let scene = Scene::new();
-    let mut payer = Payer::new(&scene.spec());
-    payer.fund(&scene.near.client, 1, 100);
+    let nodes = Neighbourhood::new();
+    let mut payer = Payer::new(&nodes.spec());
+    payer.fund(&nodes.near.client, 1, 100);
     {
         // The honest chain goes on from what was mined just now.
-        let mut builder = scene.builder.lock().expect("no panic");
-        let height = scene.near.client.height();
+        let mut builder = nodes.builder.lock().expect("no panic");
+        let height = nodes.near.client.height();
         for at in builder.blocks.len() as u64..=height {
-            let hash = scene.near.client.call("getblockhash", json!([at]));
-            let block = scene.near.client.call("getblock", json!([hash, 0]));
+            let hash = nodes.near.client.call("getblockhash", json!([at]));
+            let block = nodes.near.client.call("getblock", json!([hash, 0]));
             let bytes = hex::decode(block.as_str().expect("hexadecimal")).expect("hexadecimal");
             builder.blocks.push(Arc::new(chain_spec::Decode::from_bytes(&bytes).expect("a block")));
         }
     }
     let split = payer.pay(100).expect("a coin");
-    scene.near.client.call("sendrawtransaction", json!([split.hex()]));
-    let mined = scene.builder.lock().expect("no panic").mine(vec![split.transaction.clone()]);
-    scene.near.client.call("submitblock", json!([hex::encode(mined.to_bytes())]));
+    nodes.near.client.call("sendrawtransaction", json!([split.hex()]));
+    let mined = nodes.builder.lock().expect("no panic").mine(vec![split.transaction.clone()]);
+    nodes.near.client.call("submitblock", json!([hex::encode(mined.to_bytes())]));
     payer.taken(&split);
-    let height = scene.near.client.height();
-    scene.victim.client.wait_for_height(height);
+    let height = nodes.near.client.height();
+    nodes.victim.client.wait_for_height(height);
 
-    let rogue = scene.rogue(silent());
+    let rogue = nodes.rogue(silent());
     let payments: Vec<_> = std::iter::from_fn(|| payer.pay(1)).collect();
     assert_eq!(payments.len(), 100);
     for payment in &payments {
@@ -295,29 +295,29 @@ fn floods_of_payments_leave_one_of_each_conflict_and_the_forger_alone() {
         rogue.publish(Topic::Transactions, orphan.to_bytes());
     }
     eventually("every conflict has its winner", || {
-        (scene.victim.client.mempool().len() == payments.len()).then_some(())
+        (nodes.victim.client.mempool().len() == payments.len()).then_some(())
     });
-    let forger = scene.rogue(silent());
+    let forger = nodes.rogue(silent());
     for payment in &payments {
         let mut forged = payment.transaction.clone();
         forged.outputs[0].value = Amount::from_units(forged.outputs[0].value.units() - 50_000);
         forger.publish(Topic::Transactions, forged.to_bytes());
     }
     eventually("whoever gossips forged payments is marked down", || {
-        let peers = scene.victim.client.call("getpeerinfo", json!([]));
+        let peers = nodes.victim.client.call("getpeerinfo", json!([]));
         let low = |peer: &Value| peer["gossip_score"].as_f64() < Some(-10.0) || peer["score"].as_f64() < Some(-10.0);
         (forger.is_dropped_within(Duration::ZERO) || peers.as_array()?.iter().any(low)).then_some(())
     });
-    assert_eq!(scene.victim.client.mempool().len(), payments.len(), "no forged payment got in");
-    scene.is_unharmed("floods of payments");
+    assert_eq!(nodes.victim.client.mempool().len(), payments.len(), "no forged payment got in");
+    nodes.is_unharmed("floods of payments");
 }
 
 /// Connections by the thousand, silent or with garbage: newcomers get in all the same.
 #[test]
 fn strangers_by_the_thousand_keep_nobody_out() {
-    let scene = Scene::new();
+    let nodes = Neighbourhood::new();
     let count = from_environment("TESTOON_HOSTILE_CONNECTIONS", 1_500);
-    let (_, address) = scene.victim.p2p().split_once("/ip4/").expect("an IPv4 multiaddr");
+    let (_, address) = nodes.victim.p2p().split_once("/ip4/").expect("an IPv4 multiaddr");
     let mut parts = address.split('/');
     let (ip, port) = (parts.next().expect("an address"), parts.nth(1).expect("a port"));
     let socket = format!("{ip}:{port}");
@@ -332,9 +332,9 @@ fn strangers_by_the_thousand_keep_nobody_out() {
     }
     let started = now();
     let place = tempfile::tempdir().expect("a temporary directory");
-    let newcomer = Node::start(NodeOptions::new("bitcoin-regtest", place.path()).connected_to(&scene.victim));
-    newcomer.client.wait_for_height(scene.near.client.height());
+    let newcomer = Node::start(NodeOptions::new("bitcoin-regtest", place.path()).connected_to(&nodes.victim));
+    newcomer.client.wait_for_height(nodes.near.client.height());
     println!("a newcomer is in sync {:.0} ms after its start", started.elapsed().as_secs_f64() * 1e3);
-    scene.is_unharmed("strangers by the thousand");
+    nodes.is_unharmed("strangers by the thousand");
     drop(strangers);
 }

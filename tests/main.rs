@@ -19,6 +19,7 @@ mod launcher;
 mod metrics;
 mod network;
 mod payment;
+mod reindex;
 mod reorganisation;
 mod rpc;
 mod soak;

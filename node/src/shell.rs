@@ -338,7 +338,7 @@ fn open_store(datadir: &Path, spec: &Arc<ChainSpec>, config: StoreConfig) -> Ope
 
 /// A core that is ready to be fed.
 struct OpenedCore {
-    mind: Box<dyn StateMachine>,
+    machine: Box<dyn StateMachine>,
     store: DiskStore,
     core_loop: CoreLoop,
 }
@@ -353,12 +353,12 @@ async fn open_core(
 ) -> Result<OpenedCore, NodeError> {
     let open = move || -> Result<OpenedCore, NodeError> {
         let (core, outputs) = Core::open(spec, config, reads, loaded, clock::now())?;
-        let mut mind = match wrap {
+        let mut machine = match wrap {
             Some((wrap, handle)) => wrap(core, handle),
             None => Box::new(core),
         };
-        core_loop.begin(mind.as_mut(), &mut store, outputs)?;
-        Ok(OpenedCore { mind, store, core_loop })
+        core_loop.begin(machine.as_mut(), &mut store, outputs)?;
+        Ok(OpenedCore { machine, store, core_loop })
     };
     tokio::task::spawn_blocking(open).await.map_err(|error| NodeError::Internal(error.to_string()))?
 }
@@ -368,8 +368,8 @@ fn run_core(opened: OpenedCore, network: NetworkHandle) -> Result<oneshot::Recei
     let (report, ending) = oneshot::channel();
     let runtime = tokio::runtime::Handle::current();
     let run = move || {
-        let OpenedCore { mind, store, core_loop } = opened;
-        let run = std::panic::AssertUnwindSafe(|| core_loop.run(&runtime, mind, store, Some(network)));
+        let OpenedCore { machine, store, core_loop } = opened;
+        let run = std::panic::AssertUnwindSafe(|| core_loop.run(&runtime, machine, store, Some(network)));
         let ending = match std::panic::catch_unwind(run) {
             Ok(ending) => ending.map_err(NodeError::from),
             Err(_) => Err(NodeError::Internal("the core's thread panicked".into())),

@@ -150,7 +150,7 @@ impl Cluster {
     }
 
     /// Makes this process the launcher that the nodes live and end with; without it they go on alone.
-    pub fn attend(&mut self) -> Result<()> {
+    pub fn become_launcher(&mut self) -> Result<()> {
         self.launcher = self.directory.lock_launcher()?;
         if self.launcher.is_none() {
             bail!("another launcher runs the network in {}", self.directory.path().display());

@@ -8,6 +8,8 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
+use std::thread::JoinHandle;
 use tempfile::TempDir;
 
 /// How to start a node. It listens on free ports of 127.0.0.1 and looks for no peers by itself.
@@ -19,12 +21,14 @@ pub struct NodeOptions {
     pub datadir: PathBuf,
     /// Further arguments.
     pub arguments: Vec<String>,
+    /// Environment variables besides those of the test.
+    pub environment: Vec<(String, String)>,
 }
 
 impl NodeOptions {
     /// A node of a chain in a directory, without further arguments.
     pub fn new(chain: &str, datadir: &Path) -> NodeOptions {
-        NodeOptions { chain: chain.into(), datadir: datadir.into(), arguments: Vec::new() }
+        NodeOptions { chain: chain.into(), datadir: datadir.into(), arguments: Vec::new(), environment: Vec::new() }
     }
 
     /// With one more argument.
@@ -36,6 +40,12 @@ impl NodeOptions {
     /// With more arguments.
     pub fn with_all(mut self, arguments: &[&str]) -> NodeOptions {
         self.arguments.extend(arguments.iter().map(|argument| (*argument).to_owned()));
+        self
+    }
+
+    /// With an environment variable.
+    pub fn with_variable(mut self, name: &str, value: &str) -> NodeOptions {
+        self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -52,7 +62,8 @@ impl NodeOptions {
             .arg("--no-discover")
             .arg("--datadir")
             .arg(&self.datadir)
-            .args(&self.arguments);
+            .args(&self.arguments)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 
@@ -71,6 +82,8 @@ pub struct Node {
     /// The line that it printed when it was ready.
     pub ready: Value,
     child: Child,
+    /// Reads what it writes to standard error, until its end.
+    log: Mutex<Option<JoinHandle<String>>>,
     /// Only of a node that has its directory for itself; removed after the node has ended.
     directory: Option<TempDir>,
 }
@@ -123,7 +136,7 @@ impl Node {
         };
         let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("incomplete: {ready}")).to_owned();
         let client = Client::with_cookie(&text(&ready["rpc"]), Path::new(&text(&ready["cookie"])));
-        Ok(Node { client, ready, options, child, directory: None })
+        Ok(Node { client, ready, options, child, log: Mutex::new(Some(log)), directory: None })
     }
 
     /// Where peers dial it: its first peer-to-peer address.
@@ -165,11 +178,18 @@ impl Node {
     }
 
     /// Asks it to stop over RPC and waits; it must exit with 0.
-    pub fn stop(mut self) -> NodeOptions {
+    pub fn stop(self) -> NodeOptions {
+        self.stop_with_log().0
+    }
+
+    /// As [`Node::stop`], with everything it logged.
+    pub fn stop_with_log(mut self) -> (NodeOptions, String) {
         self.client.call("stop", json!([]));
         let status = self.wait();
         assert!(status.success(), "stopped with {status}");
-        self.options.clone()
+        let reader = self.log.get_mut().expect("nobody panics with it").take();
+        let log = reader.map(|log| log.join().expect("the reader of the log does not panic"));
+        (self.options.clone(), log.unwrap_or_default())
     }
 }
 

@@ -11,7 +11,7 @@ use super::{demo, local, words};
 pub(super) const BOB: &str = "mghKdQzx6hVVEGJGEFU4AzRBTYsEhLqqa7";
 
 /// A directory with wallets, and a node to talk to.
-pub(super) struct Desk {
+pub(super) struct WalletsAndNode {
     pub(super) directory: TempDir,
     pub(super) node: FakeNode,
 }
@@ -22,17 +22,17 @@ pub(super) struct Answer {
     pub(super) err: String,
 }
 
-impl Desk {
-    pub(super) fn new() -> Desk {
-        Desk { directory: tempfile::tempdir().unwrap(), node: FakeNode::local() }
+impl WalletsAndNode {
+    pub(super) fn new() -> WalletsAndNode {
+        WalletsAndNode { directory: tempfile::tempdir().unwrap(), node: FakeNode::local() }
     }
 
-    /// A desk with alice's wallet on it.
-    pub(super) fn with_alice() -> Desk {
-        let desk = Desk::new();
-        let made = desk.offline("alice", &["--no-password", "restore", "--words", &words("alice")]);
+    /// A place with alice's wallet on it.
+    pub(super) fn with_alice() -> WalletsAndNode {
+        let place = WalletsAndNode::new();
+        let made = place.offline("alice", &["--no-password", "restore", "--words", &words("alice")]);
         assert_eq!(made.code, 0, "{}", made.err);
-        desk
+        place
     }
 
     pub(super) fn command(&self, wallet: &str) -> Command {
@@ -63,7 +63,7 @@ impl Desk {
         serde_json::from_str(&answer.out).unwrap()
     }
 
-    /// [`Desk::json`] of a command that has something to warn of.
+    /// [`WalletsAndNode::json`] of a command that has something to warn of.
     pub(super) fn json_with_warning(&self, wallet: &str, arguments: &[&str], warning: &str) -> Value {
         let answer = self.online(wallet, &[&["--json"], arguments].concat());
         assert_eq!(answer.code, 0, "{arguments:?}: {}", answer.err);
@@ -101,52 +101,52 @@ pub(super) fn assert_error(answer: &Answer, code: i32, parts: &[&str]) {
 
 #[test]
 fn a_payment_from_the_first_command_to_the_last() {
-    let desk = Desk::with_alice();
-    let balance = desk.json("alice", &["balance"]);
+    let place = WalletsAndNode::with_alice();
+    let balance = place.json("alice", &["balance"]);
     assert_eq!((balance["spendable"].as_f64(), balance["height"].as_u64()), (Some(395.0), Some(0)));
 
-    let dry = desk.json("alice", &["send", BOB, "12.5", "--dry-run"]);
+    let dry = place.json("alice", &["send", BOB, "12.5", "--dry-run"]);
     assert_eq!((dry["sent"].as_bool(), dry["fee"].as_f64()), (Some(false), Some(0.000_002_26)));
     assert!(dry["hex"].as_str().unwrap().len() > 2 * 220);
-    assert!(desk.node.chain().mempool.is_empty());
+    assert!(place.node.chain().mempool.is_empty());
 
-    let sent = desk.json("alice", &["send", BOB, "12.5", "--fee-rate", "2"]);
+    let sent = place.json("alice", &["send", BOB, "12.5", "--fee-rate", "2"]);
     let txid = sent["txid"].as_str().unwrap();
     assert_eq!((sent["amount"].as_f64(), sent["fee"].as_f64()), (Some(12.5), Some(0.000_004_52)));
-    assert!(desk.node.chain().mempool.contains_key(&txid.parse().unwrap()));
-    assert_eq!(desk.json("alice", &["balance"])["pending"].as_f64(), sent["change"].as_f64());
+    assert!(place.node.chain().mempool.contains_key(&txid.parse().unwrap()));
+    assert_eq!(place.json("alice", &["balance"])["pending"].as_f64(), sent["change"].as_f64());
 
-    desk.node.mine(2);
-    let history = desk.json("alice", &["history"]);
+    place.node.mine(2);
+    let history = place.json("alice", &["history"]);
     let newest = history["transactions"].as_array().unwrap().last().unwrap();
     assert_eq!((newest["txid"].as_str(), newest["confirmations"].as_u64()), (Some(txid), Some(2)));
     assert_eq!((newest["kind"].as_str(), newest["amount"].as_f64()), (Some("sent"), Some(-12.500_004_52)));
     assert_eq!(newest["addresses"][0].as_str(), Some(BOB));
-    let text = desk.online("alice", &["history", "--limit", "1"]).out;
+    let text = place.online("alice", &["history", "--limit", "1"]).out;
     assert!(text.contains("-12.50000452") && text.contains("2 conf") && text.contains(txid), "{text}");
     assert_eq!(text.lines().count(), 2);
 
-    let coins = desk.json("alice", &["coins"]);
+    let coins = place.json("alice", &["coins"]);
     assert_eq!(coins["coins"].as_array().unwrap().len(), 7);
-    let addresses = desk.json("alice", &["addresses"]);
+    let addresses = place.json("alice", &["addresses"]);
     assert_eq!(addresses["addresses"][0]["received"].as_f64(), Some(395.0));
     assert_eq!(addresses["addresses"][0]["path"].as_str(), Some("m/44'/1'/0'/0/0"));
 }
 
 #[test]
 fn send_waits_for_confirmations() {
-    let desk = Desk::with_alice();
-    let child = desk
+    let place = WalletsAndNode::with_alice();
+    let child = place
         .command("alice")
-        .args(["--json", "--rpc", &desk.node.url(), "send", BOB, "1", "--wait", "2", "--cookie"])
-        .arg(desk.node.cookie())
+        .args(["--json", "--rpc", &place.node.url(), "send", BOB, "1", "--wait", "2", "--cookie"])
+        .arg(place.node.cookie())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     // The payment has arrived, and the wallet waits for a block: mine one, and again when it waits for the second.
     for waits in 1..=2 {
-        desk.node.await_calls("waitfornewblock", waits);
-        desk.node.mine(1);
+        place.node.await_calls("waitfornewblock", waits);
+        place.node.mine(1);
     }
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success());
@@ -157,87 +157,87 @@ fn send_waits_for_confirmations() {
 
 #[test]
 fn a_wait_with_a_limit_ends() {
-    let desk = Desk::with_alice();
-    let answer = desk.online("alice", &["send", BOB, "1", "--wait", "1", "--wait-timeout", "0"]);
+    let place = WalletsAndNode::with_alice();
+    let answer = place.online("alice", &["send", BOB, "1", "--wait", "1", "--wait-timeout", "0"]);
     assert_eq!(answer.code, 1);
     assert!(answer.out.starts_with("sent 1.00000000 to"), "told before the wait: {}", answer.out);
     for part in ["was sent, do not send it again", "has 0 of 1 confirmations"] {
         assert!(answer.err.contains(part), "{}", answer.err);
     }
-    assert_eq!(desk.node.chain().mempool.len(), 1);
+    assert_eq!(place.node.chain().mempool.len(), 1);
 }
 
 #[test]
 fn create_shows_words_that_restore_the_wallet() {
-    let desk = Desk::new();
-    let made = desk.json("one", &["--no-password", "create", "--word-count", "24", "--passphrase", "é"]);
+    let place = WalletsAndNode::new();
+    let made = place.json("one", &["--no-password", "create", "--word-count", "24", "--passphrase", "é"]);
     let words = made["words"].as_str().unwrap();
     assert_eq!(words.split(' ').count(), 24);
-    let restored = desk.json("two", &["--no-password", "restore", "--words", words, "--passphrase", "e\u{301}"]);
+    let restored = place.json("two", &["--no-password", "restore", "--words", words, "--passphrase", "e\u{301}"]);
     assert_eq!(restored["address"], made["address"]);
     assert_eq!(restored["synced"].as_bool(), Some(true));
-    assert_eq!(desk.json("two", &["words", "--yes"])["words"].as_str(), Some(words));
-    let first = desk.json("one", &["new-address"]);
+    assert_eq!(place.json("two", &["words", "--yes"])["words"].as_str(), Some(words));
+    let first = place.json("one", &["new-address"]);
     assert_eq!(first["address"], made["address"]);
-    let second = desk.json("one", &["new-address"]);
+    let second = place.json("one", &["new-address"]);
     assert_eq!(second["path"].as_str(), Some("m/44'/1'/0'/0/1"));
-    let again = desk.online("one", &["--no-password", "create"]);
+    let again = place.online("one", &["--no-password", "create"]);
     assert_error(&again, 1, &["exists already"]);
 }
 
 #[test]
 fn words_come_from_standard_input_too() {
-    let desk = Desk::new();
-    desk.write("words", &words("bob"));
-    let file = std::fs::File::open(desk.directory.path().join("words")).unwrap();
-    let answer = run(desk.command("bob").args(["--no-password", "restore"]).stdin(file));
+    let place = WalletsAndNode::new();
+    place.write("words", &words("bob"));
+    let file = std::fs::File::open(place.directory.path().join("words")).unwrap();
+    let answer = run(place.command("bob").args(["--no-password", "restore"]).stdin(file));
     assert!(answer.out.contains(BOB), "{}", answer.err);
 }
 
 #[test]
 fn passwords_guard_the_file() {
-    let desk = Desk::new();
-    desk.write("right", "correct horse\nsecond line\n");
-    desk.write("wrong", "battery staple\n");
-    desk.write("empty", "\n");
-    let with = |file: &str, rest: &[&str]| desk.offline("w", &[&["--password-file", file], rest].concat());
+    let place = WalletsAndNode::new();
+    place.write("right", "correct horse\nsecond line\n");
+    place.write("wrong", "battery staple\n");
+    place.write("empty", "\n");
+    let with = |file: &str, rest: &[&str]| place.offline("w", &[&["--password-file", file], rest].concat());
     assert_error(&with("empty", &["create"]), 2, &["the password is empty", "--no-password"]);
     assert_eq!(with("right", &["create"]).code, 0);
     assert_eq!(with("right", &["balance", "--offline"]).code, 0);
     assert_error(&with("wrong", &["balance", "--offline"]), 1, &["wrong password for wallet", "/w"]);
     assert_error(&with("none", &["balance", "--offline"]), 1, &["cannot read password file none"]);
     let by_variable =
-        |password| run(desk.command("w").env("TESTOON_WALLET_PASSWORD", password).args(["balance", "--offline"])).code;
+        |password| run(place.command("w").env("TESTOON_WALLET_PASSWORD", password).args(["balance", "--offline"])).code;
     assert_eq!((by_variable("correct horse"), by_variable("x")), (0, 1));
 }
 
 #[test]
 fn damage_and_foreign_files_are_named() {
-    let desk = Desk::with_alice();
-    let path = desk.directory.path().join("alice");
+    let place = WalletsAndNode::with_alice();
+    let path = place.directory.path().join("alice");
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[100] ^= 1;
     std::fs::write(&path, &bytes).unwrap();
-    assert_error(&desk.offline("alice", &["balance", "--offline"]), 1, &["is damaged", "restore"]);
-    desk.write("text", "hello");
-    assert_error(&desk.offline("text", &["balance", "--offline"]), 1, &["text is not a Testoon wallet file"]);
-    assert_error(&desk.offline("none", &["balance", "--offline"]), 1, &["no wallet at none", "create"]);
-    assert_error(&desk.offline(".", &["balance", "--offline"]), 1, &["cannot read ."]);
+    assert_error(&place.offline("alice", &["balance", "--offline"]), 1, &["is damaged", "restore"]);
+    place.write("text", "hello");
+    assert_error(&place.offline("text", &["balance", "--offline"]), 1, &["text is not a Testoon wallet file"]);
+    assert_error(&place.offline("none", &["balance", "--offline"]), 1, &["no wallet at none", "create"]);
+    assert_error(&place.offline(".", &["balance", "--offline"]), 1, &["cannot read ."]);
 }
 
 /// Questions need no lock; changes wait for it, and say so when it does not come.
 #[test]
 fn a_wallet_in_use_answers_questions_and_makes_changes_wait() {
-    let desk = Desk::with_alice();
-    let path = desk.directory.path().join("alice");
+    let place = WalletsAndNode::with_alice();
+    let path = place.directory.path().join("alice");
     let held = wallet::Wallet::open(&path, &wallet::Password::None).unwrap();
     for question in ["balance", "coins", "history", "addresses"] {
-        let answer = desk.online("alice", &[question]);
+        let answer = place.online("alice", &[question]);
         assert_eq!((answer.code, answer.err.as_str()), (0, ""), "{question}");
     }
     let now = &["new-address", "--lock-timeout", "0"];
-    assert_error(&desk.online("alice", now), 1, &["alice is in use by another process"]);
-    let waiting = desk.command("alice").arg("new-address").stdout(Stdio::piped()).spawn().unwrap();
+    assert_error(&place.online("alice", now), 1, &["alice is in use by another process"]);
+    let waiting = place.command("alice").arg("new-address").stdout(Stdio::piped()).spawn().unwrap();
     drop(held);
     assert!(waiting.wait_with_output().unwrap().status.success());
 }
@@ -245,27 +245,27 @@ fn a_wallet_in_use_answers_questions_and_makes_changes_wait() {
 /// While a payment waits for its confirmations, its wallet can be used.
 #[test]
 fn a_waiting_payment_does_not_hold_the_wallet() {
-    let desk = Desk::with_alice();
-    let mut child = desk
+    let place = WalletsAndNode::with_alice();
+    let mut child = place
         .command("alice")
-        .args(["--rpc", &desk.node.url(), "send", BOB, "1", "--wait", "1", "--cookie"])
-        .arg(desk.node.cookie())
+        .args(["--rpc", &place.node.url(), "send", BOB, "1", "--wait", "1", "--cookie"])
+        .arg(place.node.cookie())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    desk.node.await_calls("waitfornewblock", 1);
-    assert_eq!(desk.online("alice", &["send", BOB, "2", "--lock-timeout", "0"]).code, 0);
-    assert_eq!(desk.online("alice", &["new-address", "--lock-timeout", "0"]).code, 0);
-    desk.node.mine(1);
+    place.node.await_calls("waitfornewblock", 1);
+    assert_eq!(place.online("alice", &["send", BOB, "2", "--lock-timeout", "0"]).code, 0);
+    assert_eq!(place.online("alice", &["new-address", "--lock-timeout", "0"]).code, 0);
+    place.node.mine(1);
     assert!(child.wait().unwrap().success());
-    assert_eq!(desk.json("alice", &["history"])["transactions"].as_array().unwrap().len(), 3, "no update was lost");
+    assert_eq!(place.json("alice", &["history"])["transactions"].as_array().unwrap().len(), 3, "no update was lost");
 }
 
 /// 120 MB of numbers, which as values would be gigabytes, under 1 GB of address space.
 #[test]
 fn a_huge_answer_is_refused_within_bounded_memory() {
     use std::io::Write;
-    let desk = Desk::with_alice();
+    let place = WalletsAndNode::with_alice();
     for (text, parts) in [("1,", 60 << 20), ("1,", 8 << 20), ("[{},", 1 << 20)] {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -283,12 +283,12 @@ fn a_huge_answer_is_refused_within_bounded_memory() {
         });
         let wallet = wallet_command();
         let mut command = Command::new("sh");
-        command.env_clear().stdin(Stdio::null()).current_dir(desk.directory.path());
+        command.env_clear().stdin(Stdio::null()).current_dir(place.directory.path());
         command
             .args(["-c", "ulimit -v 1000000 && exec \"$0\" \"$@\""])
             .arg(wallet.get_program())
             .args(wallet.get_args());
-        command.args(["--wallet", "alice", "balance", "--rpc", &url, "--cookie"]).arg(desk.node.cookie());
+        command.args(["--wallet", "alice", "balance", "--rpc", &url, "--cookie"]).arg(place.node.cookie());
         assert_error(&run(&mut command), 1, &["answers getblockhash with more than fits", &url]);
         server.join().unwrap();
     }
@@ -296,82 +296,82 @@ fn a_huge_answer_is_refused_within_bounded_memory() {
 
 #[test]
 fn abandon_asks_the_node_first() {
-    let desk = Desk::with_alice();
-    let sent = desk.json("alice", &["send", BOB, "1"]);
+    let place = WalletsAndNode::with_alice();
+    let sent = place.json("alice", &["send", BOB, "1"]);
     let txid = sent["txid"].as_str().unwrap();
-    assert_error(&desk.online("alice", &["abandon", txid]), 1, &["still holds", "cancel"]);
-    assert_error(&desk.offline("alice", &["abandon", txid, "--offline"]), 1, &["still holds"]);
-    desk.node.chain().mempool.clear();
-    assert_eq!(desk.json("alice", &["abandon", txid])["state"].as_str(), Some("abandoned"));
+    assert_error(&place.online("alice", &["abandon", txid]), 1, &["still holds", "cancel"]);
+    assert_error(&place.offline("alice", &["abandon", txid, "--offline"]), 1, &["still holds"]);
+    place.node.chain().mempool.clear();
+    assert_eq!(place.json("alice", &["abandon", txid])["state"].as_str(), Some("abandoned"));
 }
 
 #[test]
 fn a_reversed_payment_is_shown_loudly() {
-    let desk = Desk::with_alice();
-    let sent = desk.json("alice", &["send", BOB, "1"]);
-    desk.node.mine(1);
-    assert_eq!(desk.online("alice", &["balance"]).err, "");
-    desk.node.chain().disconnect(1);
-    desk.node.mine(2);
-    let told = desk.online("alice", &["balance"]).err;
+    let place = WalletsAndNode::with_alice();
+    let sent = place.json("alice", &["send", BOB, "1"]);
+    place.node.mine(1);
+    assert_eq!(place.online("alice", &["balance"]).err, "");
+    place.node.chain().disconnect(1);
+    place.node.mine(2);
+    let told = place.online("alice", &["balance"]).err;
     assert!(told.contains("was REVERSED") && told.contains(sent["txid"].as_str().unwrap()), "{told}");
 }
 
 /// What a node says is shown without what would steer a terminal.
 #[test]
 fn control_characters_of_a_node_do_not_reach_the_terminal() {
-    let desk = Desk::with_alice();
-    desk.node.chain().failures.insert("sendrawtransaction".into(), (-26, "\u{1b}]0;own\u{7}\u{202e}evil\r\n".into()));
-    let answer = desk.online("alice", &["send", BOB, "1"]);
+    let place = WalletsAndNode::with_alice();
+    place.node.chain().failures.insert("sendrawtransaction".into(), (-26, "\u{1b}]0;own\u{7}\u{202e}evil\r\n".into()));
+    let answer = place.online("alice", &["send", BOB, "1"]);
     assert_error(&answer, 1, &["refuses the payment"]);
     assert!(!answer.err.trim_end().chars().any(|c| c.is_control() || c == '\u{202e}'), "{:?}", answer.err);
 }
 
 #[test]
 fn wrong_arguments_exit_with_two() {
-    let desk = Desk::with_alice();
+    let place = WalletsAndNode::with_alice();
     let main_address = "1LqBGSKuX5yYUonjxT5qGfpUsXKYYWeabA";
-    let send = |address: &str, amount: &str| desk.online("alice", &["send", address, amount]);
+    let send = |address: &str, amount: &str| place.online("alice", &["send", address, amount]);
     assert_error(&send(main_address, "1"), 2, &[main_address, "version 0", "\"local\"", "111"]);
     assert_error(&send("mghKdQzx6hVVEGJGEFU4AzRBTYsEhLqqa8", "1"), 2, &["mghKdQzx6hVVEGJGEFU4AzRBTYsEhLqqa8"]);
     for amount in ["", "0.123456789", "-1", "1e3", "21000001", "1,5", "0x1", "１"] {
         assert_eq!(send(BOB, amount).code, 2, "{amount:?}");
     }
-    assert_eq!(desk.online("alice", &["send", BOB, "1", "--fee-rate", "-1"]).code, 2);
-    assert_eq!(desk.online("alice", &["frobnicate"]).code, 2);
+    assert_eq!(place.online("alice", &["send", BOB, "1", "--fee-rate", "-1"]).code, 2);
+    assert_eq!(place.online("alice", &["frobnicate"]).code, 2);
     let mut bare = wallet_command();
-    bare.env_clear().env("HOME", desk.directory.path()).arg("coins");
+    bare.env_clear().env("HOME", place.directory.path()).arg("coins");
     assert_error(&run(&mut bare), 1, &["no wallet at", "default.wallet", "create"]);
-    assert_error(&desk.offline("alice", &["balance"]), 2, &["no credentials", "--cookie"]);
+    assert_error(&place.offline("alice", &["balance"]), 2, &["no credentials", "--cookie"]);
     assert_error(
-        &desk.offline("x", &["--no-password", "create", "--chain", "nope"]),
+        &place.offline("x", &["--no-password", "create", "--chain", "nope"]),
         2,
         &["no chain \"nope\"", "testnet"],
     );
     let bad = words("alice").replace("parrot", "parot");
     assert_error(
-        &desk.offline("x", &["--no-password", "restore", "--words", &bad]),
+        &place.offline("x", &["--no-password", "restore", "--words", &bad]),
         2,
         &["word 2 (\"parot\")", "parrot"],
     );
-    assert_error(&desk.offline("alice", &["words"]), 2, &["--yes"]);
+    assert_error(&place.offline("alice", &["words"]), 2, &["--yes"]);
 }
 
 #[test]
 fn failures_exit_with_one() {
-    let desk = Desk::with_alice();
+    let place = WalletsAndNode::with_alice();
     assert_error(
-        &desk.online("alice", &["send", BOB, "1000"]),
+        &place.online("alice", &["send", BOB, "1000"]),
         1,
         &["not enough funds", "1000.0", "395.00000000 available"],
     );
-    assert_error(&desk.online("alice", &["send", BOB, "1", "--fee-rate", "60000"]), 1, &["--allow-high-fee"]);
-    assert_error(&desk.online("alice", &["abandon", &"00".repeat(32)]), 1, &["not an unconfirmed transaction"]);
-    desk.write("cookie", "__cookie__:wrong");
-    let url = desk.node.url();
-    let answer = desk.offline("alice", &["balance", "--rpc", &url, "--cookie", "cookie"]);
+    assert_error(&place.online("alice", &["send", BOB, "1", "--fee-rate", "60000"]), 1, &["--allow-high-fee"]);
+    assert_error(&place.online("alice", &["abandon", &"00".repeat(32)]), 1, &["not an unconfirmed transaction"]);
+    place.write("cookie", "__cookie__:wrong");
+    let url = place.node.url();
+    let answer = place.offline("alice", &["balance", "--rpc", &url, "--cookie", "cookie"]);
     assert_error(&answer, 1, &["refuses our credentials", &url]);
-    let Desk { directory, node } = desk;
+    let WalletsAndNode { directory, node } = place;
     drop(node);
     let mut command = wallet_command();
     command
@@ -383,11 +383,11 @@ fn failures_exit_with_one() {
 
 #[test]
 fn every_flag_has_a_variable_that_works() {
-    let desk = Desk::with_alice();
+    let place = WalletsAndNode::with_alice();
     let mut command = wallet_command();
     command.env_clear().arg("balance");
-    command.env("TESTOON_WALLET", desk.directory.path().join("alice")).env("TESTOON_JSON", "1");
-    command.env("TESTOON_RPC", desk.node.url()).env("TESTOON_COOKIE", desk.node.cookie());
+    command.env("TESTOON_WALLET", place.directory.path().join("alice")).env("TESTOON_JSON", "1");
+    command.env("TESTOON_RPC", place.node.url()).env("TESTOON_COOKIE", place.node.cookie());
     let answer = run(&mut command);
     assert_eq!(answer.code, 0, "{}", answer.err);
     assert_eq!(serde_json::from_str::<Value>(&answer.out).unwrap()["total"].as_f64(), Some(395.0));
@@ -395,26 +395,26 @@ fn every_flag_has_a_variable_that_works() {
 
 #[test]
 fn the_rest_of_the_commands() {
-    let desk = Desk::with_alice();
+    let place = WalletsAndNode::with_alice();
     let key = chain_spec::PrivateKey::from_bytes(&[5; 32], true).unwrap();
-    desk.node.mine_to_address(1, &key.public_key().address(&local()));
-    desk.node.mine(1);
-    let swept = desk.json("alice", &["sweep", &key.to_wif(&local())]);
+    place.node.mine_to_address(1, &key.public_key().address(&local()));
+    place.node.mine(1);
+    let swept = place.json("alice", &["sweep", &key.to_wif(&local())]);
     assert_eq!(swept["amount"].as_f64(), Some(49.999_998_08));
-    desk.node.mine(1);
-    let rescanned = desk.json("alice", &["rescan"]);
+    place.node.mine(1);
+    let rescanned = place.json("alice", &["rescan"]);
     assert_eq!((rescanned["blocks"].as_u64(), rescanned["transactions"].as_u64()), (Some(4), Some(2)));
 
-    let sent = desk.json("alice", &["send", BOB, "1"]);
-    desk.node.chain().mempool.clear();
+    let sent = place.json("alice", &["send", BOB, "1"]);
+    place.node.chain().mempool.clear();
     let txid = sent["txid"].as_str().unwrap();
-    assert_eq!(desk.json("alice", &["abandon", txid])["state"].as_str(), Some("abandoned"));
-    assert_eq!(desk.json("alice", &["balance"])["pending"].as_f64(), Some(0.0));
+    assert_eq!(place.json("alice", &["abandon", txid])["state"].as_str(), Some("abandoned"));
+    assert_eq!(place.json("alice", &["balance"])["pending"].as_f64(), Some(0.0));
     let dear = ["sweep", &key.to_wif(&local()), "--fee-rate", "60000"];
-    desk.node.mine_to_address(1, &key.public_key().address(&local()));
-    desk.node.mine(1);
-    assert_error(&desk.online("alice", &dear), 1, &["looks like a mistake", "--allow-high-fee"]);
-    let help = desk.offline("alice", &["send", "--help"]);
+    place.node.mine_to_address(1, &key.public_key().address(&local()));
+    place.node.mine(1);
+    assert_error(&place.online("alice", &dear), 1, &["looks like a mistake", "--allow-high-fee"]);
+    let help = place.offline("alice", &["send", "--help"]);
     assert!(help.out.contains("TESTOON_FEE_RATE") && help.out.contains("units (10⁻⁸ coin) per byte"), "{}", help.out);
     assert!(demo("bob").address().unwrap().to_string() == BOB);
 }

@@ -10,7 +10,7 @@ use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::command_line::{BOB, Desk};
+use super::command_line::{BOB, WalletsAndNode};
 
 /// `send` asks about nine questions; a number beyond them lets it end.
 const QUESTIONS: usize = 12;
@@ -44,9 +44,9 @@ struct Victim {
 }
 
 /// Runs a command and kills it at a moment; gives whether it was killed.
-fn run_and_kill(desk: &Desk, arguments: &[&str], moment: Moment) -> bool {
+fn run_and_kill(place: &WalletsAndNode, arguments: &[&str], moment: Moment) -> bool {
     let victim: Arc<Mutex<Victim>> = Arc::default();
-    desk.node.set_hook({
+    place.node.set_hook({
         let victim = victim.clone();
         move |method, chain| {
             let mut held = victim.lock().unwrap();
@@ -69,8 +69,8 @@ fn run_and_kill(desk: &Desk, arguments: &[&str], moment: Moment) -> bool {
             }
         }
     });
-    let mut command = desk.command("alice");
-    command.args(["--rpc", &desk.node.url(), "--cookie"]).arg(desk.node.cookie()).args(arguments);
+    let mut command = place.command("alice");
+    command.args(["--rpc", &place.node.url(), "--cookie"]).arg(place.node.cookie()).args(arguments);
     command.stdout(Stdio::null()).stderr(Stdio::null());
     // Held until the child is known to the hook, so that no question passes it unseen.
     let mut held = victim.lock().unwrap();
@@ -79,8 +79,8 @@ fn run_and_kill(desk: &Desk, arguments: &[&str], moment: Moment) -> bool {
     loop {
         let ended = victim.lock().unwrap().child.as_mut().unwrap().try_wait().unwrap();
         if let Some(status) = ended {
-            desk.node.set_hook(|_, _| {});
-            desk.node.chain().failures.clear();
+            place.node.set_hook(|_, _| {});
+            place.node.chain().failures.clear();
             return status.code().is_none();
         }
         // The hook needs the lock to kill it; there is no event to wait for but its end.
@@ -89,54 +89,54 @@ fn run_and_kill(desk: &Desk, arguments: &[&str], moment: Moment) -> bool {
 }
 
 /// The node's transactions with an output of a certain amount, in blocks or in the mempool.
-fn payments(desk: &Desk, amount: &str) -> usize {
-    let chain = desk.node.chain();
+fn payments(place: &WalletsAndNode, amount: &str) -> usize {
+    let chain = place.node.chain();
     let mined = chain.blocks.iter().skip(1).flat_map(|block| &block.transactions);
     let value: chain_spec::Amount = amount.parse().unwrap();
     mined.chain(chain.mempool.values()).filter(|t| t.outputs.iter().any(|output| output.value == value)).count()
 }
 
 /// Whatever the wallet says of itself adds up to what the node knows.
-fn assert_agrees(desk: &Desk, round: usize) {
-    let answer = desk.online("alice", &["--json", "balance"]);
+fn assert_agrees(place: &WalletsAndNode, round: usize) {
+    let answer = place.online("alice", &["--json", "balance"]);
     assert_eq!(answer.code, 0, "round {round}: {}", answer.err);
     let said: serde_json::Value = serde_json::from_str(&answer.out).unwrap();
-    let fresh = desk.online("fresh", &["--json", "--no-password", "restore", "--words", &super::words("alice")]);
+    let fresh = place.online("fresh", &["--json", "--no-password", "restore", "--words", &super::words("alice")]);
     assert_eq!(fresh.code, 0, "round {round}: {}", fresh.err);
     let fresh: serde_json::Value = serde_json::from_str(&fresh.out).unwrap();
     assert_eq!(said["total"], fresh["total"], "round {round}: a wallet that saw nothing of it agrees");
-    std::fs::remove_file(desk.directory.path().join("fresh")).unwrap();
-    let _ = std::fs::remove_file(desk.directory.path().join("fresh.bak"));
+    std::fs::remove_file(place.directory.path().join("fresh")).unwrap();
+    let _ = std::fs::remove_file(place.directory.path().join("fresh.bak"));
 }
 
 #[test]
 fn a_kill_around_any_question_loses_and_doubles_nothing() {
-    let desk = Desk::with_alice();
-    desk.node.chain().replaces = true;
+    let place = WalletsAndNode::with_alice();
+    place.node.chain().replaces = true;
     let mut kills = 0;
     for round in 0..rounds() {
         // An amount of its own, so that the payment is known again.
         let amount = format!("0.01{round:06}");
-        let killed = run_and_kill(&desk, &["send", BOB, &amount], Moment::of(round));
+        let killed = run_and_kill(&place, &["send", BOB, &amount], Moment::of(round));
         kills += usize::from(killed);
         // The next command sends again what the node lacks.
-        assert_agrees(&desk, round);
-        let count = payments(&desk, &amount);
+        assert_agrees(&place, round);
+        let count = payments(&place, &amount);
         assert!(count <= 1, "round {round}: {count} payments of one");
         assert!(killed || count == 1, "round {round}: it ended by itself, but the node has no payment");
-        let history = desk.json("alice", &["history"]);
+        let history = place.json("alice", &["history"]);
         let last = history["transactions"].as_array().unwrap().iter().rev();
         let unconfirmed = last.filter(|line| line["state"].as_str() == Some("unconfirmed"));
         let listed = unconfirmed.clone().count();
-        assert_eq!(listed, desk.node.chain().mempool.len(), "round {round}: the wallet lists what the node holds");
+        assert_eq!(listed, place.node.chain().mempool.len(), "round {round}: the wallet lists what the node holds");
         if let Some(txid) = unconfirmed.clone().next().and_then(|line| line["txid"].as_str()) {
             let verb = if round.is_multiple_of(2) { "bump" } else { "cancel" };
-            kills += usize::from(run_and_kill(&desk, &[verb, txid], Moment::of(round / 2)));
-            assert_agrees(&desk, round);
-            assert!(payments(&desk, &amount) <= 1, "round {round}: {verb} doubled a payment");
+            kills += usize::from(run_and_kill(&place, &[verb, txid], Moment::of(round / 2)));
+            assert_agrees(&place, round);
+            assert!(payments(&place, &amount) <= 1, "round {round}: {verb} doubled a payment");
         }
-        desk.node.mine(1);
-        assert_agrees(&desk, round);
+        place.node.mine(1);
+        assert_agrees(&place, round);
     }
     assert!(kills * 2 > rounds(), "{kills} of {} rounds were killed", rounds());
     println!("{kills} kills of send, bump and cancel in {} rounds", rounds());
@@ -153,19 +153,19 @@ fn inode(path: &Path) -> Option<u64> {
 /// command that comes next works.
 #[test]
 fn a_kill_while_the_file_is_written_leaves_a_whole_one() {
-    let desk = Desk::new();
-    let path = desk.directory.path().join("alice");
+    let place = WalletsAndNode::new();
+    let path = place.directory.path().join("alice");
     let mut kills = 0;
     for round in 0..rounds() {
         if round.is_multiple_of(2) {
             std::fs::write(&path, include_bytes!("format_1.wallet")).unwrap();
         }
-        let _ = std::fs::remove_file(desk.directory.path().join("alice.bak"));
+        let _ = std::fs::remove_file(place.directory.path().join("alice.bak"));
         let before = inode(&path);
-        let mut command = desk.command("alice");
+        let mut command = place.command("alice");
         let mut child = command.args(["new-address"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         // The step after which it is killed, or the rename itself; steps are too short to wait for them any other way.
-        let step = STEPS.get(round / 2 % (STEPS.len() + 1)).map(|name| desk.directory.path().join(name));
+        let step = STEPS.get(round / 2 % (STEPS.len() + 1)).map(|name| place.directory.path().join(name));
         let reached = || step.as_ref().map_or_else(|| inode(&path) != before, |step| step.exists());
         let ended = loop {
             match child.try_wait().unwrap() {
@@ -176,10 +176,10 @@ fn a_kill_while_the_file_is_written_leaves_a_whole_one() {
         };
         let _ = child.kill();
         kills += usize::from(!ended && child.wait().unwrap().code().is_none());
-        let answer = desk.offline("alice", &["--json", "words", "--yes"]);
+        let answer = place.offline("alice", &["--json", "words", "--yes"]);
         assert_eq!(answer.code, 0, "round {round}: {}", answer.err);
         assert!(answer.out.contains(&super::words("alice")), "round {round}");
-        let next = desk.offline("alice", &["new-address"]);
+        let next = place.offline("alice", &["new-address"]);
         assert_eq!(next.code, 0, "round {round}: {}", next.err);
     }
     assert!(kills > 0, "no round was killed");

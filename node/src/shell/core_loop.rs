@@ -83,19 +83,19 @@ impl CoreLoop {
     /// meanwhile.
     pub fn begin(
         &mut self,
-        mind: &mut dyn StateMachine,
+        machine: &mut dyn StateMachine,
         store: &mut DiskStore,
         outputs: Vec<Output>,
     ) -> Result<(), StoreError> {
-        self.perform(mind.core(), store, outputs)?;
+        self.perform(machine.core(), store, outputs)?;
         let began = Instant::now();
         let silence_max = if store.is_rebuilt() { REBUILD_SILENCE_MAX } else { ROLL_FORWARD_MAX };
-        while mind.has_pending() && began.elapsed() < silence_max {
-            let outputs = mind.handle(clock::now(), Input::Tick)?;
-            self.perform(mind.core(), store, outputs)?;
-            self.progress.tick(mind.core());
+        while machine.has_pending() && began.elapsed() < silence_max {
+            let outputs = machine.handle(clock::now(), Input::Tick)?;
+            self.perform(machine.core(), store, outputs)?;
+            self.progress.tick(machine.core());
         }
-        self.show_tip(mind.core());
+        self.show_tip(machine.core());
         Ok(())
     }
 
@@ -109,21 +109,21 @@ impl CoreLoop {
     pub fn run(
         mut self,
         runtime: &tokio::runtime::Handle,
-        mut mind: Box<dyn StateMachine>,
+        mut machine: Box<dyn StateMachine>,
         mut store: DiskStore,
         network: Option<NetworkHandle>,
     ) -> Result<(), StoreError> {
         self.network = network;
-        runtime.block_on(self.feed(mind.as_mut(), &mut store))
+        runtime.block_on(self.feed(machine.as_mut(), &mut store))
     }
 
-    async fn feed(&mut self, mind: &mut dyn StateMachine, store: &mut DiskStore) -> Result<(), StoreError> {
+    async fn feed(&mut self, machine: &mut dyn StateMachine, store: &mut DiskStore) -> Result<(), StoreError> {
         let mut next_tick = Instant::now();
         loop {
             let input = tokio::select! {
                 message = self.messages.recv() => match message {
                     Some(Message::Read(read)) => {
-                        read(mind);
+                        read(machine);
                         continue;
                     }
                     Some(Message::Submit { input, answer }) => input(self.call(answer)),
@@ -144,18 +144,18 @@ impl CoreLoop {
             };
             let (is_stop, is_tick) = (matches!(input, Input::Stop), matches!(input, Input::Tick));
             let began = clock::instant();
-            let outputs = mind.handle(clock::now(), input)?;
+            let outputs = machine.handle(clock::now(), input)?;
             if outputs.iter().any(|output| matches!(output, Output::TipChanged { .. })) {
                 self.latencies.block(clock::instant() - began);
             }
-            self.perform(mind.core(), store, outputs)?;
+            self.perform(machine.core(), store, outputs)?;
             if is_stop {
                 return Ok(());
             }
             if is_tick {
-                self.progress.tick(mind.core());
+                self.progress.tick(machine.core());
             }
-            next_tick = next_tick_after(next_tick, is_tick, mind);
+            next_tick = next_tick_after(next_tick, is_tick, machine);
         }
     }
 
@@ -205,8 +205,8 @@ impl CoreLoop {
 }
 
 /// A tick pushes the next one away; anything else may only bring it nearer.
-fn next_tick_after(planned: Instant, was_tick: bool, mind: &dyn StateMachine) -> Instant {
-    let wait_ms = match (mind.has_pending(), mind.wants_tick()) {
+fn next_tick_after(planned: Instant, was_tick: bool, machine: &dyn StateMachine) -> Instant {
+    let wait_ms = match (machine.has_pending(), machine.wants_tick()) {
         (true, _) => 0,
         (false, true) => TICK_ACTIVE_MS,
         (false, false) => TICK_IDLE_MS,

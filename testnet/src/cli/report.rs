@@ -38,6 +38,11 @@ pub fn nodes(common: &Common, cluster: &Cluster, names: Option<&[String]>) -> Re
 fn print_table(nodes: &[NodeStatus]) {
     let width = crossterm::terminal::size().map_or(WIDTH_DEFAULT, |(columns, _)| usize::from(columns));
     table::nodes(nodes, width.max(1)).iter().for_each(line);
+    for node in nodes {
+        for warning in &node.warnings {
+            eprintln!("warning: {}: {}", node.name, warning);
+        }
+    }
 }
 
 /// Warns about nodes that were told to connect and have not.

@@ -15,7 +15,7 @@ use crate::output::line;
 use crate::plan::file::NetworkFile;
 use crate::plan::topology::Topology;
 use crate::plan::{NODES_DEFAULT, NODES_MAX, Plan, units};
-use crate::terminal::live::{self, Ended, News};
+use crate::terminal::live::{self, Ended, NodesAndEvents};
 use crate::web::{self, Page, PageOptions, background, browser};
 use anyhow::{Context as _, Result, bail};
 use chain_spec::ChainSpec;
@@ -87,7 +87,7 @@ pub fn up(common: &Common, arguments: &UpArgs, program: &str) -> Result<()> {
     let mut cluster = Cluster::create(directory, &chain, spec, plan)?;
     let interrupt = Interrupt::install()?;
     if !arguments.detach {
-        cluster.attend()?;
+        cluster.become_launcher()?;
     }
     let unconnected = match cluster.start(arguments.detach, Some(&interrupt)) {
         Err(_) if interrupt.is_set() => return Ok(()),
@@ -132,7 +132,7 @@ pub fn up(common: &Common, arguments: &UpArgs, program: &str) -> Result<()> {
         (None, Some(view)) => view.look().map(|changes| (changes.nodes, [changes.found, changes.happenings].concat())),
         (None, None) => Ok((Vec::new(), Vec::new())),
     };
-    let news = (!common.json).then_some(&mut news as &mut dyn FnMut() -> Result<News>);
+    let news = (!common.json).then_some(&mut news as &mut dyn FnMut() -> Result<NodesAndEvents>);
     let ended = live::show(&mut cluster, &interrupt, arguments.seconds, news, &intro);
     end(cluster, ended, common.json)
 }

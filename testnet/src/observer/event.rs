@@ -58,6 +58,13 @@ pub enum ChainEvent {
         /// The node.
         node: String,
     },
+    /// A node warns of something that it did not warn of before.
+    Warning {
+        /// The node.
+        node: String,
+        /// What it says.
+        warning: String,
+    },
     /// The network was cut into groups.
     Partition {
         /// Every group, by the nodes' names.
@@ -86,6 +93,7 @@ impl fmt::Display for ChainEvent {
             }
             ChainEvent::NodeSilent { node } => write!(f, "{node} does not answer any more"),
             ChainEvent::NodeAnswers { node } => write!(f, "{node} answers"),
+            ChainEvent::Warning { node, warning } => write!(f, "{node} warns: {warning}"),
             ChainEvent::Partition { groups } => {
                 let groups: Vec<String> = groups.iter().map(|group| group.join(", ")).collect();
                 write!(f, "the network is partitioned: {}", groups.join(" | "))

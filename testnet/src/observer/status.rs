@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
 use wallet::Client;
+use wallet::text::printable;
 
 /// A node that does not answer a look within this time is shown as not answering, milliseconds.
 pub const LOOK_TIMEOUT_MS: u64 = 3_000;
@@ -39,6 +40,8 @@ pub struct NodeStatus {
     pub share_asked: f64,
     /// The part it has: of the last minute, or since the table began if that is shorter. Absent while nobody mines.
     pub share_achieved: Option<f64>,
+    /// What it warns of (Core's `warnings`), in whole sentences.
+    pub warnings: Vec<String>,
     /// Hashes it has done since it started.
     #[serde(skip)]
     pub hashes_total: u64,
@@ -77,6 +80,7 @@ pub fn look(cluster: &Cluster) -> Vec<NodeStatus> {
                     mempool: None,
                     share_asked: plan.share,
                     share_achieved: None,
+                    warnings: Vec::new(),
                     hashes_total: 0,
                     hashes_per_second: 0.0,
                 };
@@ -104,14 +108,20 @@ fn ask(client: &Client, status: NodeStatus) -> NodeStatus {
     let get = |method: &str| client.call_within(method, json!([]), LOOK_TIMEOUT_MS).ok();
     let answered = || {
         let chain = get("getblockchaininfo")?;
-        let (connections, mempool, mining) =
-            (get("getconnectioncount")?, get("getmempoolinfo")?, get("getmininginfo")?);
+        let (network, mempool, mining) = (get("getnetworkinfo")?, get("getmempoolinfo")?, get("getmininginfo")?);
         let miner = &mining["miner"];
         Some(NodeStatus {
             height: Some(chain["blocks"].as_u64()?),
             tip: Some(chain["bestblockhash"].as_str()?.to_owned()),
-            peers: connections.as_u64(),
+            peers: network["connections"].as_u64(),
             mempool: mempool["size"].as_u64(),
+            warnings: network["warnings"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .map(printable)
+                .collect(),
             hashes_total: miner["hashes_total"].as_u64().unwrap_or(0),
             hashes_per_second: miner["hashes_per_second_1m"].as_f64().unwrap_or(0.0),
             ..status.clone()
@@ -172,6 +182,7 @@ pub(crate) mod tests {
             mempool: Some(0),
             share_asked,
             share_achieved: None,
+            warnings: Vec::new(),
             hashes_total,
             hashes_per_second: 0.0,
         }
@@ -207,7 +218,7 @@ pub(crate) mod tests {
     fn json_has_the_documented_fields_in_order() {
         let value = to_json(&[status("node0", 0.4, 1)]);
         let keys: Vec<&String> = value["nodes"][0].as_object().unwrap().keys().collect();
-        let documented = "name role pid rpc p2p datadir height tip peers mempool share_asked share_achieved";
+        let documented = "name role pid rpc p2p datadir height tip peers mempool share_asked share_achieved warnings";
         assert_eq!(keys, documented.split(' ').collect::<Vec<_>>());
     }
 }

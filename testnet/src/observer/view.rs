@@ -109,6 +109,8 @@ pub struct View {
     wanted: VecDeque<(String, String)>,
     /// Each node's tip at the last look; none while it does not answer.
     tips: BTreeMap<String, Option<String>>,
+    /// What each node warned of at the last look.
+    warnings: BTreeMap<String, Vec<String>>,
     partition: Vec<Vec<String>>,
     happenings: VecDeque<Event>,
     network: Value,
@@ -131,6 +133,7 @@ impl View {
             transactions: HashMap::new(),
             wanted: VecDeque::new(),
             tips: BTreeMap::new(),
+            warnings: BTreeMap::new(),
             partition: Vec::new(),
             happenings: VecDeque::new(),
             network: Value::Null,
@@ -286,7 +289,7 @@ impl View {
         changed
     }
 
-    /// Compares with the last look: new tips, nodes that came or went, partitions.
+    /// Compares with the last look: new tips, nodes that came or went, warnings, partitions.
     fn notice(&mut self, nodes: &[NodeStatus]) -> Vec<Event> {
         let is_first = !self.has_looked;
         let mut happened = Vec::new();
@@ -305,7 +308,15 @@ impl View {
                 (None, Some(_)) if !is_first => happened.push(ChainEvent::NodeAnswers { node: node.name.clone() }),
                 _ => {}
             }
+            if node.answers() {
+                let before = self.warnings.insert(node.name.clone(), node.warnings.clone()).unwrap_or_default();
+                let new = node.warnings.iter().filter(|warning| !before.contains(warning));
+                happened.extend(
+                    new.map(|warning| ChainEvent::Warning { node: node.name.clone(), warning: warning.clone() }),
+                );
+            }
         }
+        self.warnings.retain(|name, _| nodes.iter().any(|node| node.name == *name));
         self.tips.retain(|name, _| nodes.iter().any(|node| node.name == *name));
         let partition = &self.cluster.state().plan.partition;
         if *partition != self.partition {

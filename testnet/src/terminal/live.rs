@@ -36,7 +36,7 @@ pub enum Ended {
 }
 
 /// Every node as it is, and what happened since the last time it was asked.
-pub type News = (Vec<NodeStatus>, Vec<Event>);
+pub type NodesAndEvents = (Vec<NodeStatus>, Vec<Event>);
 
 /// Shows the network until there is a reason to end. `news` looks at the nodes, or knows who does; `intro` is what was printed
 /// before, for redrawing after a resize.
@@ -44,7 +44,7 @@ pub fn show(
     cluster: &mut Cluster,
     interrupt: &Interrupt,
     seconds: Option<f64>,
-    news: Option<&mut dyn FnMut() -> Result<News>>,
+    news: Option<&mut dyn FnMut() -> Result<NodesAndEvents>>,
     intro: &[String],
 ) -> Result<Ended> {
     let watch = Stopwatch::start();

@@ -53,6 +53,36 @@ pub struct PeerInfo {
     pub received_by_message: ByMessage,
     /// See `received_by_message`.
     pub sent_by_message: ByMessage,
+    /// Why it is not connected, and what to do, in whole sentences; none for a peer.
+    pub warning: Option<String>,
+}
+impl PeerInfo {
+    /// Nothing but a key: whoever has it was met and is not connected.
+    pub(super) fn unconnected(key: PeerKey) -> PeerInfo {
+        PeerInfo {
+            key,
+            peer_id: String::new(),
+            address: String::new(),
+            inbound: false,
+            explicit: false,
+            connected_since: Time(0),
+            bytes_sent: 0,
+            bytes_received: 0,
+            last_received_s: 0,
+            last_sent_s: 0,
+            ping_ms: None,
+            ping_min_ms: None,
+            score: 0.0,
+            gossip_score: 0.0,
+            offences: 0,
+            agent: String::new(),
+            connections: 0,
+            link: LinkConditions::default(),
+            received_by_message: ByMessage::default(),
+            sent_by_message: ByMessage::default(),
+            warning: None,
+        }
+    }
 }
 /// A peer of the address book, for `getnodeaddresses`.
 #[derive(Clone, Debug, PartialEq)]

@@ -121,12 +121,18 @@ impl Peers {
     }
     /// Gives the peer a key, unless it has one or is gone.
     pub fn announce(&mut self, id: &PeerId) -> Option<PeerKey> {
-        let peer = self.peers.get_mut(id).filter(|peer| peer.key.is_none())?;
-        let key = PeerKey(self.next_key);
-        self.next_key += 1;
+        self.peers.get(id).filter(|peer| peer.key.is_none())?;
+        let key = self.take_key();
+        let peer = self.peers.get_mut(id)?;
         peer.key = Some(key);
         self.by_key.insert(key, *id);
         Some(key)
+    }
+    /// A key that no peer has or will have.
+    pub fn take_key(&mut self) -> PeerKey {
+        let key = PeerKey(self.next_key);
+        self.next_key += 1;
+        key
     }
     /// A connected peer.
     pub fn get(&self, id: &PeerId) -> Option<&Peer> {

@@ -99,7 +99,7 @@ pub struct Service {
     /// Callers of `addnode` who wait for the first dial.
     additions: Additions,
     /// Where a node with our own identity was met last.
-    twin: Option<String>,
+    twin: Option<identity::Twin>,
     /// Whether there may be connections at all.
     is_active: bool,
     /// Who waits for the end.

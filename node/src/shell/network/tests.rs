@@ -420,11 +420,16 @@ async fn a_node_with_the_same_identity_is_named_with_the_remedy_and_an_own_addre
     for (node, other) in [(&a, &b), (&b, &a)] {
         let error = node.handle.add_node(&other.address).await.expect_err("they cannot connect").to_string();
         assert!(error.contains("has the identity of this node") && error.contains("delete identity.key"), "{error}");
+        let peers = node.handle.peers().await;
+        let warning = peers[0].warning.as_deref().unwrap_or_default();
+        assert!(peers.len() == 1 && peers[0].connections == 0 && warning.contains("delete identity.key"), "{peers:?}");
         let info = node.handle.info().await.expect("runs");
+        assert_eq!(info.peers, 0, "it is no peer");
         assert!(info.warnings[0].contains("delete identity.key"), "{:?}", info.warnings);
     }
     let alone = node().await;
     let error = alone.handle.add_node(&alone.address).await.expect_err("itself").to_string();
     assert!(error.contains("is this node itself"), "{error}");
     assert!(alone.handle.info().await.expect("runs").warnings.is_empty());
+    assert!(alone.handle.peers().await.is_empty());
 }

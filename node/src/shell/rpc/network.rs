@@ -285,6 +285,10 @@ fn describe(peer: &PeerInfo, state: Option<&PeerState>, listen: &[SocketAddr], f
     view["score"] = json!(peer.score);
     view["gossip_score"] = json!(peer.gossip_score);
     view["offences"] = json!(peer.offences);
+    // Only of a node that was met and cannot be a peer, because it has this node's identity.
+    if let Some(warning) = &peer.warning {
+        view["warning"] = json!(warning);
+    }
     // Core leaves these out until there has been a round trip; seconds.
     if let Some(ping_ms) = peer.ping_ms {
         view["pingtime"] = json!(ping_ms / 1_000.0);

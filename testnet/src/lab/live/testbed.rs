@@ -159,7 +159,7 @@ impl Testbed {
         // By what was asked for: a copied spec file may still carry a built-in chain's name.
         let chain = settings.chain.clone().unwrap_or_else(|| spec.name.clone());
         let mut cluster = Cluster::create(directory, &chain, spec, plan)?;
-        cluster.attend()?;
+        cluster.become_launcher()?;
         cluster.start(false, Some(&interrupt))?;
         drop(lock);
         let (nodes, miners) = observed(&cluster)?;

@@ -201,8 +201,10 @@ impl Service {
                 link: self.links.conditions(id),
                 received_by_message: with_others(&peer.messages.received, bytes_received),
                 sent_by_message: with_others(&peer.messages.sent, bytes_sent),
+                warning: None,
             });
         }
+        infos.extend(self.twin_info());
         infos.sort_by_key(|info| info.key);
         infos
     }

@@ -4,7 +4,10 @@
 //! connect with each other, so that both are told what happened and what to do.
 
 use super::Service;
+use crate::core::event::{PeerKey, Time};
+use crate::shell::clock;
 use crate::shell::network::dialer::{Explicit, State};
+use crate::shell::network::handle::PeerInfo;
 use crate::shell::network::{NetworkError, address, identity, nat};
 use libp2p::Multiaddr;
 use libp2p::swarm::ConnectionId;
@@ -22,6 +25,17 @@ pub(super) type Additions = HashMap<Multiaddr, Addition>;
 pub(super) struct Addition {
     answer: oneshot::Sender<Result<(), NetworkError>>,
     since: Instant,
+}
+
+/// Another node with this node's identity, as it was met last.
+#[derive(Clone, Debug)]
+pub(super) struct Twin {
+    /// What the RPC calls it; it never becomes a peer.
+    key: PeerKey,
+    /// The other end of the connection that was refused.
+    address: String,
+    is_inbound: bool,
+    since: Time,
 }
 
 /// Answers whoever waits for an address.
@@ -75,7 +89,7 @@ impl Service {
             return self.on_ourselves(is_this);
         }
         let shown = address::display(address);
-        self.warn_of_twin(&shown);
+        self.warn_of_twin(&shown, false);
         if let Some(entry) = self.dialer.failed(is_this, Instant::now()) {
             let listed = entry.address.clone();
             answer_addition(&mut self.additions, &listed, Err(NetworkError::SameIdentity(twin(&shown))));
@@ -97,19 +111,36 @@ impl Service {
             .iter()
             .any(|entry| matches!(entry.state, State::Dialling(_) | State::Resolving | State::Ourselves));
         if !dials_itself && self.own_dials.is_empty() {
-            self.warn_of_twin(&address::display(from));
+            self.warn_of_twin(&address::display(from), true);
         }
     }
     /// Says once in the log, and from then on in the node's warnings, that there is another node with our identity.
-    fn warn_of_twin(&mut self, at: &str) {
-        if self.twin.is_none() {
-            tracing::warn!("{}", twin(at));
-        }
-        self.twin = Some(at.to_owned());
+    fn warn_of_twin(&mut self, at: &str, is_inbound: bool) {
+        let (key, since) = match &self.twin {
+            Some(known) => (known.key, known.since),
+            None => {
+                tracing::warn!("{}", twin(at));
+                (self.peers.take_key(), clock::now())
+            }
+        };
+        self.twin = Some(Twin { key, address: at.to_owned(), is_inbound, since });
     }
     /// What an operator should know of the network's state.
     pub(super) fn warnings(&self) -> Vec<String> {
-        self.twin.iter().map(|at| twin(at)).collect()
+        self.twin.iter().map(|met| twin(&met.address)).collect()
+    }
+    /// The node with our identity as a row for `getpeerinfo`, where people look for why there is no connection.
+    pub(super) fn twin_info(&self) -> Option<PeerInfo> {
+        let met = self.twin.as_ref()?;
+        Some(PeerInfo {
+            peer_id: self.peer_id().to_string(),
+            address: met.address.clone(),
+            inbound: met.is_inbound,
+            explicit: !met.is_inbound,
+            connected_since: met.since,
+            warning: Some(twin(&met.address)),
+            ..PeerInfo::unconnected(met.key)
+        })
     }
     /// Whether this node listens at the address, or was told that others reach it there.
     pub(super) fn is_own_address(&self, address: &Multiaddr) -> bool {
