@@ -19,6 +19,7 @@ mod launcher;
 mod metrics;
 mod network;
 mod payment;
+mod python;
 mod reindex;
 mod reorganisation;
 mod rpc;

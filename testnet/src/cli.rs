@@ -28,12 +28,12 @@ use self::simulate::SimulateArgs;
 use self::study::StudyArgs;
 use crate::cluster::directory::Directory;
 use crate::error::{exit_code, is_usage, one_line, usage};
-use crate::output::line;
-use anyhow::Result;
+use crate::output::{collected, line};
+use anyhow::{Context as _, Result};
 use clap::builder::BoolishValueParser;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -180,6 +180,29 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
+/// Runs a command of the lab in this process and returns its answer: what `testoon ARGUMENTS --json` prints last. For programs
+/// that use the lab as a library with the options of the command line; `arguments` begin with the command.
+///
+/// # Errors
+/// The command or an option is wrong ([`Usage`](crate::error::Usage)), it is none of `attack --sim`, `odds`, `simulate` and
+/// `study`, or it failed.
+pub fn answer(arguments: impl IntoIterator<Item = String>) -> Result<Value> {
+    let arguments = std::iter::once("testoon".to_owned()).chain(arguments).chain(["--json".to_owned()]);
+    let cli = Cli::try_parse_from(arguments).map_err(|error| usage(command_line_error(&error)))?;
+    match &cli.command {
+        Command::Odds(_) | Command::Simulate(_) | Command::Study(_) => {}
+        Command::Attack(arguments) if arguments.is_simulated() => {}
+        Command::Attack(_) => {
+            return Err(usage("attacks on live nodes need the program `testoon`; here it is attack --sim"));
+        }
+        _ => return Err(usage("this is no command of the lab: attack --sim, odds, simulate or study")),
+    }
+    let (done, printed) = collected(|| run_command(cli, "testoon"));
+    done?;
+    let last = printed.trim_end().lines().last().unwrap_or_default();
+    serde_json::from_str(last).with_context(|| format!("the answer is not JSON: {last}"))
+}
+
 /// Whether a command line that cannot be parsed asks for JSON.
 fn wants_json(arguments: &[OsString]) -> bool {
     let by_variable =
@@ -291,6 +314,25 @@ mod tests {
             let text = command_line_error(&Cli::try_parse_from(arguments).unwrap_err());
             let line = one_line(&usage(text));
             assert!(line.contains(expected) && !line.contains("Usage"), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_library_s_user_gets_the_answer_or_the_sentence_of_the_command_line() {
+        let ask = |text: &str| answer(text.split(' ').map(str::to_owned));
+        let odds = ask("odds --share 0.1 --confirmations 2").unwrap();
+        // Rosenfeld 2014, table 1.
+        assert!((odds["rosenfeld"].as_f64().unwrap() - 0.056).abs() < 5e-4, "{odds}");
+        let played = ask("attack double-spend --sim --runs 100 --share 0.9 --confirmations 1").unwrap();
+        assert_eq!(played["runs"], 100, "{played}");
+        for (wrong, expected) in [
+            ("odds --share 2", "between 0 and 1"),
+            ("up", "no command of the lab"),
+            ("attack selfish", "attack --sim"),
+            ("study nowhere.toml", "nowhere.toml"),
+        ] {
+            let error = ask(wrong).unwrap_err();
+            assert!(one_line(&error).contains(expected), "{error:#}");
         }
     }
 }

@@ -8,10 +8,24 @@ use std::time::Duration;
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt(Arc<(Mutex<bool>, Condvar)>);
 
+/// The one of this process, once somebody has asked for it.
+static INSTALLED: Mutex<Option<Interrupt>> = Mutex::new(None);
+
 impl Interrupt {
+    /// The interrupt of a program that uses this crate as a library and watches for signals itself: those who ask for the
+    /// process's interrupt get this one, and no signal handler is set.
+    pub fn embedded() -> Interrupt {
+        let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
+        installed.get_or_insert_default().clone()
+    }
+
+    /// As if nothing had happened yet, for the next piece of work.
+    pub fn clear(&self) {
+        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = false;
+    }
+
     /// Takes over the process's interrupt signals. A process has one of them, which all who ask share.
     pub fn install() -> Result<Interrupt> {
-        static INSTALLED: Mutex<Option<Interrupt>> = Mutex::new(None);
         let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(interrupt) = &*installed {
             return Ok(interrupt.clone());

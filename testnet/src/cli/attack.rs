@@ -139,6 +139,11 @@ fn parse_interval(text: &str) -> Result<f64, String> {
 }
 
 impl AttackArgs {
+    /// Whether it is played in the simulator.
+    pub fn is_simulated(&self) -> bool {
+        self.sim
+    }
+
     fn fork_rules(&self) -> ForkRules {
         self.fork_rule.clone().unwrap_or_default()
     }
