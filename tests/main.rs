@@ -13,6 +13,7 @@ mod browser;
 mod clients;
 mod crash;
 mod descriptors;
+mod explorer;
 mod fuzz;
 mod hostile;
 mod launcher;

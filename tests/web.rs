@@ -69,17 +69,20 @@ impl Page {
         (answer.status().as_u16(), answer.body_mut().read_to_string().expect("text"))
     }
 
-    fn get(&self, path: &str) -> (u16, String) {
+    /// Status and text of an answer.
+    pub fn get(&self, path: &str) -> (u16, String) {
         self.get_as("localhost", path)
     }
 
-    fn json(&self, path: &str) -> Value {
+    /// An answer that is not refused.
+    pub fn json(&self, path: &str) -> Value {
         let (status, text) = self.get(path);
         assert_eq!(status, 200, "{text}");
         serde_json::from_str(&text).expect("JSON")
     }
 
-    fn state(&self) -> Value {
+    /// Everything at once.
+    pub fn state(&self) -> Value {
         self.json("api/net/state")
     }
 

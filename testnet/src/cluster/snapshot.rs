@@ -91,8 +91,11 @@ pub fn restore(cluster: &mut Cluster, name: &str) -> Result<()> {
     check_name(name).map_err(usage)?;
     let source = cluster.directory().snapshot(name);
     let text = fs::read_to_string(source.join("network.json"));
-    let text =
-        text.map_err(|_| usage(format!("no snapshot is called {name:?}; there are: {}", names(cluster).join(", "))))?;
+    let known = || match names(cluster) {
+        names if names.is_empty() => "there are none; take one with `testoon net snapshot NAME`".to_owned(),
+        names => format!("there are {}", names.join(", ")),
+    };
+    let text = text.map_err(|_| usage(format!("no snapshot is called {name:?}; {}", known())))?;
     let mut kept: NetworkState =
         serde_json::from_str(&text).map_err(|error| anyhow!("snapshot {name} is damaged: {error}"))?;
     kept.nodes.values_mut().for_each(|record| record.process = None);

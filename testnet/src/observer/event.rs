@@ -47,6 +47,13 @@ pub enum ChainEvent {
         tip: String,
         /// The blocks that it undid, the highest first, at most a hundred.
         left: Vec<String>,
+        /// The blocks that it took instead, the highest first, at most a hundred.
+        came: Vec<String>,
+        /// Payments of the blocks undone that wait in its mempool again, at most a hundred.
+        waiting: Vec<String>,
+        /// Payments of the blocks undone that are neither in the blocks taken nor in its mempool, at most a hundred: as a rule
+        /// another transaction has spent their coins.
+        lost: Vec<String>,
     },
     /// A node that answered does not any more.
     NodeSilent {
@@ -85,11 +92,25 @@ impl fmt::Display for ChainEvent {
                 };
                 write!(f, "block {height} by {miner}{payments}: {hash}")
             }
-            ChainEvent::Reorganisation { node, depth: 1, .. } => {
-                write!(f, "{node} leaves a block for a branch with more work")
-            }
-            ChainEvent::Reorganisation { node, depth, .. } => {
-                write!(f, "{node} leaves {depth} blocks for a branch with more work")
+            ChainEvent::Reorganisation { node, depth, waiting, lost, .. } => {
+                let blocks = if *depth == 1 { "a block".to_owned() } else { format!("{depth} blocks") };
+                write!(f, "{node} leaves {blocks} for a branch with more work")?;
+                let payments = |count: usize| match count {
+                    1 => "a payment".to_owned(),
+                    more => format!("{more} payments"),
+                };
+                match lost.len() {
+                    0 => {}
+                    count => write!(f, "; {} vanished: {}", payments(count), lost.join(", "))?,
+                }
+                match waiting.len() {
+                    0 => Ok(()),
+                    count => write!(
+                        f,
+                        "; {} again",
+                        if count == 1 { "a payment waits".into() } else { format!("{count} payments wait") }
+                    ),
+                }
             }
             ChainEvent::NodeSilent { node } => write!(f, "{node} does not answer any more"),
             ChainEvent::NodeAnswers { node } => write!(f, "{node} answers"),
@@ -117,11 +138,15 @@ mod tests {
                 depth: 2,
                 tip: "00ff".into(),
                 left: vec!["00ee".into(), "00dd".into()],
+                came: vec!["00ff".into()],
+                waiting: vec!["aa".into(), "bb".into()],
+                lost: vec!["cc".into()],
             },
         );
         let value = serde_json::to_value(&event).unwrap();
-        let text = "node0 leaves 2 blocks for a branch with more work";
-        let expected = json!({"s": 1.5, "text": text, "event": "reorganisation", "node": "node0", "depth": 2, "tip": "00ff", "left": ["00ee", "00dd"]});
+        let text = "node0 leaves 2 blocks for a branch with more work; a payment vanished: cc; 2 payments wait again";
+        let expected = json!({"s": 1.5, "text": text, "event": "reorganisation", "node": "node0", "depth": 2, "tip": "00ff",
+            "left": ["00ee", "00dd"], "came": ["00ff"], "waiting": ["aa", "bb"], "lost": ["cc"]});
         assert_eq!(value, expected);
         assert_eq!(serde_json::to_value(ChainEvent::Healed).unwrap(), json!({"event": "healed"}));
     }

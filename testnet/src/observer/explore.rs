@@ -93,3 +93,13 @@ pub fn mempool(view: &View, node: &str) -> Result<Value> {
     let (count, shown) = (rows.len(), rows.into_iter().take(MEMPOOL_MAX).map(|(_, row)| row).collect::<Vec<_>>());
     Ok(json!({ "node": node, "count": count, "transactions": shown }))
 }
+
+/// The pools of the nodes that run one, as `getpoolinfo` tells them, each with its node's name.
+pub fn pools(view: &View) -> Value {
+    let found = view.cluster().ask_all(|client| client.call_within("getpoolinfo", json!([]), LOOK_TIMEOUT_MS).ok());
+    let named = found.into_iter().map(|(name, mut pool)| {
+        pool["node"] = json!(name);
+        pool
+    });
+    json!({ "pools": named.collect::<Vec<_>>() })
+}

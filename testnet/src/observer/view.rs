@@ -24,8 +24,8 @@ const HOLDER_HEIGHTS_MAX: u64 = 100;
 const BLOCKS_PER_LOOK_MAX: usize = 250;
 /// Events remembered.
 const EVENTS_MAX: usize = 500;
-/// Blocks told of one reorganisation; a deeper one names the highest.
-const LEFT_TOLD_MAX: usize = 100;
+/// Blocks, and payments, told of one reorganisation; a deeper one names the highest.
+const REORGANISED_TOLD_MAX: usize = 100;
 /// Transaction ids told of one block; a block with more tells none of the rest.
 const TXIDS_TOLD_MAX: usize = 12;
 
@@ -105,6 +105,8 @@ pub struct View {
     blocks: BTreeMap<String, ShownBlock>,
     /// Which block a transaction was seen in last.
     transactions: HashMap<String, String>,
+    /// Each block's transactions but its coinbase.
+    payments: HashMap<String, Vec<String>>,
     /// Blocks to ask for, and of whom.
     wanted: VecDeque<(String, String)>,
     /// Each node's tip at the last look; none while it does not answer.
@@ -131,6 +133,7 @@ impl View {
             shares: ShareMeter::default(),
             blocks: BTreeMap::new(),
             transactions: HashMap::new(),
+            payments: HashMap::new(),
             wanted: VecDeque::new(),
             tips: BTreeMap::new(),
             warnings: BTreeMap::new(),
@@ -249,13 +252,15 @@ impl View {
             if !block.previous.is_empty() && !self.blocks.contains_key(&block.previous) {
                 self.wanted.push_front((name, block.previous.clone()));
             }
-            self.transactions.extend(txids.into_iter().map(|txid| (txid, hash.clone())));
+            self.transactions.extend(txids.iter().map(|txid| (txid.clone(), hash.clone())));
+            self.payments.insert(hash.clone(), txids.into_iter().skip(1).collect());
             self.blocks.insert(hash.clone(), block);
             learned.insert(hash);
         }
         if lowest > 0 {
             self.blocks.retain(|_, block| block.height >= lowest);
             self.transactions.retain(|_, hash| self.blocks.contains_key(hash));
+            self.payments.retain(|hash, _| self.blocks.contains_key(hash));
         }
         learned
     }
@@ -299,9 +304,7 @@ impl View {
                 (Some(before), Some(now)) if before != *now => {
                     let left = self.left_behind(&before, now);
                     if !left.is_empty() {
-                        let (node, depth, tip) = (node.name.clone(), left.len(), now.clone());
-                        let left = left.into_iter().take(LEFT_TOLD_MAX).collect();
-                        happened.push(ChainEvent::Reorganisation { node, depth, tip, left });
+                        happened.push(self.reorganisation(&node.name, left, self.left_behind(now, &before), now));
                     }
                 }
                 (Some(_), None) => happened.push(ChainEvent::NodeSilent { node: node.name.clone() }),
@@ -332,6 +335,37 @@ impl View {
         let surplus = self.happenings.len().saturating_sub(EVENTS_MAX);
         self.happenings.drain(..surplus);
         happened
+    }
+
+    /// What a node's change of branch did to payments: those of the blocks left that no block taken has, by whether its mempool
+    /// has them.
+    fn reorganisation(&self, node: &str, left: Vec<String>, came: Vec<String>, tip: &str) -> ChainEvent {
+        let paid = |blocks: &[String]| -> BTreeSet<String> {
+            blocks.iter().filter_map(|hash| self.payments.get(hash)).flatten().cloned().collect()
+        };
+        let kept = paid(&came);
+        let undone: Vec<String> = paid(&left).into_iter().filter(|txid| !kept.contains(txid)).collect();
+        // Of a node that does not answer nothing is told: what is not known to wait is not known to be lost.
+        let client = self.cluster.client(node).ok().filter(|_| !undone.is_empty());
+        let pool =
+            client.and_then(|client| client.call_within("getrawmempool", json!([]), status::LOOK_TIMEOUT_MS).ok());
+        let (mut waiting, mut lost) = (Vec::new(), Vec::new());
+        if let Some(pool) = pool.as_ref().and_then(Value::as_array) {
+            let pool: BTreeSet<&str> = pool.iter().filter_map(Value::as_str).collect();
+            (waiting, lost) = undone.into_iter().partition(|txid| pool.contains(txid.as_str()));
+        }
+        waiting.truncate(REORGANISED_TOLD_MAX);
+        lost.truncate(REORGANISED_TOLD_MAX);
+        let told = |blocks: Vec<String>| blocks.into_iter().take(REORGANISED_TOLD_MAX).collect();
+        ChainEvent::Reorganisation {
+            node: node.to_owned(),
+            depth: left.len(),
+            tip: tip.to_owned(),
+            left: told(left),
+            came: told(came),
+            waiting,
+            lost,
+        }
     }
 
     /// Blocks of the branch ending in `old` that are not in the one ending in `new`, as far as they are remembered.

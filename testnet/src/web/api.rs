@@ -3,6 +3,7 @@
 //! Reading goes to [`super::watch`] (snapshots, streams, questions about a block), changing to [`super::command`] and [`super::attack`];
 //! [`super::guard`] stands before all of it, [`super::assets`] behind what is no route.
 
+mod explore;
 mod more;
 
 use super::assets::Assets;
@@ -14,7 +15,6 @@ use super::hub::{Event, Hub, Missed};
 use super::watch::Watched;
 use crate::clock::Stopwatch;
 use crate::lab::theory::double_spend::{Race, nakamoto, rosenfeld};
-use crate::observer::explore;
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -86,11 +86,6 @@ pub fn router(server: Arc<Server>, access: Access) -> Router {
     Router::new()
         .route("/api/{network}/state", get(state))
         .route("/api/{network}/events", get(events))
-        .route("/api/{network}/block/{hash}", get(block))
-        .route("/api/{network}/height/{height}", get(height))
-        .route("/api/{network}/transaction/{txid}", get(transaction))
-        .route("/api/{network}/address/{address}", get(address))
-        .route("/api/{network}/mempool/{node}", get(mempool))
         .route("/api/{network}/topology", get(topology))
         .route("/api/{network}/accounts", get(accounts))
         .route("/api/odds", get(odds))
@@ -100,6 +95,7 @@ pub fn router(server: Arc<Server>, access: Access) -> Router {
         .route("/api/do", post(act))
         .route("/api/attack", post(start_attack).delete(stop_attack))
         .route("/api/attack/next", post(next_step))
+        .merge(explore::routes())
         .merge(more::routes())
         .fallback(asset)
         .layer(Extension(access.clone()))
@@ -124,10 +120,10 @@ fn no_network(name: &str) -> Response {
     failure(StatusCode::NOT_FOUND, &format!("no network {name:?}; it is net or attack"))
 }
 
-async fn asset(State(server): Shared, Extension(access): Caller, uri: axum::http::Uri) -> Response {
+async fn asset(State(server): Shared, Extension(access): Caller, headers: HeaderMap, uri: axum::http::Uri) -> Response {
     // A student's page holds no token: it could not be used anyway.
     let token = if access.is_class { "" } else { &*access.token };
-    let found = server.assets.serve(uri.path().trim_start_matches('/'), token);
+    let found = server.assets.serve(uri.path().trim_start_matches('/'), token, &headers);
     found.unwrap_or_else(|| failure(StatusCode::NOT_FOUND, "nothing is here"))
 }
 
@@ -141,36 +137,6 @@ async fn state(State(server): Shared, Extension(access): Caller, Path(network): 
         snapshot
     });
     answer(snapshot.await.map_err(|_| "the launcher failed while it looked; see its terminal".to_owned()))
-}
-
-/// Asks the view on a thread that may wait for nodes.
-async fn ask(
-    server: &Server,
-    network: &str,
-    question: impl FnOnce(&crate::observer::view::View) -> anyhow::Result<Value> + Send + 'static,
-) -> Response {
-    let Some(watched) = server.network(network).cloned() else { return no_network(network) };
-    let asked = tokio::task::spawn_blocking(move || watched.ask(question));
-    match asked.await {
-        Ok(result) => answer(result.map_err(|error| format!("{error:#}"))),
-        Err(_) => failure(StatusCode::INTERNAL_SERVER_ERROR, "the launcher failed to ask its nodes; see its terminal"),
-    }
-}
-
-async fn block(State(server): Shared, Path((network, hash)): Path<(String, String)>) -> Response {
-    ask(&server, &network, move |view| explore::block(view, &hash)).await
-}
-async fn height(State(server): Shared, Path((network, height)): Path<(String, u64)>) -> Response {
-    ask(&server, &network, move |view| explore::block_hash(view, height)).await
-}
-async fn transaction(State(server): Shared, Path((network, txid)): Path<(String, String)>) -> Response {
-    ask(&server, &network, move |view| explore::transaction(view, &txid)).await
-}
-async fn address(State(server): Shared, Path((network, address)): Path<(String, String)>) -> Response {
-    ask(&server, &network, move |view| explore::address(view, &address)).await
-}
-async fn mempool(State(server): Shared, Path((network, node)): Path<(String, String)>) -> Response {
-    ask(&server, &network, move |view| explore::mempool(view, &node)).await
 }
 
 /// One value of a query string.

@@ -175,7 +175,17 @@ pub async fn run(program: &Path, directory: &Path, arguments: &[String]) -> Valu
     let error = told.lines().rev().find(|line| !line.trim().is_empty()).map(str::to_owned);
     let error = error.or_else(|| answer["error"].as_str().map(str::to_owned));
     let error = error.unwrap_or_else(|| format!("it ended with {}", output.status));
-    failed(error.strip_prefix("error: ").unwrap_or(&error).to_owned())
+    failed(plain(&error).to_owned())
+}
+
+/// A refusal without what only a terminal can use: the word "error", which argument it was, where help is.
+fn plain(error: &str) -> &str {
+    let error = error.strip_prefix("error: ").unwrap_or(error);
+    let Some(error) = error.strip_suffix("; see --help") else { return error };
+    match error.split_once("': ") {
+        Some((argument, reason)) if argument.starts_with("invalid value '") => reason,
+        _ => error,
+    }
 }
 
 /// The program itself, to be run again.
@@ -207,6 +217,14 @@ mod tests {
         let link = r#"{"action":"link","a":"node0","b":"node1","delay_ms":200,"jitter_ms":0,"loss_percent":2.5,"bandwidth":null}"#;
         let link = parse(link).unwrap().arguments().unwrap();
         assert_eq!(typed(&link), "testoon net link node0-node1 --delay=200ms --jitter=0ms --loss=2.5%");
+    }
+
+    #[test]
+    fn a_refusal_is_told_without_the_command_line() {
+        let refused = r#"error: invalid value '150%' for '<SHARE>': "150%" is not a share from 0 to 1; see --help"#;
+        assert_eq!(plain(refused), r#""150%" is not a share from 0 to 1"#);
+        assert_eq!(plain("error: --share is missing; see --help"), "--share is missing");
+        assert_eq!(plain("node3 is running already"), "node3 is running already");
     }
 
     #[test]

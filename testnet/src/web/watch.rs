@@ -6,6 +6,7 @@ use super::hub::Hub;
 use super::record::NetworkRecord;
 use crate::cluster::directory::Directory;
 use crate::observer::event::Event;
+use crate::observer::history::History;
 use crate::observer::status::NodeStatus;
 use crate::observer::view::{Changes, View};
 use serde_json::{Value, json};
@@ -29,6 +30,7 @@ pub struct Watched {
     /// The recording; none where this network is recorded elsewhere.
     record: Option<Mutex<Option<NetworkRecord>>>,
     view: Mutex<Option<View>>,
+    history: Mutex<History>,
     /// The nodes at the last look, and what happened since somebody asked.
     news: Mutex<(Vec<NodeStatus>, VecDeque<Event>)>,
     stop: AtomicBool,
@@ -47,6 +49,7 @@ impl Watched {
             directory,
             record: is_recorded.then(Mutex::default),
             view: Mutex::new(None),
+            history: Mutex::default(),
             news: Mutex::default(),
             stop: AtomicBool::new(false),
             wake: (Mutex::new(()), Condvar::new()),
@@ -105,6 +108,11 @@ impl Watched {
             Some(view) => ask(view),
             None => anyhow::bail!("no network in {}; start one with `testoon up`", self.directory.display()),
         }
+    }
+
+    /// The chain as far as it was read for questions about coins. A network made anew needs no reset: its blocks are others.
+    pub fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn view(&self) -> MutexGuard<'_, Option<View>> {

@@ -2,87 +2,13 @@
  * The attack view: choose, run, stop at each step, watch both branches, read the story and the verdict. The odds beside the form are the
  * launcher's formulas; the story is what `testoon attack … --json` says, line by line.
  */
+import { ATTACKS } from "./attacks.js";
 import { box, counted, empty, field, h2, make, odds, percent, show, soft, table, tools, why } from "./dom.js";
 import { ask } from "./store.js";
 import { facts, judged, marks, measured, noteTips, orders, report, save, storyFrom, timeline } from "./story.js";
 import { legend, Tree } from "./tree.js";
 
 /** @typedef {import("./main.js").Page} Page */
-
-const REVENUE = ["blocks"];
-/** @type {Record<string, {name: string, share: number, what: string, fields: string[], z?: number}>} */
-export const ATTACKS = {
-	"double-spend": {
-		name: "Double spend",
-		share: 0.6,
-		z: 2,
-		fields: ["confirmations", "give_up", "premine"],
-		what: "Mallory pays the shop, mines a secret branch in which the same coins go back to her, waits until the shop has shipped, and publishes the branch if it is longer.",
-	},
-	eclipse: {
-		name: "Eclipse",
-		share: 0.3,
-		z: 2,
-		fields: ["confirmations"],
-		what: "The shop's node is surrounded, so that it sees only what the attacker shows it.",
-	},
-	censor: {
-		name: "Censorship",
-		share: 0.6,
-		z: 6,
-		fields: ["confirmations", "target", "blocks"],
-		what: "The attacker never confirms somebody's payments, and leaves every block that does behind.",
-	},
-	halt: {
-		name: "Halt",
-		share: 0.6,
-		z: 6,
-		fields: ["confirmations", "target", "blocks"],
-		what: "The attacker mines empty blocks only and leaves all others behind: nothing is confirmed any more.",
-	},
-	selfish: {
-		name: "Selfish mining",
-		share: 0.4,
-		fields: REVENUE,
-		what: "The attacker keeps found blocks secret and publishes them when others come close, so that honest miners waste their work (Eyal and Sirer).",
-	},
-	"optimal-selfish": {
-		name: "Optimal selfish mining",
-		share: 0.4,
-		fields: REVENUE,
-		what: "The best way to keep blocks secret for profit (Sapirshtein and others).",
-	},
-	"lead-stubborn": {
-		name: "Lead-stubborn mining",
-		share: 0.4,
-		fields: REVENUE,
-		what: "Selfish mining that never cashes a lead in (Nayak and others).",
-	},
-	"equal-fork-stubborn": {
-		name: "Equal-fork-stubborn mining",
-		share: 0.4,
-		fields: REVENUE,
-		what: "Selfish mining that keeps a block found in a tie (Nayak and others).",
-	},
-	"trail-stubborn": {
-		name: "Trail-stubborn mining",
-		share: 0.4,
-		fields: REVENUE,
-		what: "Selfish mining that goes on one block behind (Nayak and others).",
-	},
-	lazy: {
-		name: "Lazy mining",
-		share: 0.4,
-		fields: REVENUE,
-		what: "Keeps back the newest block only: the worked example of docs/strategies.md.",
-	},
-	timewarp: {
-		name: "Timewarp",
-		share: 0.6,
-		fields: [],
-		what: "Header times are bent so that the target grows (on a chain without BIP94).",
-	},
-};
 
 /** @param {Page} page @param {HTMLElement} element @param {string[]} words */
 export function attackView(page, element, words) {
@@ -99,8 +25,8 @@ export function attackView(page, element, words) {
 		target: "",
 		step: false,
 	};
-	if (Number(words[1]) > 0) chosen.share = Number(words[1]) / 100;
-	if (Number(words[2]) > 0) chosen.confirmations = Number(words[2]);
+	if (Number(words[1]) > 0) chosen.share = Math.min(95, Number(words[1])) / 100;
+	if (Number(words[2]) > 0) chosen.confirmations = Math.min(12, Number(words[2]));
 	const form = box("w4");
 	const stage = box("w8");
 	const story = box("w6");
@@ -110,6 +36,7 @@ export function attackView(page, element, words) {
 	const eyes = make("div", { class: "tools", role: "group", "aria-label": "Whose eyes" });
 	const shopBox = make("div");
 	const steps = make("div", { class: "over" });
+	const picked = make("p", { class: "mono", role: "status" });
 	let eye = "all";
 	let wait = 0;
 	let measure = "";
@@ -118,11 +45,13 @@ export function attackView(page, element, words) {
 	const tree = new Tree(net, {
 		label: "The attack's block tree",
 		tall: true,
-		onChoose: (hash) => page.tell(`Block ${net.blocks.get(hash)?.height}: ${hash}`),
+		onChoose: (hash) => {
+			picked.textContent = `Block ${net.blocks.get(hash)?.height}: ${hash}`;
+		},
 		marks: () => marks(net, known),
 		from: () => storyFrom(net, known),
 	});
-	show(stage, h2("Both branches"), now, eyes, tree.element, legend(true), shopBox, steps);
+	show(stage, h2("Both branches"), now, eyes, tree.element, picked, legend(true), shopBox, steps);
 	element.append(form, stage, story, side);
 
 	function drawForm() {
@@ -297,15 +226,18 @@ export function attackView(page, element, words) {
 		}
 	}
 
-	/** Asks for something, and says one line where it is refused. @param {string} path @param {string} method @param {any} [body] */
-	async function request(path, method, body) {
+	/**
+	 * Asks for something, and says one line where it is refused.
+	 * @param {string} path @param {string} method @param {Element} place @param {any} [body]
+	 */
+	async function request(path, method, place, body) {
 		page.tell("");
 		isBusy = true;
 		drawForm();
 		try {
 			await ask(path, method, body);
 		} catch (error) {
-			page.tell(why(error));
+			page.tell(why(error), place);
 		}
 		isBusy = false;
 		drawForm();
@@ -318,10 +250,10 @@ export function attackView(page, element, words) {
 			if (value !== "" && !(name === "blocks" && !value)) asked[name] = value;
 		}
 		tree.follows = true;
-		return request("/api/attack", "POST", asked);
+		return request("/api/attack", "POST", form, asked);
 	}
-	const stop = () => request("/api/attack", "DELETE");
-	const next = () => request("/api/attack/next", "POST");
+	const stop = () => request("/api/attack", "DELETE", form);
+	const next = () => request("/api/attack/next", "POST", stage);
 
 	function drawEyes() {
 		const names = /** @type {Array<[string, string]>} */ ([

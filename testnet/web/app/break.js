@@ -1,37 +1,49 @@
-/** The “break it” view: one changed byte of an old block, every later pointer that no longer fits, and what mending it would cost. */
+/** The “break it” view: one changed byte of an old block, every later pointer that no longer fits, and what mending it costs. */
 
-import { expectedHashes, fromHex, hash256, merkleRoot, parseBlock, reversed, target, toHex } from "./bytes.js";
-import { box, counted, duration, empty, field, h2, make, show, why } from "./dom.js";
+import { fromHex, hash256, merkleRoot, parseBlock, reversed, target, toHex } from "./bytes.js";
+import { box, counted, empty, field, h2, make, show, soft, why } from "./dom.js";
+import { cost, remine } from "./remine.js";
 import { ask } from "./store.js";
 
 /** @typedef {import("./main.js").Page} Page */
 
 /** Blocks that are followed above the changed one. */
 const FOLLOWED_MAX = 8;
+/** Where a header's fields begin, and whether a block with another value can be mined again without undoing the change. */
+const HEADER = [
+	{ from: 0, mendable: true },
+	{ from: 4, mendable: false },
+	{ from: 68, mendable: true },
+	{ from: 72, mendable: false },
+	{ from: 76, mendable: true },
+];
 
 /** @param {Page} page @param {HTMLElement} element @param {string[]} words */
 export function breakView(page, element, words) {
 	const section = box("w4"),
-		result = box("w8");
-	element.append(section, result);
-	let isOver = false;
+		result = box("w8"),
+		again = box();
+	again.hidden = true;
+	element.append(section, result, again);
+	let isOver = false,
+		stop = () => {};
 	const height = make("input", {
 		type: "number",
 		min: 1,
 		value: words[0] || Math.max(1, page.net.top() - 5),
 		required: true,
 	});
-	const byte = make("input", { type: "number", min: 0, value: 90, required: true });
+	const byte = make("input", { type: "number", min: 0, placeholder: "amount" });
 	const form = make(
 		"form",
 		{
 			onsubmit: (/** @type {SubmitEvent} */ event) => {
 				event.preventDefault();
-				tamper(Number(height.value), Number(byte.value));
+				tamper(Number(height.value), byte.value === "" ? null : Number(byte.value));
 			},
 		},
 		field("Height of the block", height),
-		field("Which byte to change (0 to 79 are the header's)", byte),
+		field("Which byte to change (0 to 79 are the header's; none: of the last amount that is paid)", byte),
 		make("button", { class: "main" }, "Change one bit of it"),
 	);
 	show(
@@ -52,86 +64,86 @@ export function breakView(page, element, words) {
 		),
 	);
 
-	/** @param {number} at @param {number} place */
-	async function tamper(at, place) {
+	/** @param {number} at @param {number | null} wanted */
+	async function tamper(at, wanted) {
 		page.tell("");
+		stop();
+		again.hidden = true;
+		again.replaceChildren();
 		try {
 			const top = page.net.top(),
 				blocks = [];
+			if (at > top) throw new Error(`There is no block at height ${at}; the chain ends at ${top}.`);
 			for (let h = at; h <= Math.min(top, at + FOLLOWED_MAX); h++)
 				blocks.push(await ask(`/api/net/block/${await ask(`/api/net/height/${h}`)}`));
-			if (!blocks.length) throw new Error(`There is no block at height ${at}; the chain ends at ${top}.`);
 			const first = blocks[0],
-				bytes = fromHex(first.hex);
+				bytes = fromHex(first.hex),
+				fields = placed(first.hex);
+			const place = wanted ?? fields.findLast(({ name }) => name.endsWith(": value"))?.from ?? 80;
 			if (place >= bytes.length)
 				throw new Error(`Block ${at} has ${bytes.length} bytes: choose one from 0 to ${bytes.length - 1}.`);
 			bytes[place] ^= 1;
-			const changed = toHex(bytes),
-				rows = [];
-			let root = "",
-				readable = true;
+			const changed = toHex(bytes);
+			let root = null;
 			try {
 				root = await merkleRoot(parseBlock(changed).transactions);
 			} catch {
-				readable = false;
+				// Bytes that say how many others follow may have changed.
 			}
-			const header = changed.slice(0, 160),
-				stated = header.slice(72, 136);
-			const isBody = place >= 80,
-				mended = isBody && readable ? header.slice(0, 72) + root + header.slice(136) : header;
-			const hash = reversed(toHex(await hash256(fromHex(mended)))),
-				meets = BigInt(`0x${hash}`) <= target(first.bits);
-			rows.push(
-				row(
-					first.height,
-					`byte ${place}: ${first.hex.slice(2 * place, 2 * place + 2)} became ${changed.slice(2 * place, 2 * place + 2)}`,
-					"",
-				),
-			);
-			if (isBody)
-				rows.push(
-					row(
-						first.height,
-						readable
-							? `the transactions' Merkle root is now ${reversed(root)}, the header says ${reversed(stated)}`
-							: "the transactions can no longer be read",
-						"bad",
-					),
-				);
-			rows.push(
-				row(
-					first.height,
-					`with the header put right its hash is ${hash}: ${meets ? "by luck it meets the target" : "it does not meet the target, so it must be mined again"}`,
-					meets ? "" : "bad",
-				),
-			);
-			for (const block of blocks.slice(1))
-				rows.push(
-					row(block.height, "names a block before it that is no longer there, and must be mined again too", "bad"),
-				);
-			const more = top - at - blocks.length + 1,
-				count = top - at + 1;
-			if (more > 0)
-				rows.push(row(at + blocks.length, `and so on, ${counted(more, "block")} more up to the tip`, "bad"));
-			const needed = count * expectedHashes(first.bits),
-				rate = page.net.network.hashes_per_second;
-			const time = rate
-				? ` The whole network, ${Math.round(rate).toLocaleString()} hashes a second, would take ${duration(needed / rate)}; and meanwhile it goes on above the true block.`
-				: "";
 			if (isOver) return;
-			show(
-				result,
-				h2("What follows"),
-				...rows,
-				make(
-					"p",
-					{ class: "verdict" },
-					`To put it right, ${counted(count, "block")} must be mined again: about ${needed.toLocaleString(undefined, { maximumFractionDigits: 0 })} hashes.${time}`,
+			const header = changed.slice(0, 160);
+			const mended = place >= 80 && root ? header.slice(0, 72) + root + header.slice(136) : header;
+			const of = fields.findLast(({ from }) => from <= place)?.name ?? "";
+			await drawPointers(blocks, place, changed, root, mended, of);
+			again.hidden = false;
+			again.append(soft(verdict(place, root)));
+			if (canBeMined(place, root)) stop = remine(page, again, at, mended, () => isOver);
+		} catch (error) {
+			page.tell(why(error), section);
+		}
+	}
+
+	/**
+	 * @param {any[]} blocks @param {number} place @param {string} changed @param {string | null} root @param {string} mended @param {string} of
+	 */
+	async function drawPointers(blocks, place, changed, root, mended, of) {
+		const [first, ...later] = blocks,
+			top = page.net.top(),
+			rows = [];
+		const hash = reversed(toHex(await hash256(fromHex(mended)))),
+			meets = BigInt(`0x${hash}`) <= target(first.bits);
+		const digits = (/** @type {string} */ hex) => hex.slice(2 * place, 2 * place + 2);
+		rows.push(row(first.height, `byte ${place} (${of}): ${digits(first.hex)} became ${digits(changed)}`, ""));
+		if (place >= 80)
+			rows.push(
+				row(
+					first.height,
+					root
+						? `the transactions' Merkle root is now ${reversed(root)}, the header says ${reversed(changed.slice(72, 136))}`
+						: "the transactions can no longer be read",
+					"bad",
 				),
 			);
-		} catch (error) {
-			page.tell(why(error));
-		}
+		rows.push(
+			row(
+				first.height,
+				`with the header put right its hash is ${hash}: ${meets ? "by luck it meets the target" : "it does not meet the target, so it must be mined again"}`,
+				meets ? "" : "bad",
+			),
+		);
+		for (const block of later)
+			rows.push(
+				row(
+					block.height,
+					`names ${block.previousblockhash}, which is no longer there: it must be mined again too`,
+					"bad",
+				),
+			);
+		const more = top - first.height - later.length;
+		if (more > 0)
+			rows.push(row(first.height + blocks.length, `and so on, ${counted(more, "block")} more up to the tip`, "bad"));
+		const price = cost(top - first.height + 1, first.bits, page.net.network.hashes_per_second);
+		show(result, h2("What follows"), ...rows, price);
 	}
 	/** @param {number} at @param {string} words_ @param {string} kind */
 	function row(at, words_, kind) {
@@ -153,6 +165,33 @@ export function breakView(page, element, words) {
 		},
 		end: () => {
 			isOver = true;
+			stop();
 		},
 	};
+}
+
+/** A block's fields with the bytes at which they begin. @param {string} hex */
+function placed(hex) {
+	let from = 0;
+	return parseBlock(hex).fields.map(({ name, hex: digits }) => {
+		const begins = from;
+		from += digits.length / 2;
+		return { name, from: begins };
+	});
+}
+
+/** @param {number} place @param {string | null} root */
+function canBeMined(place, root) {
+	return place >= 80 ? root !== null : HEADER.findLast(({ from }) => from <= place)?.mendable === true;
+}
+
+/** What mining can mend of a change, and what it cannot. @param {number} place @param {string | null} root */
+function verdict(place, root) {
+	if (place >= 80 && !root)
+		return "Transactions that cannot be read are refused, however much work is put on top of them.";
+	if (place >= 80)
+		return "Mining again mends the pointers. It does not mend a signature: nodes would still refuse a payment that its owner has not signed. What a miner can change alone is what was signed twice, as in a double spend, or what is left out.";
+	if (!canBeMined(place, root))
+		return "To put this field right is to undo the change: the block before, the Merkle root and the target follow from the chain and from the transactions.";
+	return "This field is the miner's own choice: the block is valid again once it and all that follow are mined again.";
 }

@@ -44,7 +44,7 @@ export function networkFile(network, links) {
 
 /**
  * What is done by forms below the graph: payments, more nodes, snapshots.
- * @param {Page} page @param {(action: any) => Promise<any>} run @param {HTMLElement} accounts @param {HTMLElement} build
+ * @param {Page} page @param {(action: any, place: Element) => Promise<any>} run @param {HTMLElement} accounts @param {HTMLElement} build
  */
 export function drawForms(page, run, accounts, build) {
 	const net = page.net;
@@ -70,7 +70,10 @@ export function drawForms(page, run, accounts, build) {
 				event.preventDefault();
 				const data = new FormData(pay),
 					text = (/** @type {string} */ name) => String(data.get(name));
-				const result = await run({ action: "pay", from: text("from"), to: text("to"), amount: text("amount") });
+				const result = await run(
+					{ action: "pay", from: text("from"), to: text("to"), amount: text("amount") },
+					accounts,
+				);
 				if (result) {
 					page.go(`/explorer/transaction/${result.answer.txid}`);
 				}
@@ -90,7 +93,7 @@ export function drawForms(page, run, accounts, build) {
 			onsubmit: (/** @type {SubmitEvent} */ event) => {
 				event.preventDefault();
 				const data = new FormData(add);
-				run({ action: "add", name: String(data.get("name")), share: String(data.get("share")) });
+				run({ action: "add", name: String(data.get("name")), share: String(data.get("share")) }, build);
 			},
 		},
 		tools(
@@ -105,7 +108,7 @@ export function drawForms(page, run, accounts, build) {
 			onsubmit: (/** @type {SubmitEvent} */ event) => {
 				event.preventDefault();
 				const name = String(new FormData(keep).get("name"));
-				run({ action: /** @type {HTMLButtonElement} */ (event.submitter).value, name });
+				run({ action: /** @type {HTMLButtonElement} */ (event.submitter).value, name }, build);
 			},
 		},
 		tools(
@@ -127,7 +130,7 @@ export function drawForms(page, run, accounts, build) {
 						const { answer } = await ask("/api/net/topology");
 						save("net.toml", "application/toml", networkFile(net.network, answer.links));
 					} catch (error) {
-						page.tell(why(error));
+						page.tell(why(error), build);
 					}
 				},
 			},

@@ -102,14 +102,15 @@ export function headerFields(hex) {
 	return reader.fields;
 }
 
-/** A block's header and its transactions' digits. @param {string} hex */
+/** A block's header, its transactions' digits and all of its fields. @param {string} hex */
 export function parseBlock(hex) {
 	const reader = new Reader(hex);
+	reader.fields = headerFields(hex.slice(0, 160));
 	reader.at = 160;
 	const count = reader.size("how many transactions"),
 		transactions = [];
 	for (let index = 0; index < count; index++) transactions.push(transaction(reader).hex);
-	return { header: hex.slice(0, 160), transactions };
+	return { header: hex.slice(0, 160), transactions, fields: reader.fields };
 }
 
 /** The Merkle root over transactions, in header byte order. @param {string[]} transactions digits of each */

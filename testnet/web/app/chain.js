@@ -1,11 +1,41 @@
 /** The chain view: the block tree as any node sees it, and the block that is chosen. */
-import { box, clock, empty, h2, make, show, table, tools } from "./dom.js";
+import { box, clock, counted, empty, h2, make, short, show, table, tools } from "./dom.js";
 import { legend, Tree } from "./tree.js";
 
 /** @typedef {import("./main.js").Page} Page */
 
-/** @param {Page} page @param {HTMLElement} element @param {string[]} words the node whose eyes are chosen */
-export function chainView(page, element, words) {
+/**
+ * A reorganisation in words: who left which blocks for which, and what became of the payments.
+ * @param {import("./store.js").Network} net @param {import("./store.js").Reorganisation} what
+ */
+function words(net, what) {
+	const block = (/** @type {string} */ hash) => {
+		const known = net.blocks.get(hash),
+			text = known ? `${known.height} by ${known.miner} (${short(hash)})` : short(hash);
+		return make("li", {}, net.key === "net" ? make("a", { href: `#/explorer/block/${hash}` }, text) : text);
+	};
+	const payment = (/** @type {string} */ txid) =>
+		make(
+			"li",
+			{ class: "mono" },
+			net.key === "net" ? make("a", { href: `#/explorer/transaction/${txid}` }, txid) : txid,
+		);
+	const list = (/** @type {string} */ title, /** @type {Node[]} */ items, kind = "") =>
+		items.length ? [make("h3", { class: kind }, title), make("ul", {}, ...items)] : [];
+	return [
+		make("p", {}, make("time", {}, clock(what.s)), `: ${what.nodes.join(", ")} changed to a branch with more work.`),
+		...list(`Left: ${counted(what.left.length, "block")}`, what.left.map(block)),
+		...list(`Came: ${counted(what.came.length, "block")}`, what.came.map(block)),
+		...list("Vanished: payments in no block and no mempool any more", what.lost.map(payment), "bad"),
+		...list("Wait for a block again", what.waiting.map(payment)),
+		what.lost.length || what.waiting.length
+			? ""
+			: make("p", {}, "The blocks left held no payment that is not in those that came."),
+	];
+}
+
+/** @param {Page} page @param {HTMLElement} element @param {string[]} address the node whose eyes are chosen */
+export function chainView(page, element, address) {
 	let net =
 		page.attacked.blocks.size && page.attacked.network.running && !page.net.network.running ? page.attacked : page.net;
 	const eyes = make("select", {
@@ -52,8 +82,9 @@ export function chainView(page, element, words) {
 			factor > 1 ? "+" : "−",
 		);
 	const holder = make("div"),
-		chosen = make("section", { class: "w6", "aria-label": "The chosen block" }),
-		events = box("w6");
+		chosen = make("section", { class: "w4", "aria-label": "The chosen block" }),
+		reorganised = make("section", { class: "w4", "aria-live": "polite", "aria-label": "The last reorganisation" }),
+		events = box("w4");
 	const key = make("div");
 	element.append(
 		make(
@@ -71,8 +102,10 @@ export function chainView(page, element, words) {
 			key,
 		),
 		chosen,
+		reorganised,
 		events,
 	);
+	let told = "";
 	/** @type {Tree} */
 	let tree;
 	let eyeNames = "";
@@ -111,11 +144,25 @@ export function chainView(page, element, words) {
 			net === page.net ? make("a", { href: `#/explorer/block/${block.hash}` }, "Open it in the explorer") : "",
 		);
 	}
+	/** Made anew only when it is another one, so that it is read aloud once. */
+	function drawReorganisation() {
+		const last = net.lastReorganisation(),
+			mark = JSON.stringify([net.key, last]);
+		if (mark === told) return;
+		told = mark;
+		show(
+			reorganised,
+			h2("The last reorganisation"),
+			...(last
+				? words(net, last)
+				: [empty("Which blocks are left, which come instead, and which payments vanish with them.")]),
+		);
+	}
 	function draw() {
 		const names = net.network.nodes.map((node) => node.name);
 		if (names.join() !== eyeNames) {
 			eyeNames = names.join();
-			const now = tree.eye === "all" && words[0] ? words[0] : tree.eye;
+			const now = tree.eye === "all" && address[0] ? address[0] : tree.eye;
 			eyes.replaceChildren(
 				make("option", { value: "all" }, "everybody together"),
 				...names.map((name) => make("option", { value: name }, name)),
@@ -126,6 +173,7 @@ export function chainView(page, element, words) {
 		}
 		tree.draw();
 		drawChosen();
+		drawReorganisation();
 		const items = net
 			.told()
 			.reverse()

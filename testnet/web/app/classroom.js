@@ -71,7 +71,7 @@ export function classroomView(page, element) {
 						const { answer } = await ask("/api/class/order", "POST", {});
 						page.go(`/explorer/transaction/${answer.txid}`);
 					} catch (error) {
-						page.tell(why(error));
+						page.tell(why(error), main);
 					}
 					order.disabled = false;
 				},

@@ -58,14 +58,17 @@ export function field(label, input, output) {
 }
 
 /**
- * Replaces what an element shows, and keeps the focus where it was by the `data-key` of what had it, and what was typed there.
+ * Replaces what an element shows, and keeps the focus where it was by the `data-key` of what had it, and what was typed there; and the line
+ * that says what was refused here.
  * @param {Element} element
  * @param {...(Node | string)} children
  */
 export function show(element, ...children) {
 	const had = element.contains(document.activeElement) ? document.activeElement : null;
 	const key = had?.getAttribute("data-key");
+	const notice = element.querySelector(":scope > #notice");
 	element.replaceChildren(...children);
+	if (notice) element.append(notice);
 	if (!key) return;
 	const has = /** @type {HTMLElement | null} */ (element.querySelector(`[data-key="${CSS.escape(key)}"]`));
 	if (had instanceof HTMLInputElement && has instanceof HTMLInputElement && had.type !== "checkbox")
@@ -111,6 +114,18 @@ export function hashes(rate) {
 	return `${rate.toFixed(0)} H/s`;
 }
 
+/** A large number in words: 24 billion. @param {number} value */
+export function large(value) {
+	for (const [name, size] of /** @type {Array<[string, number]>} */ ([
+		["trillion", 1e12],
+		["billion", 1e9],
+		["million", 1e6],
+	])) {
+		if (value >= size) return `${Number((value / size).toPrecision(3)).toLocaleString()} ${name}`;
+	}
+	return Number(value.toPrecision(3)).toLocaleString();
+}
+
 /** @param {number} seconds */
 export function duration(seconds) {
 	if (!Number.isFinite(seconds)) return "for ever";
@@ -120,7 +135,7 @@ export function duration(seconds) {
 		["hours", 3600],
 		["minutes", 60],
 	])) {
-		if (seconds >= size) return `${(seconds / size).toPrecision(3)} ${unit}`;
+		if (seconds >= size) return `${large(seconds / size)} ${unit}`;
 	}
 	return `${seconds.toPrecision(3)} s`;
 }

@@ -1,7 +1,8 @@
 /** The explorer: a block, a transaction, an address, a mempool, with their bytes explained. */
 
 import { headerFields, transactionFields } from "./bytes.js";
-import { box, coins, counted, empty, h2, make, odds, show, soft, table } from "./dom.js";
+import { coinFlow, drawAddressHistory, drawClusters, historyOf, link } from "./coins.js";
+import { box, coins, counted, empty, h2, make, odds, show, soft, table, why } from "./dom.js";
 import { badge } from "./palette.js";
 import { ask } from "./store.js";
 
@@ -12,8 +13,8 @@ const DIGITS_MAX = 400;
 /** Hash share of the attacker whose odds are shown beside a payment. */
 const ATTACKER = 0.3;
 
-const link = (/** @type {string} */ kind, /** @type {string} */ id, /** @type {any} */ text = id) =>
-	make("a", { class: "mono", href: `#/explorer/${kind}/${encodeURIComponent(id)}` }, text);
+/** @param {import("./coins.js").Coin[]} list */
+const sum = (list) => list.reduce((total, { value }) => total + (value ?? 0), 0);
 
 /** Bytes whose meaning appears when they are pointed at or focused. @param {Array<import("./bytes.js").Field>} fields */
 function bytes(fields) {
@@ -35,9 +36,15 @@ export function explorerView(page, element, words) {
 		more = box();
 	element.append(section, more);
 	let isOver = false;
-	const kinds = { block: drawBlock, transaction: drawTransaction, address: drawAddress, mempool: drawMempool };
+	const kinds = {
+		block: drawBlock,
+		transaction: drawTransaction,
+		address: drawAddress,
+		mempool: drawMempool,
+		clusters: () => drawClusters(page, section, more),
+	};
 	const open = kinds[/** @type {keyof typeof kinds} */ (kind)];
-	if (!open || !id) {
+	if (!open || !(id || kind === "clusters")) {
 		drawNewest();
 		return { draw: drawNewest };
 	}
@@ -89,6 +96,8 @@ export function explorerView(page, element, words) {
 			more,
 			h2("Mempools"),
 			pools.length ? table([["node"], ["waits"]], pools, "Mempools") : empty("Each running node's mempool."),
+			h2("Addresses"),
+			make("a", { href: "#/explorer/clusters" }, "Clusters: which addresses seem to be one owner's"),
 		);
 	}
 
@@ -145,44 +154,7 @@ export function explorerView(page, element, words) {
 	/** @param {string} txid */
 	async function drawTransaction(txid) {
 		const tx = await ask(`/api/net/transaction/${txid}`);
-		const isCoinbase = tx.vin[0].coinbase !== undefined;
-		const spent = isCoinbase
-			? [null]
-			: await Promise.all(
-					tx.vin.map(async (/** @type {any} */ input) => {
-						try {
-							return (await ask(`/api/net/transaction/${input.txid}`)).vout[input.vout];
-						} catch {
-							return null;
-						}
-					}),
-				);
-		const from = tx.vin.map((/** @type {any} */ input, /** @type {number} */ at) =>
-			make(
-				"li",
-				{},
-				isCoinbase
-					? "new coins and fees"
-					: make(
-							"div",
-							{},
-							spent[at] ? `${coins(spent[at].value)} from ` : "from ",
-							spent[at]?.scriptPubKey.address ? link("address", spent[at].scriptPubKey.address) : "",
-							make("br"),
-							link("transaction", input.txid, `${input.txid.slice(0, 16)}…:${input.vout}`),
-						),
-			),
-		);
-		const to = tx.vout.map((/** @type {any} */ out) =>
-			make(
-				"li",
-				{},
-				`${coins(out.value)} to `,
-				out.scriptPubKey.address
-					? link("address", out.scriptPubKey.address)
-					: make("span", { class: "mono" }, out.scriptPubKey.asm),
-			),
-		);
+		const history = await historyOf(txid);
 		const depth = tx.confirmations ?? 0;
 		const facts = [
 			["txid", tx.txid],
@@ -190,15 +162,9 @@ export function explorerView(page, element, words) {
 			["block", tx.blockhash ? link("block", tx.blockhash) : "none"],
 			["bytes", tx.size],
 		];
-		if (spent.every((coin) => coin))
-			facts.push([
-				"fee",
-				coins(
-					spent.reduce((sum, coin) => sum + coin.value, 0) -
-						tx.vout.reduce((/** @type {number} */ sum, /** @type {any} */ out) => sum + out.value, 0),
-				),
-			]);
-		if (depth > 0 && !isCoinbase) {
+		if (!history.coinbase && history.inputs.every(({ value }) => value !== null))
+			facts.push(["fee", coins(sum(history.inputs) - sum(history.outputs))]);
+		if (depth > 0 && !history.coinbase) {
 			const found = await ask(`/api/odds?share=${ATTACKER}&confirmations=${Math.min(depth, 1000)}`);
 			facts.push([`odds that an attacker with ${ATTACKER * 100} % reverses it`, odds(found.matching)]);
 		}
@@ -214,13 +180,7 @@ export function explorerView(page, element, words) {
 				facts,
 				"The transaction",
 			),
-			make(
-				"div",
-				{ class: "flow" },
-				make("ul", { "aria-label": "Inputs" }, ...from),
-				make("span", { "aria-hidden": "true" }, "→"),
-				make("ul", { "aria-label": "Outputs" }, ...to),
-			),
+			coinFlow(history),
 		);
 		show(more, h2(`Its ${tx.size} bytes`), bytes(transactionFields(tx.hex)));
 	}
@@ -250,11 +210,11 @@ export function explorerView(page, element, words) {
 					)
 				: empty("Nothing is paid to this address, or all of it was spent."),
 		);
-		show(
-			more,
-			h2("Payments seen"),
-			empty("Coins that were spent are found through the transactions that made them: follow the links above."),
-		);
+		try {
+			await drawAddressHistory(more, address);
+		} catch (error) {
+			show(more, h2("Everything it was paid"), make("p", { class: "bad" }, why(error)));
+		}
 	}
 
 	/** @param {string} node */

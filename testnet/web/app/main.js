@@ -1,37 +1,30 @@
 /**
  * The page's frame: which view is shown, what stands above it, what is found by the search. A view is a function that fills an
- * element and returns what redraws it; addresses are `#/view/…`, so that links and the back button work.
+ * element and returns what redraws it; addresses are `#/view/…`, so that links and the back button work. A view's module is loaded
+ * when it is first shown; the others follow while the browser is idle, so that they are there when the launcher is not.
  */
 
-import { attackView } from "./attack.js";
-import { breakView } from "./break.js";
-import { chainView } from "./chain.js";
-import { classroomView } from "./classroom.js";
-import { counted, hashes, make, show, why } from "./dom.js";
-import { explorerView } from "./explorer.js";
-import { miningView } from "./mining.js";
-import { networkView } from "./network.js";
-import { oddsView } from "./odds.js";
+import { counted, empty, hashes, make, show, why } from "./dom.js";
 import { Presenter } from "./presenter.js";
-import { replayView } from "./replay.js";
 import { ask, Network } from "./store.js";
 
 /**
  * @typedef {{draw?: () => void, end?: () => void}} View
- * @typedef {{net: Network, attacked: Network, go: (address: string) => void, tell: (words: string) => void}} Page
+ * @typedef {{net: Network, attacked: Network, go: (address: string) => void, tell: (words: string, place?: Element | null) => void}} Page
+ * @typedef {(page: Page, element: HTMLElement, words: string[]) => View} Open
  */
 
-/** @type {Record<string, {name: string, open: (page: Page, element: HTMLElement, words: string[]) => View}>} */
+/** @type {Record<string, {name: string, load: () => Promise<Open>}>} */
 const VIEWS = {
-	network: { name: "Network", open: networkView },
-	chain: { name: "Chain", open: chainView },
-	attack: { name: "Attack", open: attackView },
-	explorer: { name: "Explorer", open: explorerView },
-	mining: { name: "Mining", open: miningView },
-	break: { name: "Break it", open: breakView },
-	odds: { name: "Odds", open: oddsView },
-	replay: { name: "Replay", open: replayView },
-	classroom: { name: "Classroom", open: classroomView },
+	network: { name: "Network", load: async () => (await import("./network.js")).networkView },
+	chain: { name: "Chain", load: async () => (await import("./chain.js")).chainView },
+	attack: { name: "Attack", load: async () => (await import("./attack.js")).attackView },
+	explorer: { name: "Explorer", load: async () => (await import("./explorer.js")).explorerView },
+	mining: { name: "Mining", load: async () => (await import("./mining.js")).miningView },
+	break: { name: "Break it", load: async () => (await import("./break.js")).breakView },
+	odds: { name: "Odds", load: async () => (await import("./odds.js")).oddsView },
+	replay: { name: "Replay", load: async () => (await import("./replay.js")).replayView },
+	classroom: { name: "Classroom", load: async () => (await import("./classroom.js")).classroomView },
 };
 
 /** @param {string} id */
@@ -49,10 +42,19 @@ const presenter = new Presenter(page);
 let view = {};
 let shownTab = "";
 
-/** Shows one line about something that was refused or failed; empty takes it away. @param {string} words */
-function tell(words) {
-	at("notice").textContent = words;
-	at("notice").hidden = !words;
+/**
+ * Shows one line about something that was refused or failed, in the section where it was asked; without a place above the view.
+ * Empty words take it away. `show` leaves it where it is when the section is drawn anew.
+ * @param {string} words @param {Element | null} [place]
+ */
+function tell(words, place) {
+	const notice = at("notice"),
+		section = place?.closest("section");
+	notice.textContent = words;
+	notice.hidden = !words;
+	if (section) section.append(notice);
+	else at("view").before(notice);
+	if (words && section) notice.scrollIntoView({ block: "nearest" });
 }
 
 /** A part of an address; one that cannot be decoded stays as it is. @param {string} text */
@@ -64,18 +66,28 @@ function decoded(text) {
 	}
 }
 
-function route() {
+async function route() {
 	const words = location.hash.replace(/^#\/?/, "").split("/").map(decoded);
 	const name = VIEWS[words[0]] ? words[0] : page.net.isClass ? "classroom" : "network";
 	view.end?.();
+	view = {};
 	tell("");
 	const element = make("main", { id: "view", tabindex: -1 });
 	at("view").replaceWith(element);
 	document.title = `${VIEWS[name].name} · Testoon`;
 	shownTab = name;
 	drawTabs();
-	view = VIEWS[name].open(page, element, words.slice(1));
-	view.draw?.();
+	try {
+		const open = await VIEWS[name].load();
+		// Meanwhile another view may have been chosen.
+		if (at("view") !== element) return;
+		view = open(page, element, words.slice(1));
+		view.draw?.();
+		if (words[0] && words[0] !== name)
+			tell(`There is no view “${words[0].slice(0, 80)}”; this is ${VIEWS[name].name}.`);
+	} catch (error) {
+		if (at("view") === element) element.append(empty(`This view cannot be shown: ${why(error)}. Reload the page.`));
+	}
 }
 
 function drawTabs() {
@@ -163,4 +175,8 @@ at("search").addEventListener("submit", (event) => {
 	find(/** @type {SubmitEvent} */ (event));
 });
 window.addEventListener("hashchange", route);
-route();
+route().then(() => {
+	const later = window.requestIdleCallback ?? setTimeout;
+	// One that cannot be loaded now is tried again when it is shown.
+	later(() => Promise.allSettled(Object.values(VIEWS).map(({ load }) => load())));
+});

@@ -1,8 +1,9 @@
 /** The mining view: who finds how much, how the times between blocks fall, what a miner does step by step. */
 
 import { expectedHashes, fromHex, hash256, headerFields, reversed, target, toHex } from "./bytes.js";
-import { box, duration, empty, h2, hashes, make, percent, show, soft, table, tools, why } from "./dom.js";
+import { box, duration, empty, h2, hashes, large, make, percent, show, soft, table, tools, why } from "./dom.js";
 import { badge } from "./palette.js";
+import { poolSection } from "./pool.js";
 import { ask } from "./store.js";
 
 /** @typedef {import("./main.js").Page} Page */
@@ -17,9 +18,15 @@ export function miningView(page, element) {
 		times = box("w6"),
 		targets = box("w6"),
 		hand = box("w6");
-	element.append(miners, times, targets, hand);
 	let drawnAt = -1,
 		isOver = false;
+	element.append(
+		miners,
+		times,
+		targets,
+		hand,
+		poolSection(() => isOver),
+	);
 
 	function draw() {
 		if (drawnAt === page.net.version) return;
@@ -190,7 +197,7 @@ export function miningView(page, element) {
 					{ x: CHART.width, y: CHART.height - 6, class: "soft", "text-anchor": "end" },
 					`height ${branch[branch.length - 1].height}`,
 				),
-				make("text", { x: 0, y: 12, class: "soft" }, `${most.toExponential(2)} hashes`),
+				make("text", { x: 0, y: 12, class: "soft" }, `${large(most)} hashes`),
 			),
 		);
 	}
@@ -204,12 +211,12 @@ export function miningView(page, element) {
 			{
 				onclick: async () => {
 					const tip = page.net.publicTip();
-					if (!tip) return page.tell("There is no block to take a header from yet.");
+					if (!tip) return page.tell("There is no block to take a header from yet.", hand);
 					try {
 						const block = await ask(`/api/net/block/${tip.hash}`);
 						if (!isOver) mine(block.hex.slice(0, 160), block.bits);
 					} catch (error) {
-						page.tell(why(error));
+						page.tell(why(error), hand);
 					}
 				},
 			},

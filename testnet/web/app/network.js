@@ -52,8 +52,8 @@ export function networkView(page, element, words) {
 		build,
 	);
 
-	/** Runs a command and says what it was. @param {any} action */
-	async function run(action) {
+	/** Runs a command and says what it was. @param {any} action @param {Element} [place] where a refusal is told */
+	async function run(action, place = panel) {
 		isBusy = true;
 		drawPanel();
 		page.tell("");
@@ -62,7 +62,7 @@ export function networkView(page, element, words) {
 			said = result.command;
 			return result;
 		} catch (error) {
-			page.tell(why(error));
+			page.tell(why(error), place);
 			return null;
 		} finally {
 			isBusy = false;
@@ -453,7 +453,12 @@ export function networkView(page, element, words) {
 		);
 	}
 
+	let isNamed = false;
 	function draw() {
+		if (words[0] && !isNamed && net.network.nodes.length) {
+			isNamed = true;
+			if (net.place(words[0]) < 0) page.tell(`No node is called “${words[0].slice(0, 80)}”.`, panel);
+		}
 		drawGraph();
 		drawPanel();
 		drawNodes();

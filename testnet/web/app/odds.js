@@ -27,7 +27,7 @@ export function oddsView(page, element) {
 			grid = found;
 			draw();
 		},
-		(error) => page.tell(error.message),
+		(error) => page.tell(error.message, section),
 	);
 
 	/** Measured points, by share and confirmations. @type {Map<string, any>} */
@@ -47,7 +47,7 @@ export function oddsView(page, element) {
 					points.set(`${share} ${confirmations}`, answer);
 				} catch (error) {
 					isMeasuring = false;
-					page.tell(why(error));
+					page.tell(why(error), section);
 					return draw();
 				}
 				draw();

@@ -172,7 +172,7 @@ export function replayView(page, element, words) {
 				make("button", { onclick: drawList }, "Look again"),
 			);
 		} catch (error) {
-			page.tell(why(error));
+			page.tell(why(error), list);
 		}
 	}
 
@@ -195,7 +195,8 @@ export function replayView(page, element, words) {
 		}
 		const answer = await fetch(`/api/runs/${words[0]}/${encodeURIComponent(words[1])}`);
 		const text = await answer.text();
-		if (!answer.ok) return page.tell(JSON.parse(text).error);
+		if (!answer.ok)
+			return show(stage, h2("Replay"), make("p", { class: "bad", role: "alert" }, JSON.parse(text).error));
 		if (isOver) return;
 		run = new Recorded(text);
 		open(run);
@@ -411,12 +412,12 @@ export function replayView(page, element, words) {
 			]);
 			whatIf.querySelector("table")?.replaceWith(outcomeTable(net));
 		} catch (error) {
-			page.tell(why(error));
+			page.tell(why(error), whatIf);
 		}
 	}
 
 	drawList();
-	load().catch((error) => page.tell(error.message));
+	load().catch((error) => page.tell(why(error), stage));
 	return {
 		draw: () => tree?.draw(),
 		end: () => {

@@ -6,6 +6,8 @@
  *   bits: string, difficulty: number, seen_s: number, only: string[], txids: string[]}} Block
  * @typedef {{name: string, role: string, pid: number | null, rpc: string, datadir: string, height: number | null, tip: string | null,
  *   peers: number | null, mempool: number | null, share_asked: number, share_achieved: number | null}} NodeStatus
+ * @typedef {{s: number, nodes: string[], left: string[], came: string[], waiting: string[], lost: string[]}} Reorganisation blocks with the
+ *   highest first; payments that wait again, and such as are in no block and no mempool any more
  */
 
 /** Blocks kept below the highest; the server keeps as many. */
@@ -68,6 +70,23 @@ export class Network extends EventTarget {
 			told.push(one);
 		}
 		return told;
+	}
+
+	/** The last reorganisation, with every node that made it. @returns {Reorganisation | null} */
+	lastReorganisation() {
+		const all = /** @type {any[]} */ (this.happenings).filter((one) => one.event === "reorganisation");
+		const last = all.at(-1);
+		if (!last) return null;
+		const same = all.filter((one) => one.tip === last.tip && one.depth === last.depth);
+		const union = (/** @type {"waiting" | "lost"} */ key) => [...new Set(same.flatMap((one) => one[key] ?? []))];
+		return {
+			s: last.s,
+			nodes: same.map((one) => one.node),
+			left: last.left ?? [],
+			came: last.came ?? [],
+			waiting: union("waiting"),
+			lost: union("lost"),
+		};
 	}
 
 	/** Loads everything and follows. */

@@ -1,11 +1,13 @@
 /**
- * The block tree on a canvas: zoom, pan, choose by mouse or keys. `layout` gives each branch a lane; a tree draws only what is in sight,
- * so that ten thousand blocks pan as smoothly as ten.
+ * The block tree on a canvas: zoom, pan, choose by mouse or keys. It draws only what is in sight, so that ten thousand blocks pan as
+ * smoothly as ten. A reorganisation is shown as it happens: rings around the blocks that are left and those that come, which slide to
+ * their new lanes.
  *
  * @typedef {import("./store.js").Network} Network
  * @typedef {import("./store.js").Block} Block
  */
 import { make } from "./dom.js";
+import { layout } from "./layout.js";
 import { look, outline } from "./palette.js";
 
 const STEP = 104,
@@ -13,6 +15,10 @@ const STEP = 104,
 	BOX = { width: 84, height: 44 };
 /** Around the blocks: room for a word above the topmost and for the tips' marks below and beside the last. */
 const EDGE = { top: 24, right: 76, left: 14 };
+/** How long a reorganisation is shown on the tree, and how long blocks slide to their new places, milliseconds. */
+const SHOWN_MS = 5000,
+	SLIDE_MS = 900;
+const isStill = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 const WORDS = {
 	main: "on the chain that is followed",
 	private: "private: only the attacker has it",
@@ -22,79 +28,6 @@ const WORDS = {
 };
 /** @type {Record<string, number[]>} */
 const DASHES = { private: [6, 4], lost: [2, 4], reversed: [2, 4] };
-
-/** Whether a node (`all` for an outsider who sees everything) has a block. @param {Block} block @param {string} eye */
-const sees = (block, eye) => eye === "all" || block.only.length === 0 || block.only.includes(eye);
-
-/**
- * Lanes for the blocks an eye sees. Lane 0 is the branch the eye follows: its own tip, or the public one.
- * @param {Network} net @param {string} eye
- */
-export function layout(net, eye) {
-	const blocks = [...net.blocks.values()].filter((block) => sees(block, eye));
-	blocks.sort((a, b) => a.height - b.height);
-	const shown = new Set(blocks.map((block) => block.hash));
-	const attackers = new Set(net.network.nodes.filter((node) => node.role === "attacker").map((node) => node.name));
-	const own = net.network.nodes.find((node) => node.name === eye)?.tip;
-	const tip =
-		(own && net.blocks.get(own)) ||
-		net.publicTip() ||
-		blocks.reduce(
-			(best, block) => (!best || block.height > best.height ? block : best),
-			/** @type {Block | null} */ (null),
-		);
-	/** @type {Map<string, string[]>} */
-	const children = new Map();
-	for (const block of blocks) {
-		const list = children.get(block.previous);
-		if (list) list.push(block.hash);
-		else children.set(block.previous, [block.hash]);
-	}
-	/** Tips that some node is on: a branch under one of them has not lost. */
-	const live = new Set(net.network.nodes.map((node) => node.tip).filter((hash) => hash && shown.has(hash)));
-	const leaves = blocks.filter((block) => !children.has(block.hash) || live.has(block.hash));
-	leaves.sort((a, b) => b.height - a.height || a.seen_s - b.seen_s);
-	if (tip) leaves.unshift(tip);
-	/** @type {Map<string, number>} */
-	const lanes = new Map();
-	/** @type {Array<Array<[number, number]>>} */
-	const taken = [];
-	/** @type {Set<string>} */
-	const main = new Set();
-	/** @type {Set<string>} */
-	const alive = new Set();
-	for (const leaf of leaves) {
-		const branch = [];
-		for (const block of net.branch(leaf.hash)) {
-			if (lanes.has(block.hash) || !shown.has(block.hash)) break;
-			branch.push(block);
-		}
-		if (!branch.length) continue;
-		const low = branch[branch.length - 1].height - 1,
-			high = branch[0].height;
-		let lane = leaf === tip ? 0 : 1;
-		while (taken[lane]?.some(([from, to]) => from <= high && low <= to)) lane++;
-		while (taken.length <= lane) taken.push([]);
-		taken[lane].push([low, high]);
-		for (const block of branch) lanes.set(block.hash, lane);
-	}
-	if (tip) for (const block of net.branch(tip.hash)) main.add(block.hash);
-	// What some node was on and has left: a branch that nobody ever took is only left behind.
-	const left = net.left;
-	for (const hash of live)
-		for (const block of net.branch(hash)) {
-			if (alive.has(block.hash)) break;
-			alive.add(block.hash);
-		}
-	/** @param {Block} block */
-	const kind = (block) => {
-		if (attackers.size && block.only.length && block.only.every((name) => attackers.has(name))) return "private";
-		if (main.has(block.hash)) return "main";
-		if (alive.has(block.hash)) return "rival";
-		return left.has(block.hash) ? "reversed" : "lost";
-	};
-	return { blocks, lanes, main, kind, tip, children, lanesMax: taken.length };
-}
 
 export class Tree {
 	/**
@@ -114,6 +47,15 @@ export class Tree {
 		this.chosen = null;
 		/** What the layout was made for. */
 		this.mark = "";
+		/** The reorganisation that is shown, and since when. @type {import("./store.js").Reorganisation | null} */
+		this.reorganised = null;
+		this.since = 0;
+		/** When the last one known was made. */
+		this.known = net.lastReorganisation()?.s ?? -1;
+		/** Lanes that blocks leave, and since when. @type {Map<string, number>} */
+		this.from = new Map();
+		this.slidesSince = 0;
+		this.frame = 0;
 		this.canvas = make("canvas", {
 			tabindex: 0,
 			role: "application",
@@ -122,12 +64,82 @@ export class Tree {
 		this.spoken = make("p", { class: "hidden", "aria-live": "polite" });
 		this.element = make("div", { class: options.tall ? "canvas tall" : "canvas" }, this.canvas, this.spoken);
 		this.listen();
+		/** @type {number | undefined} */
+		this.timer = undefined;
 		this.observer = new ResizeObserver(() => this.draw());
 		this.observer.observe(this.canvas);
 	}
 
 	end() {
 		this.observer.disconnect();
+		cancelAnimationFrame(this.frame);
+		clearTimeout(this.timer);
+	}
+
+	/** Takes up a reorganisation that is new, and forgets the one that was shown long enough. */
+	noteReorganisation() {
+		const last = this.net.lastReorganisation(),
+			now = performance.now();
+		if (last && last.s > this.known && last.left.length) {
+			this.reorganised = last;
+			this.since = now;
+		}
+		this.known = last?.s ?? -1;
+		if (this.reorganised && now > this.since + SHOWN_MS) this.reorganised = null;
+		// Still pictures change once more, when it is over; moving ones at every frame.
+		cancelAnimationFrame(this.frame);
+		clearTimeout(this.timer);
+		if (!this.reorganised) return;
+		if (isStill()) this.timer = setTimeout(() => this.draw(), this.since + SHOWN_MS - now + 20);
+		else this.frame = requestAnimationFrame(() => this.draw());
+	}
+
+	/** A block's lane; on the way from its old one while a reorganisation is shown. @param {Block} block */
+	lane(block) {
+		const lane = this.plan?.lanes.get(block.hash) ?? 0,
+			from = this.from.get(block.hash);
+		const part = (performance.now() - this.slidesSince) / SLIDE_MS;
+		if (from === undefined || part >= 1) return lane;
+		// Slow at both ends.
+		return from + (lane - from) * part * part * (3 - 2 * part);
+	}
+
+	/** Makes the layout anew; in a reorganisation blocks slide from their old lanes. */
+	arrange() {
+		const old = this.plan;
+		this.plan = layout(this.net, this.eye);
+		this.lowest = this.plan.blocks[0]?.height ?? 0;
+		if (!old || !this.reorganised || isStill()) return;
+		const moved = [...this.plan.lanes].filter(([hash, lane]) => (old.lanes.get(hash) ?? lane) !== lane);
+		if (!moved.length) return;
+		this.from = new Map(moved.map(([hash]) => [hash, old.lanes.get(hash) ?? 0]));
+		this.slidesSince = performance.now();
+	}
+
+	/**
+	 * A ring around a block that was left, or that came: those that left first, then those that came from the lowest on.
+	 * @param {CanvasRenderingContext2D} pen @param {Block} block @param {string} bad @param {string} accent
+	 */
+	drawRing(pen, block, bad, accent) {
+		const shown = this.reorganised;
+		if (!shown) return;
+		const hasLeft = shown.left.includes(block.hash),
+			at = shown.came.indexOf(block.hash);
+		if (!hasLeft && at < 0) return;
+		const age = performance.now() - this.since;
+		const begins = hasLeft ? 0 : SLIDE_MS + 150 * (shown.came.length - 1 - at);
+		const grown = isStill() ? 1 : Math.min(1, Math.max(0, (age - begins) / 300));
+		const fades = isStill() ? 1 : Math.min(1, (SHOWN_MS - age) / 800);
+		if (grown <= 0 || fades <= 0) return;
+		const { x, y } = this.at(block),
+			gap = 5;
+		pen.globalAlpha = grown * fades;
+		pen.strokeStyle = hasLeft ? bad : accent;
+		pen.lineWidth = 3;
+		pen.setLineDash(hasLeft ? [3, 5] : []);
+		pen.strokeRect(x - gap, y - gap, BOX.width * this.scale + 2 * gap, BOX.height * this.scale + 2 * gap);
+		pen.setLineDash([]);
+		pen.globalAlpha = 1;
 	}
 
 	listen() {
@@ -241,7 +253,7 @@ export class Tree {
 	at(block) {
 		return {
 			x: this.x + (block.height - this.base) * STEP * this.scale,
-			y: this.y + (this.plan?.lanes.get(block.hash) ?? 0) * LANE * this.scale,
+			y: this.y + this.lane(block) * LANE * this.scale,
 		};
 	}
 
@@ -285,11 +297,11 @@ export class Tree {
 		const canvas = this.canvas,
 			{ width, height } = canvas.getBoundingClientRect();
 		if (!width) return;
+		this.noteReorganisation();
 		const mark = `${this.net.version} ${this.eye} ${this.net.network.nodes.map((node) => node.tip).join()}`;
 		if (mark !== this.mark) {
 			this.mark = mark;
-			this.plan = layout(this.net, this.eye);
-			this.lowest = this.plan.blocks[0]?.height ?? 0;
+			this.arrange();
 		}
 		const ratio = window.devicePixelRatio || 1;
 		if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
@@ -394,6 +406,7 @@ export class Tree {
 				pen.fillText(word, x, y - 6);
 			}
 			pen.globalAlpha = 1;
+			this.drawRing(pen, block, bad, accent);
 		}
 		if (scale > 0.3) this.drawTips(pen, visible, boxHeight);
 	}

@@ -16,12 +16,11 @@ use super::session::{
     choose, client, load_chain, open_to_read, parse_outpoint, require_network, show_progress, usual_chain, write_new,
 };
 use crate::client::Client;
-use crate::file::Password;
 use crate::forensics::cluster::{Clusters, Hash, Quality, Rules, clusters, quality};
+use crate::forensics::owners::owners;
 use crate::forensics::trace::{Direction, Share, TraceNode, shares, tree};
 use crate::forensics::{ChainIndex, draw};
 use crate::keystore;
-use crate::network::LocalNetwork;
 use crate::wallet::Wallet;
 
 #[derive(Subcommand)]
@@ -182,20 +181,6 @@ fn node_json(node: &TraceNode, spec: &ChainSpec) -> Value {
         "coinbase": node.is_coinbase, "unspent": node.is_unspent, "cut": node.is_cut,
         "next": node.next.iter().map(|next| node_json(next, spec)).collect::<Vec<_>>(),
     })
-}
-
-/// Who owns which address, from the wallets of a network.
-fn owners(network: &LocalNetwork) -> Result<HashMap<Hash, String>, CliError> {
-    let mut owners = HashMap::new();
-    for (name, path) in network.accounts() {
-        let wallet = Wallet::open_to_read(&path, &Password::None)?;
-        for account in wallet.keys().all_accounts() {
-            let branches = [keystore::Branch::External, keystore::Branch::Change];
-            let hashes = branches.into_iter().flat_map(|branch| account.hashes(branch).iter().copied());
-            owners.extend(hashes.map(|hash| (hash, name.clone())));
-        }
-    }
-    Ok(owners)
 }
 
 fn show_clusters(options: &Options, arguments: &ClustersArguments) -> Result<String, CliError> {

@@ -50,7 +50,7 @@ impl History {
             nonce: 0,
         };
         let transactions = std::iter::once(coinbase.clone()).chain(payments.iter().map(|t| (*t).clone())).collect();
-        self.index.add(self.height, &CheckedBlock::from_store(Arc::new(Block { header, transactions })));
+        self.index.add(&CheckedBlock::from_store(Arc::new(Block { header, transactions })));
         self.height += 1;
         coinbase
     }
@@ -147,4 +147,27 @@ fn precision_and_recall_count_pairs() {
     let quality = quality(&clusters(&history.index, Rules::ALL), &owners);
     assert_eq!((quality.addresses, quality.pairs_joined, quality.pairs_owned, quality.pairs_right), (5, 2, 4, 1));
     assert_eq!((quality.precision(), quality.recall()), (0.5, 0.25));
+}
+
+/// A branch that is left takes with it what its transactions spent and made, and nothing else.
+#[test]
+fn what_is_above_a_truncation_was_never_there() {
+    let mut history = History::default();
+    let first = history.mine(1, 60, &[]);
+    let before = history.index.clone();
+    let payment = pay(&[coin(&first, 0)], &[(2, 59)]);
+    history.mine(3, 51, &[&payment]);
+    assert!(history.index.spender(&coin(&first, 0)).is_some());
+    history.index.truncate(1);
+    assert_eq!(history.index.height(), 1);
+    assert!(history.index.spender(&coin(&first, 0)).is_none());
+    assert!(history.index.get(&payment.txid()).is_none());
+    assert_eq!(history.index.transactions().len(), before.transactions().len());
+    assert!(history.index.get(&first.txid()).is_some());
+    // The payment may come again, in another block.
+    history.mine(4, 50, &[]);
+    history.mine(4, 51, &[&payment]);
+    assert_eq!(history.index.spender(&coin(&first, 0)).map(|known| known.height), Some(2));
+    history.index.truncate(9);
+    assert_eq!(history.index.height(), 3, "there are no more to forget");
 }
