@@ -3,7 +3,11 @@
 //! On a machine without them the test says that it was skipped, and why; with `TESTOON_REQUIRE_BROWSER=1`, as in `.ci/run`, it fails
 //! instead. `TESTOON_SCREENSHOTS=DIR` keeps a picture of each view. What the server behind the page answers is in `web`.
 
+mod explorer;
+mod quality;
+
 use crate::web::Page;
+use explorer::{RESULTS, break_and_mine_again, follow_coins};
 use fantoccini::{Client, ClientBuilder};
 use kit::Network;
 use serde_json::{Value, json};
@@ -202,107 +206,6 @@ const LASSO: &str = "
   window.dispatchEvent(new PointerEvent('pointerup', at(corners[3])));
   return true";
 
-/// A bit of an old block is changed, and the blocks from there on are mined again on a copy.
-async fn break_and_mine_again(tab: &Tab) {
-    tab.go("break/1").await;
-    tab.click("Change one bit of it").await;
-    tab.until_text("To put it right").await;
-    // The browser's own hash of a header is the one that the miner's code finds.
-    let different = tab.script(SAME_HASHES).await;
-    assert_eq!(different, 0, "headers whose hashes differ");
-    tab.click("Mine them again on a copy").await;
-    tab.until(
-        "some blocks are mined again, each with a hash that meets the target",
-        "return [...document.querySelectorAll('td.mono')].filter((cell) => cell.innerText.startsWith('0000')).length >= 4",
-    )
-    .await;
-    tab.picture("mined-again").await;
-    tab.is_clean("mined again").await;
-}
-
-/// Hashes random headers both ways, and counts those that differ.
-const SAME_HASHES: &str = "
-  return (async () => {
-    const { HeaderHasher, value } = await import('/app/sha256.js'), { hash256, reversed, toHex } = await import('/app/bytes.js');
-    let different = 0;
-    for (let at = 0; at < 100; at++) {
-      const header = crypto.getRandomValues(new Uint8Array(80)), nonce = new DataView(header.buffer).getUint32(76, true);
-      const found = value(new HeaderHasher(header).hash(nonce)).toString(16).padStart(64, '0');
-      if (found !== reversed(toHex(await hash256(header)))) different++;
-    }
-    return different;
-  })()";
-
-/// From a payment back to where its coins came from and on to the address and its cluster.
-async fn follow_coins(tab: &Tab) {
-    tab.go("network").await;
-    tab.click("Pay").await;
-    tab.until("the payment is shown", "return location.hash.startsWith('#/explorer/transaction/')").await;
-    tab.until_text("Not spent.").await;
-    tab.click("Its coinbases").await;
-    tab.until_text("first in, first out").await;
-    tab.until(
-        "the coins lead back to new ones",
-        "const closed = [...document.querySelectorAll('.opener > button[aria-expanded=false]')].find((one) => one.innerText.trim() === 'Where it came from');
-         closed?.click();
-         return document.body.innerText.includes('nothing is before them')",
-    )
-    .await;
-    tab.picture("coins").await;
-    tab.is_clean("coins").await;
-    tab.script("document.querySelector('.flow a[href*=address]').click()").await;
-    tab.until_text("Everything it was paid").await;
-    tab.until_text("one owner's; the wallets say:").await;
-    tab.is_clean("address").await;
-    tab.go("explorer/clusters").await;
-    tab.until_text("(precision)").await;
-    tab.script("document.querySelector('[data-key=fresh-change]').click()").await;
-    tab.until("the rule is off", "return document.querySelector('[data-key=fresh-change]')?.checked === false && document.body.innerText.includes('(recall)')").await;
-    tab.picture("clusters").await;
-    tab.is_clean("clusters").await;
-}
-
-/// Ten thousand blocks are panned, and every frame is drawn: what is not in sight costs nothing.
-#[test]
-fn ten_thousand_blocks_are_panned() {
-    let network = Network::up(&["--nodes", "1"]);
-    in_browser(&network, async |tab, _page| {
-        tab.go("chain").await;
-        tab.until_text("Block tree").await;
-        let frames = tab.script(PAN).await;
-        // The time depends on the machine; that all of them are drawn, from end to end, does not.
-        assert_eq!(frames["blocks"], 10_000, "{frames}");
-        assert_eq!(frames["drawn"], 120, "{frames}");
-        eprintln!("120 frames over 10,000 blocks: {frames}");
-    });
-}
-
-/// Draws a tree of 10,000 blocks 120 times, further along each time; milliseconds of drawing and frames a second.
-const PAN: &str = "
-  return (async () => {
-    const { Tree } = await import('/app/tree.js'), { Network } = await import('/app/store.js');
-    const net = new Network('recorded');
-    for (let height = 0; height < 10000; height++)
-      net.blocks.set(`b${height}`, { hash: `b${height}`, previous: height ? `b${height - 1}` : '', height, miner: 'node0', transactions: 1, only: [], txids: [] });
-    net.network.nodes = [{ name: 'node0', role: 'miner', tip: 'b9999', height: 9999 }];
-    const tree = new Tree(net, { label: 'Ten thousand', tall: true });
-    document.querySelector('main').replaceChildren(tree.element);
-    tree.draw();
-    tree.follows = false;
-    let drawn = 0, spent = 0;
-    const began = performance.now();
-    while (drawn < 120) {
-      await new Promise((resume) => requestAnimationFrame(resume));
-      tree.x += 8000;
-      const before = performance.now();
-      tree.draw();
-      spent += performance.now() - before;
-      drawn++;
-    }
-    tree.end();
-    return { blocks: net.blocks.size, drawn, ms_a_frame: spent / drawn, frames_a_second: (1000 * drawn) / (performance.now() - began) };
-  })()";
-
 #[test]
 fn an_attack_is_staged_watched_and_judged_by_clicking() {
     let network = Network::up(&["--nodes", "1"]);
@@ -385,6 +288,19 @@ fn an_attack_is_staged_watched_and_judged_by_clicking() {
         tab.until_text("as recorded").await;
         tab.picture("replay").await;
         tab.is_clean("replay").await;
+
+        // How it ended is a point beside the formula, and so is what a study's file says.
+        tab.go("odds").await;
+        tab.until_text("▲ recorded live attacks").await;
+        tab.script(RESULTS).await;
+        tab.until_text("◆ results.csv").await;
+        tab.until_text("notes.json is left out").await;
+        let point =
+            tab.script("return [...document.querySelectorAll('.heat .point')].map((one) => one.innerText)").await;
+        assert_eq!(point, json!(["◆ 18.4 %"]), "30 % against 3 confirmations is a cell; 33 % is none");
+        assert_eq!(tab.script("return document.querySelectorAll('img.plot').length").await, 1);
+        tab.picture("odds-measured").await;
+        tab.is_clean("measured odds").await;
     });
 }
 

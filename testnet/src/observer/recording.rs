@@ -8,7 +8,7 @@ use crate::clock::unix_s;
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -18,7 +18,7 @@ pub const RUNS_MAX: usize = 40;
 pub const RUN_BYTES_MAX: u64 = 16 << 20;
 /// How a recording's file name ends.
 const ENDING: &str = ".jsonl";
-/// Longest first line that is read, bytes.
+/// Longest first line that is read, and longest last one, bytes.
 const HEAD_BYTES_MAX: u64 = 64 << 10;
 
 /// A recording that is being made.
@@ -83,6 +83,24 @@ pub fn list(directory: &Path) -> Vec<Value> {
     found
 }
 
+/// The recorded attacks of a directory that have ended, the newest first: what the first line says and, as `outcome`, the last.
+pub fn outcomes(directory: &Path) -> Vec<Value> {
+    let ended = list(directory).into_iter().filter_map(|mut run| {
+        let mut file = File::open(directory.join(run["name"].as_str()?)).ok()?;
+        let bytes = file.metadata().ok()?.len();
+        file.seek(SeekFrom::Start(bytes.saturating_sub(HEAD_BYTES_MAX))).ok()?;
+        let mut end = Vec::new();
+        file.take(HEAD_BYTES_MAX).read_to_end(&mut end).ok()?;
+        let last = end.trim_ascii_end().rsplit(|byte| *byte == b'\n').next()?;
+        let outcome: Value = serde_json::from_slice(last).ok()?;
+        outcome["verdict"].is_string().then(|| {
+            run["outcome"] = outcome;
+            run
+        })
+    });
+    ended.collect()
+}
+
 /// A recording's text; its last line may be cut short while it is being made.
 ///
 /// # Errors
@@ -129,6 +147,13 @@ mod tests {
         let kept = list(&runs);
         assert_eq!(kept.len(), RUNS_MAX);
         assert!(kept.iter().all(|run| run["event"] == "recording" && run["kind"] == "attack"), "{kept:?}");
+        assert!(outcomes(&runs).is_empty(), "none has ended");
+        let ended = Recorder::create(&runs, "attack", json!({ "title": "ended" })).unwrap();
+        ended.line(&json!({ "event": "note", "text": "x".repeat(3 * HEAD_BYTES_MAX as usize) }));
+        ended.line(&json!({ "succeeded": true, "verdict": "it worked" }));
+        let found = outcomes(&runs);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!((&found[0]["title"], &found[0]["outcome"]["succeeded"]), (&json!("ended"), &json!(true)));
         let name = kept[0]["name"].as_str().unwrap();
         let text = read(&runs, name).unwrap();
         assert_eq!(text.lines().count(), 2);

@@ -1,20 +1,9 @@
-/** Parts of the network view: the forms below the graph, and which nodes a line drawn around them holds. */
+/** Parts of the network view: the forms below the graph, and the network as a file. */
 import { coins, h2, make, show, soft, table, tools, why } from "./dom.js";
 import { ask } from "./store.js";
 import { save } from "./story.js";
 
 /** @typedef {import("./main.js").Page} Page */
-
-/** Whether a point is inside a polygon: a ray to the right crosses its sides an odd number of times. @param {{x: number, y: number} | undefined} at @param {Array<{x: number, y: number}>} sides */
-export function isInside(at, sides) {
-	if (!at) return false;
-	let inside = false;
-	sides.forEach((a, order) => {
-		const b = sides[(order + sides.length - 1) % sides.length];
-		if (a.y > at.y !== b.y > at.y && at.x < ((b.x - a.x) * (at.y - a.y)) / (b.y - a.y) + a.x) inside = !inside;
-	});
-	return inside;
-}
 
 /**
  * The network as a file for `testoon up --file` (docs/networks.md).

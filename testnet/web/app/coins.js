@@ -60,12 +60,12 @@ export function coinList(history, way) {
 	return make(
 		"ul",
 		{ class: "coins", "aria-label": way === "back" ? "Inputs" : "Outputs" },
-		...list.map((coin) => item(coin, way)),
+		...list.map((coin) => item(coin, way, history.height !== null)),
 	);
 }
 
-/** @param {Coin} coin @param {"back" | "forward"} way @returns {HTMLElement} */
-function item(coin, way) {
+/** @param {Coin} coin @param {"back" | "forward"} way @param {boolean} isMined @returns {HTMLElement} */
+function item(coin, way, isMined) {
 	const what = make(
 		"div",
 		{},
@@ -81,7 +81,7 @@ function item(coin, way) {
 		return make("li", {}, what, made, further);
 	}
 	const spender = coin.spent_by;
-	const coinbases = opener("Its coinbases", () => drawOrigin(coin));
+	const coinbases = isMined ? opener("Its coinbases", () => drawOrigin(coin)) : null;
 	if (!spender) return make("li", {}, what, soft("Not spent."), coinbases);
 	return make(
 		"li",

@@ -36,6 +36,8 @@ export function explorerView(page, element, words) {
 		more = box();
 	element.append(section, more);
 	let isOver = false;
+	/** What is done about a transaction when the network changes. */
+	let follow = () => {};
 	const kinds = {
 		block: drawBlock,
 		transaction: drawTransaction,
@@ -59,6 +61,7 @@ export function explorerView(page, element, words) {
 			);
 	});
 	return {
+		draw: () => follow(),
 		end: () => {
 			isOver = true;
 		},
@@ -156,19 +159,45 @@ export function explorerView(page, element, words) {
 		const tx = await ask(`/api/net/transaction/${txid}`);
 		const history = await historyOf(txid);
 		const depth = tx.confirmations ?? 0;
+		const state = make("span", {});
 		const facts = [
 			["txid", tx.txid],
-			["state", depth > 0 ? counted(depth, "confirmation") : "waits in a mempool, or its block was left behind"],
+			["state", state],
 			["block", tx.blockhash ? link("block", tx.blockhash) : "none"],
 			["bytes", tx.size],
 		];
 		if (!history.coinbase && history.inputs.every(({ value }) => value !== null))
 			facts.push(["fee", coins(sum(history.inputs) - sum(history.outputs))]);
-		if (depth > 0 && !history.coinbase) {
-			const found = await ask(`/api/odds?share=${ATTACKER}&confirmations=${Math.min(depth, 1000)}`);
-			facts.push([`odds that an attacker with ${ATTACKER * 100} % reverses it`, odds(found.matching)]);
-		}
+		const reversal = make("span", {}, "–"),
+			isPayment = history.height !== null && !history.coinbase;
+		if (isPayment) facts.push([`odds that an attacker with ${ATTACKER * 100} % reverses it`, reversal]);
 		if (isOver) return;
+		const tip = page.net.publicTip();
+		let told = 0;
+		// Confirmations grow with the chain; what waits is looked at again whenever the chain has changed.
+		follow = () => {
+			const now = page.net.publicTip();
+			if (history.height === null && now?.hash !== tip?.hash) {
+				follow = () => {};
+				drawTransaction(txid).catch((error) => page.tell(why(error), section));
+			}
+			const { height } = history,
+				more = height === null || !now ? depth : Math.max(depth, now.height - height + 1);
+			state.textContent =
+				height === null ? "waits in a mempool, or its block was left behind" : counted(more, "confirmation");
+			if (isPayment && more !== told) tellOdds(more);
+			told = more;
+		};
+		const tellOdds = async (/** @type {number} */ confirmations) => {
+			try {
+				const found = await ask(`/api/odds?share=${ATTACKER}&confirmations=${Math.min(confirmations, 1000)}`);
+				reversal.textContent = odds(found.matching);
+			} catch {
+				// The frame says that the launcher does not answer.
+				reversal.textContent = "–";
+			}
+		};
+		follow();
 		show(
 			section,
 			h2("Transaction"),
@@ -200,7 +229,9 @@ export function explorerView(page, element, words) {
 			make(
 				"p",
 				{},
-				`${coins(found.total_amount)} coins in ${counted(rows.length, "coin that is not spent", "coins that are not spent")}, as of height ${found.height}.`,
+				rows.length
+					? `${coins(found.total_amount)} in ${counted(rows.length, "coin that is not spent", "coins that are not spent")}, as of height ${found.height}.`
+					: `It holds nothing, as of height ${found.height}: nothing was paid to it, or all of it was spent.`,
 			),
 			rows.length
 				? make(
@@ -208,7 +239,7 @@ export function explorerView(page, element, words) {
 						{ class: "over" },
 						table([["coins", "number"], ["height", "number"], ["made by"]], rows, "Its coins"),
 					)
-				: empty("Nothing is paid to this address, or all of it was spent."),
+				: "",
 		);
 		try {
 			await drawAddressHistory(more, address);

@@ -1,7 +1,8 @@
 /** The network view: who is connected to whom, and everything one can do to it by hand. */
 
-import { drawForms, isInside } from "./build.js";
+import { drawForms } from "./build.js";
 import { box, counted, empty, field, h2, make, percent, short, show, soft, table, tools, why } from "./dom.js";
+import { isInside, place, scale } from "./graph.js";
 import { badge, look, outline } from "./palette.js";
 import { act, ask } from "./store.js";
 
@@ -105,12 +106,9 @@ export function networkView(page, element, words) {
 			centre = { x: SIZE.width / 2, y: SIZE.height / 2 };
 		list.forEach((node, order) => {
 			if (places.has(node.name)) return;
-			const angle = (order / list.length) * 2 * Math.PI - Math.PI / 2;
-			places.set(node.name, {
-				x: centre.x + Math.cos(angle) * (centre.x - 90),
-				y: centre.y + Math.sin(angle) * (centre.y - 60),
-			});
+			places.set(node.name, place(order, list.length, SIZE));
 		});
+		const { r, names, roles } = scale(list.length, SIZE);
 		const groups = net.network.partition,
 			group = (/** @type {string} */ name) => groups.findIndex((members) => members.includes(name));
 		const lines = links().flatMap(({ a, b, up, text, slow }) => {
@@ -118,15 +116,17 @@ export function networkView(page, element, words) {
 				to = places.get(b);
 			if (!from || !to) return [];
 			const isCut = groups.length > 0 && group(a) !== group(b);
+			// Among many nodes only the links of those chosen can be followed by eye.
+			const isFaint = !names && !chosen.has(a) && !chosen.has(b);
 			return [
 				make("line", {
 					x1: from.x,
 					y1: from.y,
 					x2: to.x,
 					y2: to.y,
-					class: `link${isCut || !up ? " cut" : ""}${slow ? " slow" : ""}`,
+					class: `link${isCut || !up ? " cut" : ""}${slow ? " slow" : ""}${isFaint ? " faint" : ""}`,
 				}),
-				text
+				text && !isFaint
 					? make(
 							"text",
 							{ x: (from.x + to.x) / 2, y: (from.y + to.y) / 2, class: "soft", "text-anchor": "middle" },
@@ -135,8 +135,6 @@ export function networkView(page, element, words) {
 					: null,
 			];
 		});
-		const isSmall = list.length > 24,
-			r = isSmall ? 11 : 19;
 		const marks = list.map((node) => {
 			const at = places.get(node.name) ?? centre,
 				{ colour, shape } = look(net.place(node.name)),
@@ -154,8 +152,9 @@ export function networkView(page, element, words) {
 				},
 				make("circle", { r, class: "ring", stroke: tip }),
 				make("path", { d: outline(shape, r * 0.42), fill: colour }),
-				isSmall && !chosen.has(node.name) ? null : make("text", { y: r + 15, "text-anchor": "middle" }, node.name),
-				isSmall
+				make("title", {}, node.name),
+				names ? make("text", { y: r + 15, "text-anchor": "middle" }, node.name) : null,
+				!roles
 					? null
 					: make(
 							"text",
@@ -172,7 +171,12 @@ export function networkView(page, element, words) {
 			});
 			return mark;
 		});
-		show(svg, ...lines.filter((line) => line), ...marks);
+		// Where names have no room, those of chosen nodes are written over their neighbours.
+		const above = [...chosen].flatMap((name) => {
+			const at = names ? undefined : places.get(name);
+			return at ? [make("text", { x: at.x, y: at.y + r + 15, "text-anchor": "middle" }, name)] : [];
+		});
+		show(svg, ...lines.filter((line) => line), ...marks, ...above);
 		pulse(lines.length > 0);
 	}
 	/** Nodes on one tip have rings of one colour. @param {string | null} tip */
@@ -422,7 +426,7 @@ export function networkView(page, element, words) {
 			node.role,
 			node.peers ?? "–",
 			node.height ?? "down",
-			make("span", { class: "mono" }, short(node.tip ?? "")),
+			make("span", { class: "mono short" }, short(node.tip ?? "")),
 			node.mempool ?? "–",
 			node.share_asked ? percent(node.share_asked) : "–",
 			node.share_asked ? percent(node.share_achieved) : "–",

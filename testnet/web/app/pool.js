@@ -42,7 +42,7 @@ function draw(pool) {
 			worker.connections ? counted(worker.connections, "connection") : "left",
 			worker.agent,
 			hashes(worker.hashrate["1m"]),
-			worker.difficulty,
+			worker.difficulty.toPrecision(4),
 			worker.shares.accepted,
 			worker.shares.stale + worker.shares.rejected,
 			worker.last_share ? `${clock(Math.max(0, now - worker.last_share))} ago` : "none yet",

@@ -5,6 +5,7 @@ use crate::cluster::directory::Directory;
 use crate::lab::sim::rest;
 use crate::lab::theory::double_spend::Race;
 use crate::lab::theory::double_spend::standing::Standing;
+use crate::lab::theory::estimate::Proportion;
 use crate::observer::recording;
 use crate::web::classroom::{Order, PAYEE, PAYER, PRICE};
 use crate::web::command::Action;
@@ -14,7 +15,8 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use serde_json::json;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -31,6 +33,7 @@ pub fn routes() -> Router<Arc<Server>> {
         .route("/api/runs", get(runs))
         .route("/api/runs/{network}/{name}", get(run))
         .route("/api/odds/rest", get(rest_of_a_race))
+        .route("/api/odds/recorded", get(recorded_rates))
         .route("/api/attack/picture", get(picture))
         .route("/api/class", get(class))
         .route(crate::web::guard::ORDER_ROUTE, post(order))
@@ -41,12 +44,16 @@ fn recordings(server: &Server, network: &str) -> Option<PathBuf> {
     Some(Directory::recordings_in(server.network(network)?.directory()))
 }
 
+/// All networks' recordings, by the network's name.
+fn all_recordings(server: &Server) -> Vec<(&'static str, PathBuf)> {
+    let names: &[&str] = if Arc::ptr_eq(&server.main, &server.attacked) { &["net"] } else { &["net", "attack"] };
+    names.iter().filter_map(|name| Some((*name, recordings(server, name)?))).collect()
+}
+
 async fn runs(State(server): Shared) -> Response {
     let listed = tokio::task::spawn_blocking(move || {
-        let names: &[&str] = if Arc::ptr_eq(&server.main, &server.attacked) { &["net"] } else { &["net", "attack"] };
         let mut all = Vec::new();
-        for network in names {
-            let Some(directory) = recordings(&server, network) else { continue };
+        for (network, directory) in all_recordings(&server) {
             for mut run in recording::list(&directory) {
                 run["network"] = json!(network);
                 all.push(run);
@@ -68,6 +75,45 @@ async fn run(State(server): Shared, Path((network, name)): Path<(String, String)
         Ok(Err(error)) => failure(StatusCode::NOT_FOUND, &error),
         Err(_) => failure(StatusCode::INTERNAL_SERVER_ERROR, "the launcher failed to read the recording"),
     }
+}
+
+/// What can be put together of recorded double spends: per mille of the hash rate, confirmations, blocks in advance, patience.
+type Parameters = (u64, u32, u32, Option<u32>);
+
+/// How the recorded double spends on live nodes ended, those of the same parameters together.
+async fn recorded_rates(State(server): Shared) -> Response {
+    let found = tokio::task::spawn_blocking(move || {
+        let mut rates: BTreeMap<Parameters, Proportion> = BTreeMap::new();
+        for run in all_recordings(&server).iter().flat_map(|(_, directory)| recording::outcomes(directory)) {
+            if let Some(parameters) = double_spend(&run) {
+                let successes = u32::from(run["outcome"]["succeeded"] == true);
+                let rate = rates.entry(parameters).or_default();
+                *rate = rate.and(Proportion { runs: 1, successes });
+            }
+        }
+        let points = rates.into_iter().map(|((per_mille, confirmations, premine, give_up), rate)| {
+            json!({
+                "share": per_mille as f64 / 1e3,
+                "confirmations": confirmations,
+                "premine": premine,
+                "give_up": give_up,
+                "runs": rate.runs,
+                "successes": rate.successes,
+                "rate": rate.rate(),
+                "interval95": rate.interval95(),
+            })
+        });
+        json!({ "points": points.collect::<Vec<_>>() })
+    });
+    answer(found.await.map_err(|_| "the launcher failed to read its recordings; see its terminal".to_owned()))
+}
+
+/// The parameters of a recorded double spend; none of another attack.
+fn double_spend(run: &Value) -> Option<Parameters> {
+    let count = |name: &str| u32::try_from(run[name].as_u64()?).ok();
+    let per_mille = (run["share"].as_f64()? * 1e3).round() as u64;
+    let is_double_spend = run["attack"] == "double-spend";
+    is_double_spend.then_some((per_mille, count("confirmations")?, count("premine").unwrap_or(0), count("give_up")))
 }
 
 /// The picture of the attack that ended last.
