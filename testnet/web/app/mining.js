@@ -1,15 +1,19 @@
 /** The mining view: who finds how much, how the times between blocks fall, what a miner does step by step. */
 
-import { expectedHashes, fromHex, hash256, headerFields, reversed, target, toHex } from "./bytes.js";
+import { expectedHashes, fromHex, headerFields, target, toHex } from "./bytes.js";
 import { box, duration, empty, h2, hashes, large, make, percent, show, soft, table, tools, why } from "./dom.js";
 import { badge } from "./palette.js";
 import { poolSection } from "./pool.js";
+import { HeaderHasher, value } from "./sha256.js";
 import { ask } from "./store.js";
 
 /** @typedef {import("./main.js").Page} Page */
 
 /** Newest blocks that the charts are made of. */
 const BLOCKS_MAX = 500;
+/** Hashes between two looks at the page while it mines at speed. */
+const STEP_AT_SPEED = 10_000;
+const digits = (/** @type {bigint} */ number) => number.toString(16).padStart(64, "0");
 const CHART = { width: 420, height: 170 };
 
 /** @param {Page} page @param {HTMLElement} element */
@@ -231,20 +235,23 @@ export function miningView(page, element) {
 			zeros = 64 - goal.toString(16).length;
 		let nonce = 0,
 			done = 0,
-			best = "f".repeat(64),
+			best = 1n << 256n,
 			runs = false;
 		const line = make("p", { class: "mono" }),
 			state = make("p", { role: "status" }),
 			fields = make("p", { class: "mono lines" });
-		const step = async (/** @type {number} */ count) => {
+		const hasher = new HeaderHasher(bytes);
+		const step = (/** @type {number} */ count) => {
 			for (let at = 0; at < count; at++) {
 				nonce = (nonce + 1) >>> 0;
-				new DataView(bytes.buffer).setUint32(76, nonce, true);
-				const found = reversed(toHex(await hash256(bytes)));
+				const found = value(hasher.hash(nonce));
 				done++;
 				if (found < best) best = found;
-				if (at === count - 1 || BigInt(`0x${found}`) <= goal) line.textContent = found;
-				if (BigInt(`0x${found}`) <= goal) {
+				if (at === count - 1 || found <= goal) {
+					line.textContent = digits(found);
+					new DataView(bytes.buffer).setUint32(76, nonce, true);
+				}
+				if (found <= goal) {
 					runs = false;
 					state.textContent = `Found: nonce ${nonce} meets the target after ${done} hashes.`;
 					tell();
@@ -259,12 +266,12 @@ export function miningView(page, element) {
 				.map((field) => `${field.name.split(":")[0]}: ${field.what}`)
 				.join("\n");
 			if (runs || !state.textContent?.startsWith("Found"))
-				state.textContent = `${done} hashes; the best so far begins with ${best.length - best.replace(/^0+/, "").length} zeros, the target asks for ${zeros} or more.`;
+				state.textContent = `${done} hashes; the best so far begins with ${64 - best.toString(16).length} zeros, the target asks for ${zeros} or more.`;
 		};
 		const run = async () => {
 			runs = !runs;
 			go.textContent = runs ? "Stop" : "At speed";
-			while (runs && !isOver && !(await step(200))) await new Promise((resume) => setTimeout(resume));
+			while (runs && !isOver && !step(STEP_AT_SPEED)) await new Promise((resume) => setTimeout(resume));
 			go.textContent = "At speed";
 		};
 		const go = make("button", { onclick: run }, "At speed");
@@ -280,7 +287,7 @@ export function miningView(page, element) {
 			soft("hash"),
 			line,
 			soft("target"),
-			make("p", { class: "mono" }, goal.toString(16).padStart(64, "0")),
+			make("p", { class: "mono" }, digits(goal)),
 			state,
 			tools(make("button", { onclick: () => step(1) }, "One hash"), go),
 		);
