@@ -399,14 +399,18 @@ export class Tree {
 				if (block.transactions > 1)
 					pen.fillText(`+${block.transactions - 1}`, x + boxWidth - 28 * scale, y + 17 * scale);
 			}
+			pen.globalAlpha = 1;
+			this.drawRing(pen, block, bad, accent);
 			const word = marks.get(block.hash);
 			if (word) {
 				pen.font = "bold 11px system-ui, sans-serif";
 				pen.fillStyle = kind === "private" ? secret : kind === "reversed" ? bad : accent;
-				pen.fillText(word, x, y - 6);
+				// Readable over a ring, too.
+				pen.strokeStyle = panel;
+				pen.lineWidth = 4;
+				pen.strokeText(word, x, y - 7);
+				pen.fillText(word, x, y - 7);
 			}
-			pen.globalAlpha = 1;
-			this.drawRing(pen, block, bad, accent);
 		}
 		if (scale > 0.3) this.drawTips(pen, visible, boxHeight);
 	}
