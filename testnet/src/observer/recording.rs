@@ -147,19 +147,27 @@ mod tests {
         let kept = list(&runs);
         assert_eq!(kept.len(), RUNS_MAX);
         assert!(kept.iter().all(|run| run["event"] == "recording" && run["kind"] == "attack"), "{kept:?}");
-        assert!(outcomes(&runs).is_empty(), "none has ended");
-        let ended = Recorder::create(&runs, "attack", json!({ "title": "ended" })).unwrap();
-        ended.line(&json!({ "event": "note", "text": "x".repeat(3 * HEAD_BYTES_MAX as usize) }));
-        ended.line(&json!({ "succeeded": true, "verdict": "it worked" }));
-        let found = outcomes(&runs);
-        assert_eq!(found.len(), 1, "{found:?}");
-        assert_eq!((&found[0]["title"], &found[0]["outcome"]["succeeded"]), (&json!("ended"), &json!(true)));
         let name = kept[0]["name"].as_str().unwrap();
         let text = read(&runs, name).unwrap();
         assert_eq!(text.lines().count(), 2);
         for name in ["../secret", "", "x.jsonl", "/etc/passwd"] {
             assert!(read(&runs, name).is_err(), "{name}");
         }
+    }
+
+    /// Far behind the first line, and only of runs that have come to something.
+    #[test]
+    fn the_outcome_of_a_run_is_its_last_line() {
+        let place = tempfile::tempdir().unwrap();
+        let running = Recorder::create(place.path(), "attack", json!({ "title": "running" })).unwrap();
+        running.line(&json!({ "event": "note", "text": "it runs" }));
+        assert!(outcomes(place.path()).is_empty());
+        let ended = Recorder::create(place.path(), "attack", json!({ "title": "ended" })).unwrap();
+        ended.line(&json!({ "event": "note", "text": "x".repeat(3 * HEAD_BYTES_MAX as usize) }));
+        ended.line(&json!({ "succeeded": true, "verdict": "it worked" }));
+        let found = outcomes(place.path());
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!((&found[0]["title"], &found[0]["outcome"]["succeeded"]), (&json!("ended"), &json!(true)));
     }
 
     #[test]
