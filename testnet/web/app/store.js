@@ -61,7 +61,8 @@ export class Network extends EventTarget {
 				nodes++;
 				told[told.length - 1] = {
 					s: last.s,
-					text: `${nodes} nodes leave ${one.depth === 1 ? "a block" : `${one.depth} blocks`} for a branch with more work`,
+					// What became of payments is said at the end, by each node the same.
+					text: `${nodes} nodes leave ${one.depth === 1 ? "a block" : `${one.depth} blocks`} for a branch with more work${one.text.split("with more work")[1] ?? ""}`,
 				};
 				continue;
 			}
