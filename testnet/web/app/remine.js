@@ -57,7 +57,8 @@ export function remine(page, section, from, changed, isOver) {
 		let spent = 0,
 			header = changed,
 			tip = "";
-		const start = (/** @type {string} */ hash) => make("span", { title: hash }, `${hash.slice(0, 24)}…`);
+		const start = (/** @type {string} */ hash) =>
+			make("span", { title: hash, class: "short" }, `${hash.slice(0, 24)}…`);
 		const seconds = () => (performance.now() - began) / 1000;
 		const tell = (/** @type {string} */ said, now = 0) => {
 			const grown = page.net.top() - top,
