@@ -24,6 +24,7 @@ pub mod amount;
 pub mod block;
 pub mod coin;
 pub mod der;
+pub mod descriptor;
 pub mod encode;
 #[cfg(any(test, feature = "test-support"))]
 pub mod fixture;

@@ -1,10 +1,11 @@
 //! One account: its two branches of keys and how far they are used.
 
 use bip32::{ChildNumber, ExtendedKey, ExtendedKeyAttrs, Prefix, XPrv, XPub};
+use chain_spec::descriptor::with_checksum;
 use chain_spec::{ChainSpec, PrivateKey, PublicKey};
 use zeroize::{Zeroize, Zeroizing};
 
-use super::descriptor::{WatchedKey, with_checksum};
+use super::descriptor::WatchedKey;
 use super::{Branch, KeyError, extended};
 use crate::secret::Secret;
 

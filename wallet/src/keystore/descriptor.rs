@@ -6,56 +6,9 @@
 
 use bip32::XPub;
 use chain_spec::ChainSpec;
+use chain_spec::descriptor::checksum;
 
 use super::{KeyError, extended};
-
-/// Characters a descriptor may hold, in the order that the checksum numbers them (BIP380).
-const CHARACTERS: &str =
-    "0123456789()[],'/*abcdefgh@:$%{}IJKLMNOPQRSTUVWXYZ&+-.;<=>?!^_|~ijklmnopqrstuvwxyzABCDEFGH`#\"\\ ";
-/// The checksum's alphabet, that of Bech32.
-const CHECKSUM_ALPHABET: &[u8; 32] = b"qpzry9x8gf2tvdw0s3jn54khce6mua7l";
-const CHECKSUM_LEN: usize = 8;
-/// Coefficients of the checksum's generator over GF(32) (BIP380).
-const GENERATOR: [u64; 5] = [0xf5_dee5_1989, 0xa9_fdca_3312, 0x1b_ab10_e32d, 0x37_06b1_677a, 0x64_4d62_6ffd];
-
-/// The eight characters behind `#`. `None` if the text has a character no descriptor may have.
-pub fn checksum(text: &str) -> Option<String> {
-    let (mut state, mut class, mut classes) = (1, 0, 0);
-    for c in text.chars() {
-        let position = CHARACTERS.find(c)? as u64;
-        state = step(state, position & 31);
-        class = class * 3 + (position >> 5);
-        classes += 1;
-        if classes == 3 {
-            state = step(state, class);
-            (class, classes) = (0, 0);
-        }
-    }
-    if classes > 0 {
-        state = step(state, class);
-    }
-    for _ in 0..CHECKSUM_LEN {
-        state = step(state, 0);
-    }
-    state ^= 1;
-    let symbol = |index| CHECKSUM_ALPHABET[((state >> (5 * (CHECKSUM_LEN - 1 - index))) & 31) as usize] as char;
-    Some((0..CHECKSUM_LEN).map(symbol).collect())
-}
-
-/// One symbol more in the checksum's polynomial.
-fn step(state: u64, symbol: u64) -> u64 {
-    let top = state >> 35;
-    let shifted = ((state & 0x7_ffff_ffff) << 5) ^ symbol;
-    GENERATOR.iter().enumerate().filter(|(bit, _)| top >> bit & 1 == 1).fold(shifted, |state, (_, term)| state ^ term)
-}
-
-/// A descriptor with its checksum.
-pub fn with_checksum(text: &str) -> String {
-    match checksum(text) {
-        Some(checksum) => format!("{text}#{checksum}"),
-        None => text.to_owned(),
-    }
-}
 
 /// What a watch-only account is made of.
 #[derive(Clone, Debug)]

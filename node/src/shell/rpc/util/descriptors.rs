@@ -15,7 +15,7 @@ pub async fn getdescriptorinfo(context: Arc<Context>, arguments: Arguments) -> R
     let text = arguments.text(0)?;
     let descriptor = Descriptor::parse(text, &context.spec).map_err(RpcError::not_found)?;
     // Core's checksum is of the text as it was given, private keys and all.
-    let given = crate::shell::rpc::descriptor::with_checksum(text.split('#').next().unwrap_or_default());
+    let given = chain_spec::descriptor::with_checksum(text.split('#').next().unwrap_or_default());
     Ok(json!({
         "descriptor": descriptor.canonical(),
         "checksum": given.rsplit_once('#').map(|(_, checksum)| checksum),
