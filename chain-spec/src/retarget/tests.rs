@@ -73,6 +73,50 @@ fn whole_epochs_count_every_interval_but_the_first_period_s() {
     assert_eq!(required_target(&bitcoin_s, &late), first);
 }
 
+/// The 1.96 million blocks of [`LITECOIN`] as far as retargets look at them: the last block of every period, and genesis.
+struct LitecoinPeriods {
+    /// Time of the period's last block, and the period's target.
+    periods: Vec<(u32, CompactTarget)>,
+}
+impl Ancestors for LitecoinPeriods {
+    fn height(&self) -> u32 {
+        self.periods.len() as u32 * 2016 - 1
+    }
+    fn at(&self, height: u32) -> (u32, CompactTarget) {
+        let (last_s, target) = self.periods[height as usize / 2016];
+        // A time that nothing may ask for, but for genesis' and the last block's.
+        let time = match height {
+            0 => 1_317_972_665,
+            height if height % 2016 == 2015 => last_s,
+            _ => u32::MAX,
+        };
+        (time, target)
+    }
+    fn version(&self, _: u32) -> i32 {
+        2
+    }
+}
+
+/// Real times and targets.
+const LITECOIN: &str = include_str!("litecoin.txt");
+
+#[test]
+fn every_retarget_of_litecoin_is_found_from_its_blocks_times() {
+    let spec = ChainSpec::builtin("litecoin-main").unwrap();
+    let mut chain = LitecoinPeriods { periods: Vec::new() };
+    let mut target = spec.initial_target;
+    for line in LITECOIN.lines().filter(|line| !line.starts_with('#')) {
+        let (last_s, next) = line.split_once(' ').unwrap();
+        chain.periods.push((last_s.parse().unwrap(), target));
+        let expected = bits(u32::from_str_radix(next, 16).unwrap());
+        target = required_target(&spec, &chain);
+        assert_eq!(target, expected, "the target after height {}", chain.height());
+    }
+    assert_eq!(chain.periods.len(), 972);
+    // From 2⁻²⁰ to some 2⁻⁵⁵ of the hashes: not a stretch where nothing moves.
+    assert_eq!(target, bits(0x1a02_1a41));
+}
+
 /// 2016 blocks at ten minutes span 2015 intervals, so Bitcoin finds itself fast and makes them a little harder.
 #[test]
 fn epoch_keeps_bitcoin_s_off_by_one() {
