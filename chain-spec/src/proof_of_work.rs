@@ -78,6 +78,27 @@ mod tests {
         assert_eq!(ProofOfWork::Sha256d.hash(&header), header.hash());
     }
 
+    /// Headers of Litecoin's main network with their scrypt hashes, as miners' documentation quotes them: block 29,255, and a
+    /// template of 2014 (its nonce is 0, so that it meets no target).
+    #[test]
+    fn litecoin_s_headers_have_their_published_scrypt_hashes() {
+        for (header, expected) in [
+            (
+                "01000000f615f7ce3b4fc6b8f61e8f89aedb1d0852507650533a9e3b10b9bbcc30639f279fcaa86746e1ef52d3edb3c4ad8259920d509bd0\
+                 73605c9bf1d59983752a6b06b817bb4ea78e011d012d59d4",
+                "0000000110c8357966576df46f3b802ca897deb7ad18b12f1c24ecff6386ebd9",
+            ),
+            (
+                "020000000413cf7d02794eb094cd66404e46aa816679e12f6fdf9ee11f0e97337702b6e00b1edc1ccf82d3214423fc68234f4946119e39df\
+                 2cc2137e31ebc186191d54229b8f1753dbdf441b00000000",
+                "d0ddef8a0a2a17c416aed430d9c21c9fe90e69788aab92e151f2a40a353ef1f6",
+            ),
+        ] {
+            let header = Header::from_bytes(&hex::decode(header).unwrap()).unwrap();
+            assert_eq!(ProofOfWork::Scrypt.hash(&header).to_string(), expected);
+        }
+    }
+
     #[test]
     fn the_target_is_an_inclusive_bound() {
         let header = ChainSpec::builtin("litecoin-main").unwrap().genesis.header;
