@@ -66,6 +66,7 @@ fn scrypt(header: &[u8; Header::LEN]) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::encode::Decode as _;
     use crate::spec::ChainSpec;
 
     #[test]
