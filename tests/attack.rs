@@ -23,8 +23,11 @@ fn number(report: &Value, field: &str) -> f64 {
 /// With blocks in advance the odds are with him by far; with all of his patience he wins all but surely.
 #[test]
 fn a_majority_takes_back_what_it_paid() {
-    let (report, place) = attack(&["double-spend", "--share", "0.8", "--confirmations", "1", "--give-up", "30"]);
+    let network = ["--network-hash-rate", "600EH/s", "--block-reward", "3", "--coin-price", "100", "--efficiency", "20"];
+    let played = ["double-spend", "--share", "0.8", "--confirmations", "1", "--give-up", "30"];
+    let (report, place) = attack(&[&played[..], &network[..]].concat());
     assert_eq!(report["succeeded"], true, "{report}");
+    costs_are_consistent(&report);
     assert_ne!(report["paid_txid"], report["conflicting_txid"]);
     assert!(report["shipped_at_height"].is_u64(), "{report}");
     let (before, after) = (number(&report, "shop_balance_before"), number(&report, "shop_balance_after"));
@@ -35,6 +38,20 @@ fn a_majority_takes_back_what_it_paid() {
     assert!(depths.values().all(|depth| depth.as_u64() >= Some(1)), "{report}");
     let svg = std::fs::read_to_string(Path::new(place.path()).join("attack/attack.svg")).expect("a picture");
     assert!(svg.contains("</svg>") && svg.contains("ships"));
+}
+
+/// Every hash is of some block's work; the rewards are whole; the bill is the same numbers with prices.
+fn costs_are_consistent(report: &Value) {
+    let cost = &report["cost"];
+    let (work, found, won) = (number(cost, "work_blocks"), number(cost, "blocks_found"), number(cost, "blocks_won"));
+    assert!(number(cost, "hashes") > 0.0 && work > 0.0 && found >= won && won >= 1.0, "{cost}");
+    assert_eq!(number(cost, "blocks_lost"), found - won, "{cost}");
+    let bill = &cost["networks"][0];
+    assert!((number(bill, "forgone") / (work * 300.0) - 1.0).abs() < 1e-9, "{cost}");
+    assert!((number(bill, "won") / (won * 300.0) - 1.0).abs() < 1e-9, "{cost}");
+    // 600 EH/s for 600 s at 20 J/TH are 2,000 MWh a block.
+    assert!((number(bill, "energy_kwh") / (work * 2e6) - 1.0).abs() < 1e-9, "{cost}");
+    assert!(number(bill, "break_even") >= 0.0 && bill["break_even_rented"].is_null(), "{cost}");
 }
 
 #[test]

@@ -105,7 +105,7 @@ enum Command {
     /// Measure how fast this machine hashes, with every kernel of the miner
     Bench(bench::BenchArgs),
     /// Stage an attack on live nodes, or measure its odds in the simulator
-    Attack(AttackArgs),
+    Attack(Box<AttackArgs>),
     /// The odds of a double spend, by formula
     Odds(OddsArgs),
     /// Simulate a large network on virtual time

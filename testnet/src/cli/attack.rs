@@ -1,10 +1,13 @@
 //! `testoon attack`: the same strategies on live processes ([`crate::lab::live`]) or in the simulator ([`crate::lab::sim`]).
 
+mod costs;
 mod crowd;
 mod repeated;
 mod report;
+mod retarget;
 mod telling;
 
+use self::costs::CostArgs;
 use self::crowd::CrowdArgs;
 use self::telling::TellingArgs;
 use super::Common;
@@ -17,6 +20,7 @@ use crate::lab::live::{self, AttackSettings, campaign, gamma};
 use crate::lab::sim::rare::Until;
 use crate::lab::strategy::double_spend::Plan;
 use crate::lab::theory::double_spend::blocks_until_ahead;
+use crate::lab::theory::retarget::Rule;
 use clap::builder::{BoolishValueParser, PossibleValue};
 use node::core::fork_rule::ForkRules;
 use serde_json::json;
@@ -98,6 +102,10 @@ pub struct AttackArgs {
     /// With --sim: a defence that everybody but the attacker uses, such as reorg-limit=6 or mess,uniform-tie: see docs/defences.md
     #[arg(long, env = "TESTOON_FORK_RULE", value_name = "RULES")]
     fork_rule: Option<ForkRules>,
+    /// With --sim, selfish and its kin: let the target follow by a rule, which is none, epoch=BLOCKS, asert=SECONDS or ema=SECONDS (the
+    /// half-life): what it earns stretch by stretch, and when that is more than honest mining. --runs chains (default 20) of --blocks
+    #[arg(long, env = "TESTOON_RETARGET", value_name = "RULE")]
+    retarget: Option<Rule>,
     /// With --sim: threads [default: one a core]. The result does not depend on it
     #[arg(long, env = "TESTOON_THREADS", value_parser = clap::value_parser!(u16).range(1..=1_024))]
     threads: Option<u16>,
@@ -114,12 +122,14 @@ pub struct AttackArgs {
     #[arg(long, env = "TESTOON_CHAIN", value_name = "NAME|PATH")]
     chain: Option<String>,
     /// Blocks until the verdict: for censor and halt above the payment [default: 12], for attacks that keep blocks back found
-    /// in all, live [default: 40]
+    /// in all, live [default: 40], and of the chain with --retarget [default: 8064]
     #[arg(long, env = "TESTOON_BLOCKS", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     blocks: Option<u32>,
     /// Live: write the picture of both branches over time to this file [default: attack.svg in the directory]
     #[arg(long, env = "TESTOON_SVG", value_name = "FILE")]
     svg: Option<PathBuf>,
+    #[command(flatten)]
+    costs: CostArgs,
     #[command(flatten)]
     telling: TellingArgs,
 }
@@ -182,8 +192,8 @@ impl AttackArgs {
         self.threads.map_or_else(cores, usize::from)
     }
 
-    fn settings(&self, common: &Common) -> AttackSettings {
-        AttackSettings {
+    fn settings(&self, common: &Common) -> anyhow::Result<AttackSettings> {
+        Ok(AttackSettings {
             attack: self.name,
             share: self.share(),
             plan: self.plan(),
@@ -197,7 +207,8 @@ impl AttackArgs {
             listeners: Listeners::default(),
             interrupt: None,
             keep: self.telling.keep,
-        }
+            costs: self.costs.networks()?,
+        })
     }
 
     /// What the recording of it says at its head.
@@ -255,11 +266,30 @@ impl AttackArgs {
                 self.sim && (revenue || double_spend),
                 "it is played without defences",
             ),
+            (
+                "--retarget",
+                self.retarget.is_some(),
+                self.sim && name.has_ties(),
+                "only the revenue of keeping blocks back changes with the target",
+            ),
+            (
+                "--costs",
+                self.costs.is_given(),
+                !self.importance_sampling,
+                "weighted runs say little of those that fail, which are most of the cost",
+            ),
             ("--live-runs", self.live_runs.is_some(), live, "it stages live attacks; with --sim it is --runs"),
             ("--networks", self.networks.is_some(), self.live_runs.is_some(), "it belongs to --live-runs"),
             ("--target", self.target.is_some(), live && name.is_suppression(), "nobody's payments are kept out live"),
             ("--chain", self.chain.is_some(), live, "the simulator has a chain of its own"),
-            ("--blocks", self.blocks.is_some(), name.is_suppression() || (live && revenue), "blocks do not end it"),
+            (
+                "--blocks",
+                self.blocks.is_some(),
+                name.is_suppression() || (live && revenue) || self.retarget.is_some(),
+                "blocks do not end it",
+            ),
+            ("--nodes", self.crowd.is_given(), self.retarget.is_none(), "with --retarget one node stands for all others"),
+            ("--fork-rule", self.fork_rule.is_some(), self.retarget.is_none(), "with --retarget nobody has a defence"),
             ("--svg", self.svg.is_some(), live && self.live_runs.is_none(), "there is no single story to draw"),
         ];
         if name == Attack::Extort && self.share() <= 0.5 {
@@ -322,9 +352,10 @@ fn cores() -> usize {
 pub fn run(args: &AttackArgs, common: &Common) -> anyhow::Result<()> {
     args.check()?;
     args.crowd.crowd()?;
+    args.costs.networks()?;
     if let Some(runs) = args.live_runs {
         let networks = args.networks.map_or_else(cores, usize::from);
-        let settings = args.settings(common);
+        let settings = args.settings(common)?;
         if args.name != Attack::DoubleSpend {
             return repeated::run(&settings, runs, networks);
         }
@@ -335,7 +366,7 @@ pub fn run(args: &AttackArgs, common: &Common) -> anyhow::Result<()> {
         let interrupt = Interrupt::install()?;
         // The page ends when the attack does.
         let (listeners, _page) = args.telling.listeners(common, args.head(), &interrupt)?;
-        let settings = AttackSettings { listeners, interrupt: Some(interrupt), ..args.settings(common) };
+        let settings = AttackSettings { listeners, interrupt: Some(interrupt), ..args.settings(common)? };
         return live::run(&settings).map(drop);
     }
     match args.name {
@@ -353,7 +384,10 @@ pub fn run(args: &AttackArgs, common: &Common) -> anyhow::Result<()> {
             "{} cannot be played with --sim: the simulator has no such links or retarget; leave --sim out",
             args.name.as_str()
         ))),
-        _ => report::revenue(args, common.json),
+        _ => match args.retarget {
+            Some(rule) => retarget::run(args, rule, common.json),
+            None => report::revenue(args, common.json),
+        },
     }
 }
 

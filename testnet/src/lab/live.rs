@@ -1,11 +1,13 @@
 //! Attacks on real nodes: every node a process, every fact read back over RPC.
 //!
 //! [`testbed`] starts the network and its attacker, [`control`] is how the lab talks to the attacker's process, [`observer`]
-//! reads all nodes and knows who had which block when, [`story`] is what is told of it, [`picture`] draws it. One file an attack tells its story; [`campaign`]
+//! reads all nodes and knows who had which block when, [`costs`] adds up what the attacker did, [`story`] is what is told of it,
+//! [`picture`] draws it. One file an attack tells its story; [`campaign`]
 //! repeats one many times. The highest floor of the lab: it uses all others.
 
 pub mod campaign;
 pub mod control;
+pub mod costs;
 pub mod double_spend;
 pub mod eclipse;
 pub mod gamma;
@@ -21,6 +23,7 @@ pub mod timewarp;
 use crate::error::usage;
 use crate::interrupt::Interrupt;
 use crate::lab::attack::Attack;
+use crate::lab::cost::{Ledger, Network};
 use crate::lab::strategy::{self, double_spend::Plan};
 use crate::lab::theory::double_spend::{Race, blocks_until_ahead};
 use crate::lab::theory::estimate::Proportion;
@@ -62,6 +65,8 @@ pub struct AttackSettings {
     pub interrupt: Option<Interrupt>,
     /// Leave the nodes running after the verdict, their miners paused, until Ctrl-C.
     pub keep: bool,
+    /// Networks on which the cost is worked out.
+    pub costs: Vec<Network>,
 }
 
 impl AttackSettings {
@@ -154,6 +159,12 @@ pub struct Outcome {
     /// Where blocks are kept back: honest blocks found in ties, and those on the attacker's branch.
     #[serde(skip)]
     pub ties: Proportion,
+    /// What the attacker did.
+    #[serde(skip)]
+    pub ledger: Ledger,
+    /// Networks on which the cost is worked out.
+    #[serde(skip)]
+    pub costs: Vec<Network>,
     /// What this attack measures besides.
     #[serde(flatten)]
     pub more: BTreeMap<String, Value>,

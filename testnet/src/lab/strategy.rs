@@ -16,6 +16,7 @@ pub mod timewarp;
 pub mod undo;
 pub mod withholding;
 
+use crate::lab::theory::retarget::Cycle;
 use crate::lab::theory::revenue::{self, LENGTH_MAX, Process};
 use crate::lab::theory::withholding::{Named, Policy};
 use chain_spec::{Address, Amount, Block, BlockHash, ChainSpec, CheckedBlock, CheckedTransaction, Script, Transaction};
@@ -278,6 +279,23 @@ pub fn revenue_in_theory(name: &str, share: f64, gamma: f64) -> f64 {
             Process { share, gamma, length_max }.revenue(policy.as_ref())
         }),
     }
+}
+
+/// Expected blocks of a cycle of a strategy that withholds blocks, by name; `None` where there is no cycle that theory knows: for a
+/// majority, and for strategies of another kind.
+pub fn cycle_in_theory(name: &str, share: f64, gamma: f64) -> Option<Cycle> {
+    if share >= 0.5 {
+        return None;
+    }
+    if name == "selfish" {
+        return Some(Cycle::selfish(share, gamma));
+    }
+    let policy = policy(name, share, gamma)?;
+    let length_max = if name == "optimal-selfish" { LENGTH_MAX } else { VALUE_LENGTH_MAX };
+    let process = Process { share, gamma, length_max };
+    let settled = process.cycle(policy.as_ref());
+    let found = process.duration(policy.as_ref());
+    Some(Cycle { own: settled.own, chain: settled.own + settled.public, found })
 }
 
 /// The strategy called `name`, or a sentence that says why not.

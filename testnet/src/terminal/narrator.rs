@@ -218,6 +218,9 @@ impl Page {
             let (achieved, asked) = (100.0 * share, 100.0 * outcome.share_asked);
             lines.push(format!("  hash share: {achieved:.1} % achieved, {asked:.1} % asked"));
         }
+        for cost in outcome.ledger.lines(&outcome.costs) {
+            lines.extend(wrapped(&cost, self.width.saturating_sub(2)).into_iter().map(|part| format!("  {part}")));
+        }
         lines.push(format!("  {:.1} s", outcome.seconds));
         lines
     }

@@ -1,6 +1,8 @@
 //! Live attacks staged again and again, each on a network of its own, and what they came to together.
 
+use super::report::print_costs;
 use crate::clock::Stopwatch;
+use crate::lab::cost::Ledger;
 use crate::lab::live::{AttackSettings, Outcome, campaign};
 use crate::lab::sim::revenue::revenue_of;
 use crate::lab::strategy;
@@ -25,6 +27,7 @@ pub fn run(settings: &AttackSettings, runs: u32, networks: usize) -> Result<()> 
     let outcomes = campaign::repeat(settings, runs, networks)?;
     let together = together(settings, &outcomes);
     let (estimate, seconds) = (together.estimate, clock.seconds());
+    let ledger = outcomes.iter().fold(Ledger::default(), |all, outcome| all.and(outcome.ledger));
     if settings.is_quiet {
         let successes = outcomes.iter().filter(|outcome| outcome.succeeded).count();
         let value = if settings.attack.is_for_revenue() { "revenue" } else { "rate" };
@@ -44,6 +47,7 @@ pub fn run(settings: &AttackSettings, runs: u32, networks: usize) -> Result<()> 
             "z": together.z,
             "p": together.z.map(two_sided_p),
             "networks": networks,
+            "cost": ledger.as_json(&settings.costs),
             "seconds": seconds,
         }));
         return Ok(());
@@ -74,6 +78,7 @@ pub fn run(settings: &AttackSettings, runs: u32, networks: usize) -> Result<()> 
             "  γ                   {rate:>8.2}     95 % interval {low:.2} to {high:.2}, from {blocks} blocks in ties"
         ));
     }
+    print_costs(&ledger, &settings.costs);
     Ok(())
 }
 

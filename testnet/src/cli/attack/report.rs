@@ -3,6 +3,7 @@
 use super::AttackArgs;
 use crate::clock::Stopwatch;
 use crate::lab::attack::Attack;
+use crate::lab::cost::{Ledger, Network};
 use crate::lab::live::campaign::Campaign;
 use crate::lab::sim::double_spend::{DoubleSpendExperiment, tally};
 use crate::lab::sim::revenue::RevenueExperiment;
@@ -26,6 +27,7 @@ pub fn double_spend(args: &AttackArgs, json: bool) -> Result<()> {
     let tally = tally(&played, &args.experiment(played.name()), args.runs(), args.seed(), args.threads())?;
     let seconds = stopwatch.seconds();
     let (plan, proportion, matching) = (args.plan(), tally.proportion, played.race().success());
+    let costs = args.costs.networks()?;
     if json {
         line(json!({
             "attack": args.name.as_str(),
@@ -44,6 +46,7 @@ pub fn double_spend(args: &AttackArgs, json: bool) -> Result<()> {
             "rosenfeld": rosenfeld(args.share(), plan.confirmations),
             "nakamoto": nakamoto(args.share(), plan.confirmations),
             "trace_hash": tally.trace_hash,
+            "cost": tally.ledger.as_json(&costs),
             "seconds": seconds,
         }));
         return Ok(());
@@ -58,6 +61,7 @@ pub fn double_spend(args: &AttackArgs, json: bool) -> Result<()> {
     ));
     print_rate(&proportion, matching, "a tie wins nothing, and the attacker gives up");
     print_textbooks(args);
+    print_costs(&tally.ledger, &costs);
     line(format_args!("  trace hash          {}", tally.trace_hash));
     print_speed(seconds, f64::from(proportion.runs), "runs", args.threads());
     Ok(())
@@ -128,16 +132,18 @@ pub fn suppression(args: &AttackArgs, json: bool) -> Result<()> {
     let race = Suppression { share: args.share(), confirmations: args.confirmations(), blocks: args.blocks() };
     let played = SuppressionExperiment::new(race, args.name == Attack::Halt)?;
     let stopwatch = Stopwatch::start();
-    let proportion = played.play(&args.experiment(played.name()), args.runs(), args.seed(), args.threads())?;
+    let (proportion, ledger) = played.play(&args.experiment(played.name()), args.runs(), args.seed(), args.threads())?;
     let (seconds, matching) = (stopwatch.seconds(), race.success());
+    let costs = args.costs.networks()?;
     if json {
-        let facts = json!({
+        let mut facts = json!({
             "attack": args.name.as_str(),
             "share": race.share,
             "confirmations": race.confirmations,
             "blocks": race.blocks,
             "seed": args.seed(),
         });
+        facts["cost"] = ledger.as_json(&costs);
         print_facts(facts, &proportion, matching, seconds);
         return Ok(());
     }
@@ -150,6 +156,7 @@ pub fn suppression(args: &AttackArgs, json: bool) -> Result<()> {
         race.blocks
     ));
     print_rate(&proportion, matching, "every state of the race, block by block");
+    print_costs(&ledger, &costs);
     print_speed(seconds, f64::from(proportion.runs), "runs", args.threads());
     Ok(())
 }
@@ -159,15 +166,17 @@ pub fn undo(args: &AttackArgs, json: bool) -> Result<()> {
     let give_up = args.give_up.unwrap_or(strategy::UNDO_GIVE_UP_DEFAULT);
     let played = UndoExperiment::new(args.share(), give_up, args.name == Attack::FeeSnipe)?;
     let stopwatch = Stopwatch::start();
-    let proportion = played.play(&args.experiment(played.name()), args.runs(), args.seed(), args.threads())?;
+    let (proportion, ledger) = played.play(&args.experiment(played.name()), args.runs(), args.seed(), args.threads())?;
     let (seconds, matching) = (stopwatch.seconds(), played.theory());
+    let costs = args.costs.networks()?;
     if json {
-        let facts = json!({
+        let mut facts = json!({
             "attack": args.name.as_str(),
             "share": args.share(),
             "give_up": give_up,
             "seed": args.seed(),
         });
+        facts["cost"] = ledger.as_json(&costs);
         print_facts(facts, &proportion, matching, seconds);
         return Ok(());
     }
@@ -178,6 +187,7 @@ pub fn undo(args: &AttackArgs, json: bool) -> Result<()> {
         100.0 * args.share()
     ));
     print_rate(&proportion, matching, "one behind at first, to come out one ahead");
+    print_costs(&ledger, &costs);
     print_speed(seconds, f64::from(proportion.runs), "runs", args.threads());
     Ok(())
 }
@@ -219,6 +229,7 @@ pub fn revenue(args: &AttackArgs, json: bool) -> Result<()> {
     let estimate = result.estimate;
     let z = theories.first().and_then(|(_, expected)| estimate.z(*expected));
     let verdict = estimate.compared_with(args.share());
+    let costs = args.costs.networks()?;
     if json {
         let theory: Map<String, Value> =
             theories.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
@@ -237,6 +248,7 @@ pub fn revenue(args: &AttackArgs, json: bool) -> Result<()> {
             "p": z.map(two_sided_p),
             "gamma_measured": measured_gamma(&result.ties),
             "verdict": verdict.to_string(),
+            "cost": result.ledger.as_json(&costs),
             "seed": args.seed(),
             "seconds": seconds,
         }));
@@ -274,6 +286,7 @@ pub fn revenue(args: &AttackArgs, json: bool) -> Result<()> {
         Comparison::Below => "It earns less than honest mining.".to_owned(),
         Comparison::CannotTell => "More runs are needed to tell it from honest mining.".to_owned(),
     });
+    print_costs(&result.ledger, &costs);
     print_speed(seconds, result.blocks as f64, "blocks", args.threads());
     Ok(())
 }
@@ -281,6 +294,7 @@ pub fn revenue(args: &AttackArgs, json: bool) -> Result<()> {
 /// Prints what repeated live double spends came to.
 pub fn campaign(args: &AttackArgs, campaign: &Campaign, json: bool) -> Result<()> {
     let (plan, proportion) = (args.plan(), campaign.proportion);
+    let costs = args.costs.networks()?;
     if json {
         line(json!({
             "attack": args.name.as_str(),
@@ -299,6 +313,8 @@ pub fn campaign(args: &AttackArgs, campaign: &Campaign, json: bool) -> Result<()
             "rosenfeld": rosenfeld(args.share(), plan.confirmations),
             "nakamoto": nakamoto(args.share(), plan.confirmations),
             "networks": campaign.networks,
+            "cost": campaign.ledger.as_json(&costs),
+            "hashes": campaign.hashes,
             "seconds": campaign.seconds,
         }));
         return Ok(());
@@ -312,6 +328,8 @@ pub fn campaign(args: &AttackArgs, campaign: &Campaign, json: bool) -> Result<()
     ));
     print_rate(&proportion, campaign.matching, "a tie wins nothing, and the attacker gives up");
     print_textbooks(args);
+    line(format_args!("  the attackers did {} hashes", campaign.hashes));
+    print_costs(&campaign.ledger, &costs);
     line(format_args!("  {:.0} s", campaign.seconds));
     Ok(())
 }
@@ -356,6 +374,11 @@ fn print_z(z: Option<f64>, what: &str) {
         )),
         None => line("  z                   infinite     theory says that this cannot happen"),
     }
+}
+
+/// What a run cost, here and on the networks described.
+pub(super) fn print_costs(ledger: &Ledger, networks: &[Network]) {
+    ledger.lines(networks).into_iter().for_each(|text| line(format_args!("  {text}")));
 }
 
 fn print_textbooks(args: &AttackArgs) {

@@ -39,6 +39,11 @@ fn options_without_effect_are_refused_by_name() {
         ("double-spend --sim --interval 0.1", "--interval"),
         ("double-spend --nodes 5", "--nodes"),
         ("censor --sim --nodes 5", "--nodes"),
+        ("selfish --retarget epoch", "--retarget"),
+        ("double-spend --sim --retarget epoch", "--retarget"),
+        ("selfish --sim --retarget epoch --nodes 5", "--nodes"),
+        ("selfish --sim --retarget epoch --fork-rule mess", "--fork-rule"),
+        ("double-spend --sim --importance-sampling --costs x.toml", "--costs"),
     ] {
         let refusal = args(line).check().expect_err(line).to_string();
         assert!(refusal.starts_with(option), "{line}: {refusal}");
@@ -51,6 +56,7 @@ fn options_without_effect_are_refused_by_name() {
         "lead-stubborn --sim --gamma 0.5",
         "eclipse --confirmations 3",
         "selfish --gamma 0.5 --live-runs 3",
+        "selfish --sim --retarget asert=7200 --gamma 0.5 --blocks 500 --runs 4",
         "censor --live-runs 3",
         "double-spend --sim --importance-sampling --interval 0.1",
         "selfish --sim --nodes 20 --topology ring --delay 50 --gamma 0.5",

@@ -4,12 +4,14 @@
 //! What a run came to is read from the shop's node.
 
 use super::control::ControlChannel;
+use super::costs;
 use super::double_spend::strategy_arguments;
 use super::parties::{ATTACKER, SHOP};
 use super::testbed::{self, Testbed};
 use super::{AttackSettings, Outcome};
 use crate::clock::Stopwatch;
 use crate::interrupt::Interrupt;
+use crate::lab::cost::Ledger;
 use crate::lab::strategy::Command;
 use crate::lab::theory::estimate::Proportion;
 use crate::output::line;
@@ -37,6 +39,10 @@ pub struct Campaign {
     pub proportion: Proportion,
     /// The formula that matches what was played.
     pub matching: f64,
+    /// What the attackers did, from each network's start to its end: the time between runs is part of it.
+    pub ledger: Ledger,
+    /// The attackers' hashes.
+    pub hashes: u64,
     /// The attacker's part of all hashes, over all networks.
     pub share_achieved: f64,
     /// Networks side by side.
@@ -106,7 +112,7 @@ pub fn double_spends(settings: &AttackSettings, runs: u32, networks: usize) -> R
         proportion: Mutex::new(Proportion::default()),
         interrupt: Interrupt::install()?,
     };
-    let played: Vec<Result<(u64, u64)>> = std::thread::scope(|scope| {
+    let played: Vec<Result<Hashes>> = std::thread::scope(|scope| {
         let threads: Vec<_> = (1..=networks)
             .map(|number| {
                 let (progress, directory) = (&progress, root.join(format!("network-{number}")));
@@ -124,15 +130,18 @@ pub fn double_spends(settings: &AttackSettings, runs: u32, networks: usize) -> R
         let joined = threads.into_iter().map(std::thread::ScopedJoinHandle::join);
         joined.map(|played| played.unwrap_or_else(|_| Err(anyhow!("a network's thread panicked")))).collect()
     });
-    let (mut own, mut all) = (0, 0);
-    for hashes in played {
-        let hashes = hashes?;
-        own += hashes.0;
-        all += hashes.1;
+    let (mut own, mut all, mut ledger) = (0, 0, Ledger::default());
+    for network in played {
+        let network = network?;
+        own += network.own;
+        all += network.all;
+        ledger = ledger.and(network.ledger);
     }
     let proportion = *progress.proportion.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(Campaign {
         proportion,
+        ledger: Ledger { successes: Some(u64::from(proportion.successes)), ..ledger },
+        hashes: own,
         matching: settings.race().success(),
         share_achieved: own as f64 / all.max(1) as f64,
         networks,
@@ -140,8 +149,15 @@ pub fn double_spends(settings: &AttackSettings, runs: u32, networks: usize) -> R
     })
 }
 
-/// Plays runs on one network until enough have begun; the attacker's hashes and all.
-fn network(progress: &Progress<'_>, settings: &AttackSettings) -> Result<(u64, u64)> {
+/// What one network did: the attacker's hashes, all hashes, and what came of the attacker's.
+struct Hashes {
+    own: u64,
+    all: u64,
+    ledger: Ledger,
+}
+
+/// Plays runs on one network until enough have begun.
+fn network(progress: &Progress<'_>, settings: &AttackSettings) -> Result<Hashes> {
     let spec = testbed::chain_for(settings)?;
     let plan = testbed::network_plan(settings, &spec);
     let strategy = strategy_arguments(&settings.plan);
@@ -172,7 +188,9 @@ fn network(progress: &Progress<'_>, settings: &AttackSettings) -> Result<(u64, u
         }
     }
     let hashes = testbed.hashes_done()?;
-    Ok((hashes.get(ATTACKER).copied().unwrap_or(0), hashes.values().sum()))
+    testbed.observer.look()?;
+    let ledger = Ledger { runs: u64::from(played), ..costs::ledger(&testbed.observer, &hashes, None)? };
+    Ok(Hashes { own: hashes.get(ATTACKER).copied().unwrap_or(0), all: hashes.values().sum(), ledger })
 }
 
 /// One double spend.

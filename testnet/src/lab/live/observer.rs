@@ -170,6 +170,10 @@ impl Observer {
                 if let (true, Some(hash)) = (has_body, leaf["hash"].as_str()) {
                     published += self.learn(&client, hash, honest, &mut found)?;
                 }
+                // A branch that the attacker has given up is invalid on that node alone; one without a body is not to be had.
+                if let (false, "invalid", Some(hash)) = (honest, leaf["status"].as_str().unwrap_or(""), leaf["hash"].as_str()) {
+                    published += self.learn(&client, hash, honest, &mut found).unwrap_or(0);
+                }
             }
             let Some(node) = self.nodes.get_mut(&name) else { continue };
             node.tip = tip;

@@ -1,6 +1,7 @@
 //! A testbed: honest miners, a shop and an attacker as processes, on a chain made for the experiment, watched over RPC.
 
 use super::control::ControlChannel;
+use super::costs;
 use super::gamma;
 use super::observer::{ChainEvent, Observer};
 use super::parties::{ATTACKER, GIVES_UP, HIDES, PUBLISHES, SHIPS, SHOP};
@@ -15,6 +16,7 @@ use crate::cluster::directory::Directory;
 use crate::cluster::state::NetworkState;
 use crate::interrupt::Interrupt;
 use crate::lab::attack::Attack;
+use crate::lab::cost::Network;
 use crate::lab::theory::double_spend::Race;
 use crate::plan::topology::Topology;
 use crate::plan::{NodePlan, Plan, Role};
@@ -109,6 +111,7 @@ pub struct Testbed {
     share_asked: f64,
     hashes_before: BTreeMap<String, u64>,
     rate_is_checked: bool,
+    costs: Vec<Network>,
 }
 
 impl Testbed {
@@ -178,6 +181,7 @@ impl Testbed {
             share_asked: settings.share,
             hashes_before: BTreeMap::new(),
             rate_is_checked: false,
+            costs: settings.costs.clone(),
         };
         testbed.hashes_before = testbed.hashes()?;
         testbed.say(&format!("{} nodes run in {}", testbed.cluster.alive().len(), path.display()))?;
@@ -385,6 +389,11 @@ impl Testbed {
     /// Draws the picture and gives the facts that every attack reports, the nodes with them.
     pub fn finish(mut self, attack: &str, succeeded: bool, verdict: String) -> Result<Outcome> {
         let share_achieved = self.share_achieved()?;
+        let hashes = self.hashes_done()?;
+        let has_goal = !Attack::ALL.iter().any(|known| known.as_str() == attack && known.is_for_revenue());
+        let ledger = costs::ledger(&self.observer, &hashes, has_goal.then_some(succeeded))?;
+        let mut cost = ledger.as_json(&self.costs);
+        cost["hashes"] = json!(hashes.get(ATTACKER));
         let title = format!("{attack}: {verdict}");
         let held = picture::Held { paid: self.paid.as_deref(), conflicting: self.conflicting.as_deref() };
         picture::write(&self.observer, &title, held, SHOP, &self.svg)
@@ -400,6 +409,9 @@ impl Testbed {
             succeeded,
             seconds: self.clock.seconds(),
             verdict,
+            ledger,
+            costs: std::mem::take(&mut self.costs),
+            more: BTreeMap::from([("cost".to_owned(), cost)]),
             testbed: Some(self),
             ..Outcome::default()
         };

@@ -6,13 +6,15 @@
 
 use super::honest::DividedMiners;
 use super::links::LinkModel;
-use super::setup::{Setup, simulated_chain};
+use super::setup::{Setup, retargeting_chain, simulated_chain};
 use super::simulation::Simulation;
 use super::work::payout;
+use crate::lab::cost::Ledger;
 use crate::lab::strategy::attacker::{Attacker, StatusReport};
 use crate::lab::strategy::{Command, Strategy};
 use crate::plan::topology::Topology;
 use anyhow::Context as _;
+use chain_spec::spec::Retarget;
 use chain_spec::rules::spend::{SignatureEncoding, check_input_script};
 use chain_spec::signature_hash::{SIGHASH_ALL, signature_hash};
 use chain_spec::{Amount, ChainSpec, Coin, Outpoint, PrivateKey, Script, Transaction, TxIn, TxOut, Txid, merkle};
@@ -26,9 +28,11 @@ pub const HONEST: usize = 0;
 /// The attacker's node.
 pub const ATTACKER: usize = 1;
 /// Mean seconds between simulated blocks. Nothing depends on it but header times.
-const SPACING_S: u32 = 600;
+pub const SPACING_S: u32 = 600;
 /// What a payment leaves to its miner.
 const FEE: Amount = Amount::from_units(10_000);
+/// Where targets change: how many times easier than at first they can become in an attack. Blocks are drawn at that rate.
+const RATE_MAX: f64 = 4.0;
 /// After the last block, messages have this long to arrive, virtual microseconds.
 const SETTLE_US: u64 = 600_000_000;
 
@@ -55,6 +59,13 @@ impl FundedChain {
         let txids: Vec<_> = spec.genesis.transactions.iter().map(Transaction::txid).collect();
         spec.genesis.header.merkle_root = merkle::merkle_root(&txids).0;
         Ok(FundedChain { spec: Arc::new(spec), key, outpoint, coin: Coin { output, height: 0, is_coinbase: true } })
+    }
+
+    /// The same chain with a target that changes by a rule.
+    pub fn retargeting(rule: Retarget) -> anyhow::Result<FundedChain> {
+        let chain = FundedChain::new()?;
+        let spec = Arc::new(retargeting_chain(ChainSpec::clone(&chain.spec), rule));
+        Ok(FundedChain { spec, ..chain })
     }
 
     /// Spends all of the coin, less a small fee, to a script. The signature has been checked, for the nodes of all runs.
@@ -158,6 +169,7 @@ impl Contest {
         let (commands, received) = mpsc::channel();
         let report = StatusReport::without_text();
         let mut attacker = Some((strategy, received, report.clone()));
+        let rate_max = if players.spec.retarget == Retarget::Fixed { 1.0 } else { RATE_MAX };
         let setup = match players.crowd {
             None => Setup {
                 spec: Arc::clone(players.spec),
@@ -167,6 +179,7 @@ impl Contest {
                 churn: None,
                 fork_rules: players.fork_rules.clone(),
                 exempt: Some(ATTACKER),
+                rate_max,
                 seed: players.seed,
             },
             Some(crowd) => Setup {
@@ -177,6 +190,7 @@ impl Contest {
                 churn: None,
                 fork_rules: players.fork_rules.clone(),
                 exempt: Some(ATTACKER),
+                rate_max,
                 seed: players.seed,
             },
         };
@@ -219,6 +233,33 @@ impl Contest {
     pub fn lead(&self) -> u32 {
         let height = |node| self.simulation.core(node).tip().height;
         height(ATTACKER).saturating_sub(height(HONEST))
+    }
+
+    /// What the attacker did from a moment of virtual time (microseconds) to the last block found; to be asked once everybody agrees on
+    /// what the honest node has. `successes` is left to the caller.
+    pub fn ledger(&self, from_us: u64, share: f64) -> Ledger {
+        let statistics = self.simulation.statistics();
+        let (setup, tip) = (self.simulation.setup(), self.simulation.core(HONEST).tip().hash);
+        let found = statistics.all().iter().skip(1).filter(|block| block.at_us > from_us);
+        let (mut own, mut others, mut last_us) = (0, 0, from_us);
+        for block in found {
+            last_us = block.at_us;
+            if block.miner == ATTACKER { own += 1 } else { others += 1 }
+        }
+        let (mut kept, mut others_kept) = (0, 0);
+        for block in statistics.branch(&tip).filter(|block| block.at_us > from_us) {
+            if block.miner == ATTACKER { kept += 1 } else { others_kept += 1 }
+        }
+        let spacings = (last_us - from_us) as f64 / 1e6 / f64::from(setup.spec.spacing_s);
+        Ledger {
+            runs: 1,
+            successes: None,
+            work: share * spacings,
+            spacings,
+            found: own,
+            kept,
+            others_lost: others - others_kept,
+        }
     }
 
     /// Finds no more blocks and lets everything arrive that is on its way.

@@ -5,6 +5,7 @@
 
 use super::contest::{Contest, Crowd, FundedChain, HONEST, Players, defences};
 use super::random::derive_seed;
+use crate::lab::cost::Ledger;
 use crate::lab::strategy::Command;
 use crate::lab::strategy::double_spend::{DoubleSpend, Plan};
 use crate::lab::theory::double_spend::Race;
@@ -29,12 +30,14 @@ pub struct DoubleSpendExperiment {
 }
 
 /// How one run went.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct DoubleSpendRun {
     /// The shop's payment is gone from the honest node's chain, and the conflicting one is in it.
     pub succeeded: bool,
     /// Blocks found in all.
     pub blocks: u32,
+    /// What the attacker did.
+    pub ledger: Ledger,
     /// The simulation's trace.
     pub trace_hash: [u8; 32],
 }
@@ -124,8 +127,10 @@ impl DoubleSpendExperiment {
         let mut nodes = self.begin(seed)?;
         while nodes.ended().is_none() && nodes.simulation.step()?.is_some() {}
         nodes.settle()?;
+        let succeeded = self.has_succeeded(&nodes)?;
         Ok(DoubleSpendRun {
-            succeeded: self.has_succeeded(&nodes)?,
+            succeeded,
+            ledger: Ledger { successes: Some(u64::from(succeeded)), ..nodes.ledger(0, self.share) },
             blocks: nodes.simulation.statistics().blocks() as u32,
             trace_hash: nodes.simulation.trace_hash(),
         })
@@ -146,6 +151,8 @@ impl DoubleSpendExperiment {
 pub struct Tally {
     /// Runs and successes.
     pub proportion: Proportion,
+    /// What the attackers did.
+    pub ledger: Ledger,
     /// Over the runs' traces, in the order of their seeds.
     pub trace_hash: String,
 }
@@ -168,5 +175,6 @@ pub fn tally(
     let mut trace = Sha256::new();
     played.iter().for_each(|run| trace.update(run.trace_hash));
     let successes = played.iter().filter(|run| run.succeeded).count() as u32;
-    Ok(Tally { proportion: Proportion { runs, successes }, trace_hash: hex::encode(trace.finalize()) })
+    let ledger = played.iter().fold(Ledger::default(), |all, run| all.and(run.ledger));
+    Ok(Tally { proportion: Proportion { runs, successes }, ledger, trace_hash: hex::encode(trace.finalize()) })
 }

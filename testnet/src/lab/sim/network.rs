@@ -101,6 +101,7 @@ impl NetworkExperiment {
             churn: self.churn.map(|away| Churn { away, mean_s: f64::from(self.spacing_s) }),
             fork_rules: self.fork_rules.clone(),
             exempt: None,
+            rate_max: 1.0,
             seed: self.seed,
         };
         let edges = setup.edges.clone();

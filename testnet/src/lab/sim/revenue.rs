@@ -11,6 +11,7 @@
 use super::contest::{ATTACKER, Contest, Crowd, FundedChain, Players, defences};
 use super::random::derive_seed;
 use crate::error::usage;
+use crate::lab::cost::Ledger;
 use crate::lab::strategy::double_spend::Plan;
 use crate::lab::strategy::{self, Command, Options};
 use crate::lab::theory::estimate::{Estimate, Moments, Proportion};
@@ -58,6 +59,8 @@ pub struct Revenue {
     pub endless: usize,
     /// Blocks found in all.
     pub blocks: u64,
+    /// What the attacker did, a run for each cycle.
+    pub ledger: Ledger,
 }
 
 /// What one network gave: cycles, each with the attacker's blocks and all blocks it put into the chain.
@@ -66,6 +69,7 @@ struct Played {
     endless: Option<(f64, f64)>,
     ties: Proportion,
     blocks: u64,
+    ledger: Ledger,
 }
 
 impl RevenueExperiment {
@@ -115,6 +119,7 @@ impl RevenueExperiment {
             cycles: ended.runs as usize,
             endless: endless.runs as usize,
             blocks: played.iter().map(|network| network.blocks).sum(),
+            ledger: played.iter().fold(Ledger::default(), |all, network| all.and(network.ledger)),
         })
     }
 
@@ -132,8 +137,13 @@ impl RevenueExperiment {
         let players = Players { spec: &chain.spec, share: self.share, gamma, trusted: &[], crowd, fork_rules, seed };
         let mut nodes = Contest::new(&players, strategy)?;
         let lead_max = self.endless_lead();
-        let mut played =
-            Played { ended: Vec::with_capacity(cycles), endless: None, ties: Proportion::default(), blocks: 0 };
+        let mut played = Played {
+            ended: Vec::with_capacity(cycles),
+            endless: None,
+            ties: Proportion::default(),
+            blocks: 0,
+            ledger: Ledger::default(),
+        };
         let (mut base, mut found_before) = (chain.spec.genesis_hash(), 0);
         while played.ended.len() < cycles && nodes.simulation.step()?.is_some() {
             let found = nodes.simulation.statistics().blocks();
@@ -154,6 +164,8 @@ impl RevenueExperiment {
         }
         played.blocks = nodes.simulation.statistics().blocks() as u64;
         played.ties = nodes.simulation.statistics().ties(ATTACKER);
+        let runs = (played.ended.len() + usize::from(played.endless.is_some())) as u64;
+        played.ledger = Ledger { runs, ..nodes.ledger(0, self.share) };
         Ok(played)
     }
 

@@ -1,7 +1,8 @@
 //! What a simulation is told before it starts: the chain, the nodes, the links, the seed. [`super::simulation`] carries it out.
 
 use super::links::LinkModel;
-use chain_spec::ChainSpec;
+use chain_spec::spec::Retarget;
+use chain_spec::{ChainSpec, Target};
 use node::core::Config;
 use node::core::fork_rule::ForkRules;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ const MEMPOOL_BYTES_MAX: usize = 4 << 20;
 /// Everything a run depends on.
 #[derive(Clone, Debug)]
 pub struct Setup {
-    /// The chain. Its target must be fixed at its limit: see [`simulated_chain`].
+    /// The chain, with a fixed target ([`simulated_chain`]) unless `rate_max` says otherwise.
     pub spec: Arc<ChainSpec>,
     /// Each node's part of the hash rate; any scale.
     pub shares: Vec<f64>,
@@ -26,6 +27,9 @@ pub struct Setup {
     pub fork_rules: ForkRules,
     /// The node that uses none of them: an attacker's.
     pub exempt: Option<usize>,
+    /// Where the chain retargets ([`retargeting_chain`]): how many times easier than the initial target the target can become, since
+    /// blocks are drawn at that rate and thinned. 1 where the target is fixed.
+    pub rate_max: f64,
     /// Draws everything.
     pub seed: u64,
 }
@@ -59,8 +63,19 @@ pub struct Churn {
 /// time between blocks is drawn and not worked for.
 pub fn simulated_chain(mut chain: ChainSpec, spacing_s: u32) -> ChainSpec {
     chain.name = format!("{}-simulated", chain.name);
-    chain.retarget = chain_spec::spec::Retarget::Fixed;
+    chain.retarget = Retarget::Fixed;
     chain.initial_target = chain.target_limit.to_compact();
     chain.spacing_s = spacing_s;
+    chain
+}
+
+/// A simulated chain whose target changes by a rule, from one that takes 128 hashes on average: room to become easier, and little to
+/// do. With epochs a period is measured whole (Litecoin's rule, and what the papers compute with); Bitcoin's is one spacing short.
+pub fn retargeting_chain(mut chain: ChainSpec, rule: Retarget) -> ChainSpec {
+    let mut target = [0xff; 32];
+    target[0] = 0x01;
+    chain.retarget = rule;
+    chain.whole_epochs = true;
+    chain.initial_target = Target::from_be_bytes(target).to_compact();
     chain
 }

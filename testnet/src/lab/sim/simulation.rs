@@ -8,15 +8,16 @@
 //! One thread runs one simulation, and every draw comes from its seed: the same [`Setup`] gives the same
 //! [`Simulation::trace_hash`] on every machine.
 
+mod mining;
+
 use super::arena::{Arena, CoinSet};
 use super::links::{self, Links};
 use super::queue::Queue;
-use super::random::{exponential, uniform};
+use super::random::exponential;
 use super::setup::{Churn, Setup};
 use super::shared::{Message, Tips};
 use super::statistics::Statistics;
 use super::trace::Trace;
-use super::work::{payout, work};
 use chain_spec::Transaction;
 use node::core::Core;
 use node::core::event::{
@@ -199,6 +200,11 @@ impl Simulation {
     /// A node's core, to be read.
     pub fn core(&self, node: usize) -> &Core {
         self.nodes[node].machine.core()
+    }
+
+    /// What it was told before it started.
+    pub fn setup(&self) -> &Setup {
+        &self.setup
     }
 
     /// What has been counted so far.
@@ -437,42 +443,12 @@ impl Simulation {
         }
     }
 
-    /// The next block of the whole network: exponential with the chain's spacing as its mean.
-    fn schedule_mining(&mut self) {
-        let wait_s = f64::from(self.setup.spec.spacing_s) * exponential(&mut self.random);
-        self.queue.push((wait_s * 1e6) as u64, Event::Mine);
-    }
-
     fn schedule_churn(&mut self, node: usize) {
         if let Some(Churn { away, mean_s }) = self.setup.churn {
             let mean_s = if self.nodes[node].is_away { mean_s } else { mean_s * (1.0 - away) / away };
             let wait_s = mean_s * exponential(&mut self.random);
             self.queue.push((wait_s * 1e6) as u64, Event::Churn { node });
         }
-    }
-
-    fn mine(&mut self) -> Result<Step, StoreError> {
-        if !self.mining {
-            return Ok(Step::Other);
-        }
-        let mut draw = uniform(&mut self.random) * self.total_share;
-        let shares = &self.setup.shares;
-        let lucky = shares.iter().position(|share| {
-            draw -= share;
-            draw <= 0.0
-        });
-        let node = lucky.unwrap_or(shares.len() - 1);
-        self.schedule_mining();
-        if self.nodes[node].is_away {
-            return Ok(Step::Other);
-        }
-        let payout = payout(node);
-        let template = self.nodes[node].machine.template(&payout, self.time());
-        let block = Arc::new(work(template.block));
-        self.statistics.found(node, block.hash(), block.header.previous, self.queue.now_us());
-        let call = CallId(self.fresh_id());
-        self.handle(node, Input::SubmitBlock { call, block })?;
-        Ok(Step::Found { node })
     }
 
     fn fresh_id(&mut self) -> u64 {

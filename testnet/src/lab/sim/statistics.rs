@@ -14,6 +14,8 @@ pub struct Statistics {
     pub blocks_undone: u64,
     /// The deepest reorganisation of any node, in blocks.
     pub reorganisation_max: u32,
+    /// Where targets change: how much easier than the initial target the easiest was that a block was drawn for.
+    pub rate_max: f64,
     nodes: usize,
     blocks: Vec<FoundBlock>,
     number_of: FxHashMap<BlockHash, usize>,
@@ -58,6 +60,7 @@ impl Statistics {
             misbehaviours: 0,
             blocks_undone: 0,
             reorganisation_max: 0,
+            rate_max: 0.0,
             nodes,
             blocks: vec![genesis_block],
             number_of: FxHashMap::from_iter([(genesis, 0)]),
@@ -144,6 +147,12 @@ impl Statistics {
             block = &self.blocks[block.parent?];
         }
         Some(miners)
+    }
+
+    /// The blocks of the branch that ends with `tip`, highest first, without genesis; none if the tip was not found here.
+    pub fn branch(&self, tip: &BlockHash) -> impl Iterator<Item = &FoundBlock> {
+        let first = self.number_of.get(tip).map(|number| &self.blocks[*number]);
+        std::iter::successors(first, |block| Some(&self.blocks[block.parent?])).take_while(|block| block.parent.is_some())
     }
 
     /// γ as it was: of the blocks that others found while a public block of the attacker's was level with one of theirs, on

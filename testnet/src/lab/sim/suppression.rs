@@ -3,6 +3,7 @@
 use super::contest::{Contest, FundedChain, HONEST, Players};
 use super::random::derive_seed;
 use super::simulation::Step;
+use crate::lab::cost::Ledger;
 use crate::lab::strategy::Strategy;
 use crate::lab::strategy::censor::Censor;
 use crate::lab::strategy::halt::Halt;
@@ -36,8 +37,8 @@ impl SuppressionExperiment {
         format!("suppression halts={} {:?}", self.halts, self.race)
     }
 
-    /// Plays it once; whether the payment was kept out.
-    fn run(&self, seed: u64) -> anyhow::Result<bool> {
+    /// Plays it once; whether the payment was kept out, and what the attacker did.
+    fn run(&self, seed: u64) -> anyhow::Result<(bool, Ledger)> {
         let strategy: Box<dyn Strategy> =
             if self.halts { Box::new(Halt) } else { Box::new(Censor::new(self.target.clone())) };
         let txid = self.payment.txid();
@@ -54,9 +55,9 @@ impl SuppressionExperiment {
         let submitted = nodes.simulation.submit_transaction(HONEST, Arc::clone(&self.payment))?;
         submitted.map_err(|rejected| anyhow::anyhow!("the payment was refused: {}", rejected.reason))?;
         let mut found = 0;
-        loop {
+        let kept_out = loop {
             match nodes.simulation.step()? {
-                None => return Ok(true),
+                None => break true,
                 Some(Step::Found { .. }) => found += 1,
                 Some(Step::Other) => {}
             }
@@ -66,24 +67,36 @@ impl SuppressionExperiment {
             let height = nodes.simulation.core(HONEST).tip().height;
             let confirmations = nodes.confirmed_at(txid)?.map_or(0, |at| height + 1 - at);
             if confirmations >= self.race.confirmations {
-                return Ok(false);
+                break false;
             }
             if found >= self.race.blocks {
-                return Ok(true);
+                break true;
             }
-        }
+        };
+        Ok((kept_out, Ledger { successes: Some(u64::from(kept_out)), ..nodes.ledger(0, self.race.share) }))
     }
 
-    /// Plays it `runs` times on `threads` threads, with seeds derived from `seed` and `experiment`.
-    pub fn play(&self, experiment: &str, runs: u32, seed: u64, threads: usize) -> anyhow::Result<Proportion> {
+    /// Plays it `runs` times on `threads` threads, with seeds derived from `seed` and `experiment`; successes, and what the attackers did.
+    pub fn play(
+        &self,
+        experiment: &str,
+        runs: u32,
+        seed: u64,
+        threads: usize,
+    ) -> anyhow::Result<(Proportion, Ledger)> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
-        let kept_out = pool.install(|| self.batch(experiment, seed, 0..runs))?;
-        Ok(Proportion { runs, successes: kept_out.into_iter().filter(|kept_out| *kept_out).count() as u32 })
+        let played = pool.install(|| self.played(experiment, seed, 0..runs))?;
+        let ledger = played.iter().fold(Ledger::default(), |all, (_, ledger)| all.and(*ledger));
+        Ok((Proportion { runs, successes: played.iter().filter(|(succeeded, _)| *succeeded).count() as u32 }, ledger))
+    }
+
+    fn played(&self, experiment: &str, seed: u64, runs: Range<u32>) -> anyhow::Result<Vec<(bool, Ledger)>> {
+        use rayon::prelude::*;
+        runs.into_par_iter().map(|run| self.run(derive_seed(seed, experiment, u64::from(run)))).collect()
     }
 
     /// Plays the runs with these numbers, on the threads of the pool this is called in; in which the payment was kept out.
     pub fn batch(&self, experiment: &str, seed: u64, runs: Range<u32>) -> anyhow::Result<Vec<bool>> {
-        use rayon::prelude::*;
-        runs.into_par_iter().map(|run| self.run(derive_seed(seed, experiment, u64::from(run)))).collect()
+        Ok(self.played(experiment, seed, runs)?.into_iter().map(|(succeeded, _)| succeeded).collect())
     }
 }

@@ -10,6 +10,7 @@ use super::undo::UndoExperiment;
 use crate::lab::strategy::double_spend::Plan;
 use crate::lab::strategy::policy;
 use crate::lab::theory::revenue::{self as theory, LENGTH_MAX, Process};
+use crate::lab::theory::stake;
 use crate::lab::theory::suppression::Suppression;
 use crate::plan::topology::Topology;
 use node::core::fork_rule::ForkRules;
@@ -222,7 +223,7 @@ fn keeping_payments_out_succeeds_as_often_as_the_formula_says() {
     for (share, confirmations, blocks, halts) in [(0.35, 2, 8, false), (0.6, 6, 12, false), (0.6, 3, 12, true)] {
         let race = Suppression { share, confirmations, blocks };
         let experiment = SuppressionExperiment::new(race, halts).unwrap();
-        let proportion = experiment.play(&experiment.name(), 600 * times(), 7, threads()).unwrap();
+        let (proportion, _) = experiment.play(&experiment.name(), 600 * times(), 7, threads()).unwrap();
         let z = proportion.z(race.success()).unwrap();
         assert!(z.abs() < 4.0, "{race:?}: {:.4}, formula {:.4}", proportion.rate(), race.success());
     }
@@ -232,7 +233,7 @@ fn keeping_payments_out_succeeds_as_often_as_the_formula_says() {
 fn blocks_are_undone_as_often_as_the_formula_says() {
     for (share, give_up, snipes) in [(0.3, 2, false), (0.4, 4, false), (0.2, 3, true), (0.45, 6, true)] {
         let experiment = UndoExperiment::new(share, give_up, snipes).unwrap();
-        let proportion = experiment.play(&experiment.name(), 800 * times(), 3, threads()).unwrap();
+        let (proportion, _) = experiment.play(&experiment.name(), 800 * times(), 3, threads()).unwrap();
         let z = proportion.z(experiment.theory()).unwrap();
         assert!(z.abs() < 4.0, "{}: {:.4}, formula {:.4}", experiment.name(), proportion.rate(), experiment.theory());
     }
@@ -296,5 +297,21 @@ fn the_longest_head_start_ends() {
         let experiment = double_spend(share, 6, 100, 10);
         let tally = played(&experiment, 4, 2);
         assert_eq!(tally.proportion.successes, 4, "share {share}: a hundred blocks ahead cannot lose");
+    }
+}
+
+/// The work that lost races cost, by the formula for this way of playing; and blocks are found as often as the work lets expect.
+#[test]
+fn the_cost_meter_agrees_with_the_formula_for_lost_races() {
+    for (share, confirmations, premine, give_up) in [(0.3, 2, 0, 3), (0.4, 3, 1, 6)] {
+        let experiment = double_spend(share, confirmations, premine, give_up);
+        let ledger = played(&experiment, 4_000 * times(), 9).ledger;
+        let (found, kept) = (ledger.found as f64, ledger.kept as f64);
+        assert!((ledger.work - found).abs() < 4.0 * found.sqrt(), "{ledger:?}");
+        let lost = (found - kept) / ledger.successes.unwrap() as f64;
+        let expected = stake::as_played(&experiment.race()).unwrap();
+        assert!((lost / expected - 1.0).abs() < 0.12, "{}: {lost}, in theory {expected}", experiment.name());
+        let paid = ledger.break_even_rewards().unwrap();
+        assert!((paid / expected - 1.0).abs() < 0.15, "{}: {paid}, in theory {expected}", experiment.name());
     }
 }

@@ -2,6 +2,7 @@
 
 use super::contest::{Contest, FundedChain, HONEST, Players};
 use super::random::derive_seed;
+use crate::lab::cost::Ledger;
 use crate::lab::strategy::undo::{Undo, UndoneBlocks};
 use crate::lab::theory::double_spend::catches_up;
 use crate::lab::theory::estimate::Proportion;
@@ -44,8 +45,9 @@ impl UndoExperiment {
         catches_up(self.share, 1, Some(self.give_up))
     }
 
-    /// Plays it once: whether the block with the payment, found by the others, is gone from the honest node's chain.
-    fn run(&self, seed: u64) -> anyhow::Result<bool> {
+    /// Plays it once: whether the block with the payment, found by the others, is gone from the honest node's chain; and what the
+    /// attacker did.
+    fn run(&self, seed: u64) -> anyhow::Result<(bool, Ledger)> {
         let undone =
             if self.snipes { UndoneBlocks::FeesOfSubsidy(1.0) } else { UndoneBlocks::Concerns(self.target.clone()) };
         let txid = self.payment.txid();
@@ -67,23 +69,36 @@ impl UndoExperiment {
         while nodes.confirmed_at(txid)?.is_none() && nodes.simulation.step()?.is_some() {}
         let undone_from = nodes.simulation.core(HONEST).tip().hash;
         nodes.draw_by(self.share);
+        let from_us = nodes.simulation.now_us();
         while nodes.ended().is_none() && nodes.simulation.step()?.is_some() {}
         nodes.settle()?;
         let honest = nodes.simulation.core(HONEST);
-        Ok(honest.summary(&undone_from).is_some_and(|block| !block.active))
+        let succeeded = honest.summary(&undone_from).is_some_and(|block| !block.active);
+        Ok((succeeded, Ledger { successes: Some(u64::from(succeeded)), ..nodes.ledger(from_us, self.share) }))
     }
 
-    /// Plays it `runs` times on `threads` threads, with seeds derived from `seed` and `experiment`.
-    pub fn play(&self, experiment: &str, runs: u32, seed: u64, threads: usize) -> anyhow::Result<Proportion> {
+    /// Plays it `runs` times on `threads` threads, with seeds derived from `seed` and `experiment`; successes, and what the attackers did.
+    pub fn play(
+        &self,
+        experiment: &str,
+        runs: u32,
+        seed: u64,
+        threads: usize,
+    ) -> anyhow::Result<(Proportion, Ledger)> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
-        let undone = pool.install(|| self.batch(experiment, seed, 0..runs))?;
-        Ok(Proportion { runs, successes: undone.into_iter().filter(|undone| *undone).count() as u32 })
+        let played = pool.install(|| self.played(experiment, seed, 0..runs))?;
+        let ledger = played.iter().fold(Ledger::default(), |all, (_, ledger)| all.and(*ledger));
+        Ok((Proportion { runs, successes: played.iter().filter(|(succeeded, _)| *succeeded).count() as u32 }, ledger))
+    }
+
+    fn played(&self, experiment: &str, seed: u64, runs: Range<u32>) -> anyhow::Result<Vec<(bool, Ledger)>> {
+        use rayon::prelude::*;
+        runs.into_par_iter().map(|run| self.run(derive_seed(seed, experiment, u64::from(run)))).collect()
     }
 
     /// Plays the runs with these numbers, on the threads of the pool this is called in; in which the block was undone.
     pub fn batch(&self, experiment: &str, seed: u64, runs: Range<u32>) -> anyhow::Result<Vec<bool>> {
-        use rayon::prelude::*;
-        runs.into_par_iter().map(|run| self.run(derive_seed(seed, experiment, u64::from(run)))).collect()
+        Ok(self.played(experiment, seed, runs)?.into_iter().map(|(succeeded, _)| succeeded).collect())
     }
 
     /// The attacker's income from the first block of a successful branch, in units, for a test.

@@ -11,6 +11,7 @@ use crate::lab::sim::double_spend::DoubleSpendExperiment;
 use crate::lab::sim::links::LinkModel;
 use crate::lab::sim::network::NetworkExperiment;
 use crate::lab::sim::random::derive_seed;
+use crate::lab::sim::retarget::{MARKS, RetargetExperiment};
 use crate::lab::sim::revenue::{CYCLES_PER_NETWORK, RevenueExperiment, revenue_of};
 use crate::lab::sim::suppression::SuppressionExperiment;
 use crate::lab::sim::undo::UndoExperiment;
@@ -30,6 +31,8 @@ const NETWORKS: u32 = 4;
 const GIVE_UP_DEFAULT: u32 = 10;
 const SUPPRESSION_BLOCKS_DEFAULT: u32 = 12;
 const REVENUE_BLOCKS_DEFAULT: u32 = 40;
+/// Blocks of a chain that retargets: four of Bitcoin's periods.
+const RETARGET_BLOCKS_DEFAULT: u32 = 4 * 2_016;
 /// Blocks found in a run of a network of honest miners.
 const NETWORK_BLOCKS_DEFAULT: usize = 100;
 
@@ -42,6 +45,8 @@ pub enum Measure {
     WeightedRate,
     /// The attacker's blocks per block in the chain.
     Revenue,
+    /// The attacker's blocks in the chain for each aimed block time.
+    Income,
     /// The part of all blocks that did not stay in the chain.
     StaleRate,
 }
@@ -53,6 +58,7 @@ impl Measure {
             Measure::Rate => "success rate",
             Measure::WeightedRate => "success rate (importance sampling)",
             Measure::Revenue => "revenue share",
+            Measure::Income => "income a block time",
             Measure::StaleRate => "stale rate",
         }
     }
@@ -72,6 +78,7 @@ enum Game {
     Suppression(Box<SuppressionExperiment>),
     Undo(Box<UndoExperiment>),
     Revenue(RevenueExperiment),
+    Retarget(RetargetExperiment),
     Network(NetworkExperiment),
     Live { settings: Box<AttackSettings>, networks: usize },
 }
@@ -227,6 +234,7 @@ impl Experiment {
                 Ok(Experiment { game: Game::Undo(played), name, theory })
             }
             Attack::Extort if share <= 0.5 => Err(usage("[sweep] share: only a majority can extort")),
+            attack if attack.has_ties() && given.text("retarget").is_some() => Experiment::retargeting(given, attack, share),
             attack if attack.is_for_revenue() => {
                 given.only(name, &[&["share", "gamma", "fork_rules"][..], &LINKS].concat())?;
                 let gamma = given.number("gamma");
@@ -238,6 +246,24 @@ impl Experiment {
             }
             _ => Err(usage(format!("[sweep] {name} is not simulated; play it with mode = \"live\""))),
         }
+    }
+
+    /// Keeping blocks back on a chain whose target follows.
+    fn retargeting(given: &Given<'_>, attack: Attack, share: f64) -> Result<Experiment> {
+        given.only(&format!("{} with retarget", attack.as_str()), &["share", "gamma", "retarget", "blocks"])?;
+        let rule = given.text("retarget").unwrap_or("none").parse();
+        if share >= 0.5 {
+            return Err(usage("[sweep] share: with retarget it is below 0.5, since a majority's secret branch never ends"));
+        }
+        let played = RetargetExperiment {
+            strategy: attack.as_str().into(),
+            share,
+            gamma: given.number("gamma").unwrap_or(0.0),
+            rule: rule.map_err(|why| usage(format!("[sweep] retarget: {why}")))?,
+            blocks: given.count("blocks").unwrap_or(RETARGET_BLOCKS_DEFAULT).max(MARKS as u32),
+        };
+        let theory = played.theory().map(|profit| profit.income(f64::from(played.blocks)));
+        Ok(Experiment { name: played.name(), game: Game::Retarget(played), theory })
     }
 
     /// A network of honest miners.
@@ -293,6 +319,7 @@ impl Experiment {
             listeners: Listeners::default(),
             interrupt: None,
             keep: false,
+            costs: Vec::new(),
         };
         let theory = settings.theory();
         let name = format!("{settings:?}");
@@ -305,6 +332,7 @@ impl Experiment {
             Game::DoubleSpend(_) | Game::Suppression(_) | Game::Undo(_) => Measure::Rate,
             Game::Rare(_) => Measure::WeightedRate,
             Game::Revenue(_) => Measure::Revenue,
+            Game::Retarget(_) => Measure::Income,
             Game::Network(_) => Measure::StaleRate,
             Game::Live { settings, .. } if settings.attack.is_for_revenue() => Measure::Revenue,
             Game::Live { .. } => Measure::Rate,
@@ -329,7 +357,7 @@ impl Experiment {
         match &self.game {
             Game::DoubleSpend(_) | Game::Rare(_) | Game::Suppression(_) | Game::Undo(_) => u64::from(RUNS),
             Game::Revenue(_) => u64::from(NETWORKS * CYCLES_PER_NETWORK),
-            Game::Network(_) => 1,
+            Game::Retarget(_) | Game::Network(_) => 1,
             Game::Live { networks, .. } => *networks as u64,
         }
     }
@@ -347,6 +375,10 @@ impl Experiment {
             Game::Revenue(played) => {
                 let networks = number * NETWORKS..(number + 1) * NETWORKS;
                 played.batch(&self.name, seed, networks, NETWORKS * CYCLES_PER_NETWORK)?.moments
+            }
+            Game::Retarget(played) => {
+                let runs = played.batch(&self.name, seed, number..number + 1)?;
+                runs.iter().filter_map(|run| run.marks.last()).map(|end| (end.own, end.time)).collect()
             }
             Game::Network(played) => {
                 let seed = derive_seed(seed, &self.name, u64::from(number));
@@ -400,6 +432,11 @@ impl Experiment {
                 "Revenue is the attacker's blocks per block in the chain over regeneration cycles, each from one block that all stand \
                  on, with nothing held back, to the next. The target is fixed; in the long run a retarget makes this part of the \
                  chain the attacker's part of all income."
+            }
+            Game::Retarget(_) => {
+                "Income is the attacker's blocks in the chain for each aimed block time, from the first block to the last; honest mining \
+                 earns the share. Targets follow the rule, and blocks are found as often as the target allows; a period of epochs is \
+                 measured whole."
             }
             Game::Network(_) => {
                 "All nodes mine with equal parts of the hash rate and keep the branch they saw first. A block is stale if it is not \

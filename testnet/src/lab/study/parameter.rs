@@ -25,7 +25,7 @@ pub enum Kind {
 type Entry = (&'static str, Kind, &'static str);
 
 /// All of them.
-pub const ALL: [Entry; 16] = [
+pub const ALL: [Entry; 17] = [
     ("attack", Kind::Text, "an attack's name, or `none` for a network of honest miners"),
     ("attacker_peers", Kind::Count(0, 10_000), "nodes the attacker is connected to at least"),
     ("bandwidth", Kind::Count(1, u64::MAX >> 1), "bytes per second of a link"),
@@ -39,6 +39,7 @@ pub const ALL: [Entry; 16] = [
     ("importance_sampling", Kind::Switch, "draw double spends so that success is common, and weigh them"),
     ("nodes", Kind::Count(2, 10_000), "nodes; without it the attacker meets one node that stands for all others"),
     ("premine", Kind::Count(0, 100), "blocks a double spend is ahead before paying"),
+    ("retarget", Kind::Text, "how the target follows: none, epoch=BLOCKS, asert=SECONDS or ema=SECONDS"),
     ("share", Kind::Between(0.0, 1.0), "the attacker's share of the hash rate"),
     ("spacing", Kind::Count(1, 1_000_000), "mean seconds between blocks"),
     ("topology", Kind::Text, "who is connected to whom: ring, line, star, mesh, random-k"),

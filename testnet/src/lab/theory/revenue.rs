@@ -79,6 +79,19 @@ impl Process {
         }
     }
 
+    /// Expected blocks found in one cycle of a policy: how long it takes while the difficulty is the initial one.
+    pub fn duration(&self, policy: &dyn Policy) -> f64 {
+        let mut found = Values::new(self.length_max);
+        let one_more = |values: &Values, state: State| 1.0 + values.before_block(self, state, |_| 0.0);
+        found.iterate(self, |state, values, _| {
+            let is_border = state.own >= self.length_max || state.public >= self.length_max;
+            let decision = if is_border { at_border(state) } else { policy.decide(state) };
+            let (after, _) = after_decision(state, decision);
+            if after == START { 0.0 } else { one_more(values, after) }
+        });
+        one_more(&found, START)
+    }
+
     /// Long-run revenue of a policy.
     pub fn revenue(&self, policy: &dyn Policy) -> f64 {
         let cycle = self.cycle(policy);
