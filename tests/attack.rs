@@ -23,7 +23,8 @@ fn number(report: &Value, field: &str) -> f64 {
 /// With blocks in advance the odds are with him by far; with all of his patience he wins all but surely.
 #[test]
 fn a_majority_takes_back_what_it_paid() {
-    let network = ["--network-hash-rate", "600EH/s", "--block-reward", "3", "--coin-price", "100", "--efficiency", "20"];
+    let network =
+        ["--network-hash-rate", "600EH/s", "--block-reward", "3", "--coin-price", "100", "--efficiency", "20"];
     let played = ["double-spend", "--share", "0.8", "--confirmations", "1", "--give-up", "30"];
     let (report, place) = attack(&[&played[..], &network[..]].concat());
     assert_eq!(report["succeeded"], true, "{report}");
@@ -326,4 +327,36 @@ fn an_attack_is_told_line_by_line_and_stops_at_its_steps() {
     assert_eq!(runs.len(), 1);
     let text = std::fs::read_to_string(runs[0].path()).expect("it is readable");
     assert_eq!(text.lines().count(), told.len() + 1, "the head and every line");
+}
+
+/// A double spend is recorded; its rest is played again from its first block, in the simulator and live, as planned and with changes.
+#[test]
+fn a_recorded_double_spend_goes_on_with_changes() {
+    let (_, place) = attack(&["double-spend", "--share", "0.4", "--confirmations", "1", "--give-up", "3"]);
+    let dir = place.path().join("attack").display().to_string();
+    let listed = run(&["replay", "--list", "--json", "--dir", &dir]).json();
+    let name = listed["recordings"][0]["name"].as_str().expect("a recording").to_owned();
+    let told = run(&["replay", &name, "--list", "--json", "--dir", &dir]).json();
+    let first = &told["moments"][0];
+    let at = number(first, "at").to_string();
+    let changes = ["--change", "confirmations=3", "--change", "share=0.8,give-up=9"];
+    let words =
+        [&["replay", &name, "--at", &at, "--live-runs", "1", "--json", "--dir", &dir][..], &changes[..]].concat();
+    let replayed = run(&words).json();
+    assert_eq!(replayed["state"], first["state"], "{replayed}");
+    let futures = replayed["futures"].as_array().expect("futures");
+    assert_eq!(futures.len(), 3, "{replayed}");
+    for future in futures {
+        assert!(number(&future["simulated"], "z").abs() < 4.0, "{future}");
+        assert_eq!(future["live"]["runs"], 1, "{future}");
+    }
+    let odds: Vec<f64> = futures.iter().map(|future| number(future, "odds")).collect();
+    assert!(odds[1] <= odds[0] && odds[2] > odds[0], "{odds:?}");
+    assert!(nobody_works_in(place.path()), "a process is left behind");
+    let defended =
+        run(&["replay", "--change", "fork-rule=reorg-limit=1", "--runs", "50", "--json", "--dir", &dir]).json();
+    assert!(defended["futures"][1]["odds"].is_null(), "{defended}");
+    run(&["replay", &name, "--at", "0", "--dir", &dir]).refuses(2, &["nothing to go on from"]);
+    run(&["replay", &name, "--change", "luck=1", "--dir", &dir]).refuses(2, &["luck", "confirmations=Z"]);
+    run(&["replay", "nothing", "--dir", &dir]).refuses(2, &["nothing"]);
 }

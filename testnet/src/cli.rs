@@ -12,6 +12,7 @@ mod nodes;
 mod odds;
 mod pay;
 mod pool;
+mod replay;
 mod report;
 mod shell;
 mod show;
@@ -24,6 +25,7 @@ mod wait;
 
 use self::attack::AttackArgs;
 use self::odds::OddsArgs;
+use self::replay::ReplayArgs;
 use self::simulate::SimulateArgs;
 use self::study::StudyArgs;
 use crate::cluster::directory::Directory;
@@ -106,6 +108,8 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Stage an attack on live nodes, or measure its odds in the simulator
     Attack(Box<AttackArgs>),
+    /// Play the rest of a recorded double spend again from a moment, with changes: `testoon replay --at 12 --change confirmations=6`
+    Replay(ReplayArgs),
     /// The odds of a double spend, by formula
     Odds(OddsArgs),
     /// Simulate a large network on virtual time
@@ -235,6 +239,7 @@ fn run_command(cli: Cli, program: &str) -> Result<()> {
         Command::Net(command) => net::run(common, &command),
         Command::Bench(arguments) => bench::run(arguments, common.json),
         Command::Attack(arguments) => attack::run(&arguments, common),
+        Command::Replay(arguments) => replay::run(&arguments, common),
         Command::Odds(arguments) => odds::run(&arguments, common.json),
         Command::Simulate(arguments) => simulate::run(&arguments, common.json),
         Command::Study(arguments) => study::run(&arguments, common),

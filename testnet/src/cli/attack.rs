@@ -2,6 +2,7 @@
 
 mod costs;
 mod crowd;
+mod pool;
 mod repeated;
 mod report;
 mod retarget;
@@ -9,6 +10,7 @@ mod telling;
 
 use self::costs::CostArgs;
 use self::crowd::CrowdArgs;
+use self::pool::PoolArgs;
 use self::telling::TellingArgs;
 use super::Common;
 use super::odds::parse_share;
@@ -102,6 +104,14 @@ pub struct AttackArgs {
     /// With --sim: a defence that everybody but the attacker uses, such as reorg-limit=6 or mess,uniform-tie: see docs/defences.md
     #[arg(long, env = "TESTOON_FORK_RULE", value_name = "RULES")]
     fork_rule: Option<ForkRules>,
+    /// With --sim, double-spend: keep this part of the honest hash rate apart with the shop until the payment has its confirmations, and
+    /// spend the same coins on the other side
+    #[arg(long, env = "TESTOON_SHOP_SIDE", value_name = "PART", value_parser = parse_share, conflicts_with = "bribed")]
+    shop_side: Option<f64>,
+    /// With --sim, double-spend: once the shop has shipped, this part of the honest hash rate mines on the attacker's branch, for the fee
+    /// that the conflicting payment leaves there
+    #[arg(long, env = "TESTOON_BRIBED", value_name = "PART", value_parser = parse_share)]
+    bribed: Option<f64>,
     /// With --sim, selfish and its kin: let the target follow by a rule, which is none, epoch=BLOCKS, asert=SECONDS or ema=SECONDS (the
     /// half-life): what it earns stretch by stretch, and when that is more than honest mining. --runs chains (default 20) of --blocks
     #[arg(long, env = "TESTOON_RETARGET", value_name = "RULE")]
@@ -128,6 +138,8 @@ pub struct AttackArgs {
     /// Live: write the picture of both branches over time to this file [default: attack.svg in the directory]
     #[arg(long, env = "TESTOON_SVG", value_name = "FILE")]
     svg: Option<PathBuf>,
+    #[command(flatten)]
+    pool: PoolArgs,
     #[command(flatten)]
     costs: CostArgs,
     #[command(flatten)]
@@ -208,6 +220,7 @@ impl AttackArgs {
             interrupt: None,
             keep: self.telling.keep,
             costs: self.costs.networks()?,
+            begin: None,
         })
     }
 
@@ -275,9 +288,32 @@ impl AttackArgs {
             (
                 "--costs",
                 self.costs.is_given(),
-                !self.importance_sampling,
-                "weighted runs say little of those that fail, which are most of the cost",
+                !self.importance_sampling && !name.is_of_a_pool(),
+                "weighted runs say little of those that fail, which are most of the cost, and a pool has no race",
             ),
+            (
+                "--shop-side",
+                self.shop_side.is_some(),
+                self.sim && double_spend,
+                "it is no double spend in the simulator",
+            ),
+            ("--bribed", self.bribed.is_some(), self.sim && double_spend, "it is no double spend in the simulator"),
+            (
+                "--importance-sampling",
+                self.importance_sampling,
+                self.shop_side.is_none() && self.bribed.is_none(),
+                "nobody knows better odds to draw by when others help",
+            ),
+            (
+                "--costs",
+                self.costs.is_given(),
+                self.shop_side.is_none() && self.bribed.is_none(),
+                "others' work is not on the attacker's bill",
+            ),
+            ("--give-up", self.give_up.is_some(), self.shop_side.is_none(), "over a partition nobody races"),
+            ("--premine", self.premine.is_some(), self.shop_side.is_none(), "over a partition nobody races"),
+            ("--nodes", self.crowd.is_given(), self.shop_side.is_none(), "two nodes stand for the two sides"),
+            ("--fork-rule", self.fork_rule.is_some(), self.shop_side.is_none(), "it is played without defences"),
             ("--live-runs", self.live_runs.is_some(), live, "it stages live attacks; with --sim it is --runs"),
             ("--networks", self.networks.is_some(), self.live_runs.is_some(), "it belongs to --live-runs"),
             ("--target", self.target.is_some(), live && name.is_suppression(), "nobody's payments are kept out live"),
@@ -288,7 +324,12 @@ impl AttackArgs {
                 name.is_suppression() || (live && revenue) || self.retarget.is_some(),
                 "blocks do not end it",
             ),
-            ("--nodes", self.crowd.is_given(), self.retarget.is_none(), "with --retarget one node stands for all others"),
+            (
+                "--nodes",
+                self.crowd.is_given(),
+                self.retarget.is_none(),
+                "with --retarget one node stands for all others",
+            ),
             ("--fork-rule", self.fork_rule.is_some(), self.retarget.is_none(), "with --retarget nobody has a defence"),
             ("--svg", self.svg.is_some(), live && self.live_runs.is_none(), "there is no single story to draw"),
         ];
@@ -298,7 +339,7 @@ impl AttackArgs {
                 self.share()
             )));
         }
-        if live && name.is_undoing() {
+        if live && (name.is_undoing() || name.is_of_a_pool()) {
             return Err(usage(format!("{} is played in the simulator only; add --sim", name.as_str())));
         }
         if let Some(gamma) = self.gamma.filter(|gamma| live && *gamma > gamma::MOST) {
@@ -310,7 +351,12 @@ impl AttackArgs {
         let once = live && self.live_runs.is_none();
         let told =
             self.telling.given().map(|(option, is_given)| (option, is_given, once, "there is no single story to tell"));
-        match options.into_iter().chain(told).find(|(_, is_given, has_effect, _)| *is_given && !has_effect) {
+        let pool = self.pool.given().map(|(option, is_given, of)| {
+            let has_effect = name.is_of_a_pool() && of.is_none_or(|of| of == name);
+            (option, is_given, has_effect, "it cheats no such pool")
+        });
+        match options.into_iter().chain(told).chain(pool).find(|(_, is_given, has_effect, _)| *is_given && !has_effect)
+        {
             Some((option, _, _, why)) => {
                 let mode = if self.sim { " --sim" } else { "" };
                 Err(usage(format!("{option} has no effect on `attack {}{mode}`: {why}", name.as_str())))
@@ -344,7 +390,7 @@ impl AttackArgs {
     }
 }
 
-fn cores() -> usize {
+pub(super) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
@@ -372,13 +418,16 @@ pub fn run(args: &AttackArgs, common: &Common) -> anyhow::Result<()> {
     match args.name {
         Attack::DoubleSpend => {
             args.check_premine()?;
-            if args.importance_sampling {
+            if let Some(shop_side) = args.shop_side {
+                report::partition(args, shop_side, common.json)
+            } else if args.importance_sampling {
                 report::rare(args, common.json)
             } else {
                 report::double_spend(args, common.json)
             }
         }
         Attack::Censor | Attack::Halt => report::suppression(args, common.json),
+        Attack::PoolHopping | Attack::BlockWithholding => pool::run(args, common.json),
         Attack::FeatherFork | Attack::FeeSnipe => report::undo(args, common.json),
         Attack::Eclipse | Attack::Timewarp => Err(usage(format!(
             "{} cannot be played with --sim: the simulator has no such links or retarget; leave --sim out",

@@ -8,9 +8,11 @@ use crate::lab::sim::network::{NetworkExperiment, NetworkOutcome};
 use crate::lab::theory::estimate::Estimate;
 use crate::output::line;
 use crate::plan::topology::Topology;
+use anyhow::Context as _;
 use clap::builder::BoolishValueParser;
 use node::core::fork_rule::ForkRules;
 use serde_json::json;
+use std::path::{Path, PathBuf};
 
 /// Delays of the sweep's rows, milliseconds.
 const SWEEP_DELAYS_MS: [f64; 4] = [50.0, 200.0, 1_000.0, 5_000.0];
@@ -28,7 +30,12 @@ pub struct SimulateArgs {
     /// Only so many of the nodes mine, with equal shares; the others relay [default: all]
     #[arg(long, env = "TESTOON_MINERS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "preset")]
     pub miners: Option<u32>,
-    /// A measured network: regions, delays, uplinks, miners and block size of its source: bitcoin-2015 or bitcoin-2019
+    /// Each node's part of the hash rate by a file: a number a line, for node 0, 1, … (any scale; # begins a comment); the other nodes
+    /// relay
+    #[arg(long, env = "TESTOON_SHARES", value_name = "FILE", conflicts_with_all = ["miners", "preset"])]
+    pub shares: Option<PathBuf>,
+    /// A measured network: regions, delays, uplinks, miners and block size of its source: bitcoin-2015, bitcoin-2019, litecoin-2015 or
+    /// dogecoin-2015
     #[arg(long, env = "TESTOON_PRESET", value_name = "NAME", value_parser = parse_preset, conflicts_with_all = ["topology", "spacing", "delay_ms", "bandwidth", "block_bytes", "sweep"])]
     pub preset: Option<&'static Geography>,
     /// A defence that every node uses, such as reorg-limit=6 or mess,uniform-tie: see docs/defences.md
@@ -40,7 +47,7 @@ pub struct SimulateArgs {
     /// The same seed gives the same run
     #[arg(long, env = "TESTOON_SEED", default_value_t = 7)]
     pub seed: u64,
-    /// Who is connected to whom: ring, line, star, mesh, random-k or random-3
+    /// Who is connected to whom: ring, line, star, mesh, random-3, outbound-8, scale-free-4 or small-world-8
     #[arg(long, env = "TESTOON_TOPOLOGY", default_value = "random-8")]
     pub topology: Topology,
     /// Mean seconds between blocks
@@ -91,6 +98,34 @@ fn parse_preset(text: &str) -> Result<&'static Geography, String> {
     })
 }
 
+/// The shares of a file.
+///
+/// # Errors
+/// It cannot be read, has a line that is no share, more lines than there are nodes, or nobody who mines.
+fn read_shares(path: &Path, nodes: u32) -> anyhow::Result<Vec<f64>> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))?;
+    let mut shares = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let line = line.split('#').next().unwrap_or_default().trim();
+        if line.is_empty() {
+            continue;
+        }
+        let share = line.parse::<f64>().ok().filter(|share| *share >= 0.0 && share.is_finite());
+        let wrong = || {
+            usage(format!("{shown}, line {}: {line:?} is no part of a hash rate; write a number from 0 on", number + 1))
+        };
+        shares.push(share.ok_or_else(wrong)?);
+    }
+    if shares.len() > nodes as usize {
+        return Err(usage(format!("{shown} has {} shares for {nodes} nodes; raise --nodes", shares.len())));
+    }
+    if shares.iter().sum::<f64>() <= 0.0 {
+        return Err(usage(format!("{shown}: nobody mines; one share at least is above 0")));
+    }
+    Ok(shares)
+}
+
 fn parse_part(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(part) if part > 0.0 && part < 1.0 => Ok(part),
@@ -131,6 +166,7 @@ impl SimulateArgs {
         Ok(NetworkExperiment {
             nodes: self.nodes as usize,
             miners: self.miners.unwrap_or(self.nodes) as usize,
+            hash_shares: self.shares.as_deref().map_or_else(|| Ok(Vec::new()), |path| read_shares(path, self.nodes))?,
             blocks: self.blocks as usize,
             seed: self.seed,
             topology: preset.map_or(self.topology, |preset| Topology::RandomK { k: preset.peers, seed: 1 }),
@@ -185,6 +221,7 @@ pub fn run(args: &SimulateArgs, json: bool) -> anyhow::Result<()> {
                 "p99": p99,
             },
             "height": outcome.height,
+            "judged_again": outcome.judged_again,
             "elsewhere": outcome.elsewhere,
             "behind": outcome.behind,
             "reorganisation_max": outcome.reorganisation_max,
@@ -221,6 +258,10 @@ fn print_outcome(args: &SimulateArgs, outcome: &NetworkOutcome, seconds: f64, me
     line(format_args!(
         "  height            {} ({} nodes on another tip, {} of them behind)",
         outcome.height, outcome.elsewhere, outcome.behind
+    ));
+    line(format_args!(
+        "  judged again      a fresh node accepts all {} blocks of the first node's chain",
+        outcome.judged_again
     ));
     line(format_args!("  fork rate         {:.4} of all heights had more than one block", outcome.fork_rate));
     // The formula knows delays, not nodes that were cut off or away.
@@ -301,6 +342,21 @@ mod tests {
         for line in ["--nodes 5 --miners 6", "--nodes 5 --preset bitcoin-2015"] {
             assert!(parsed(line).unwrap().experiment().is_err(), "{line} was taken");
         }
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("shares");
+        for (text, word) in [
+            ("0.5\nhalf\n", "line 2"),
+            ("1\n1\n1\n1\n", "raise --nodes"),
+            ("0 # nobody\n", "nobody"),
+            ("-1\n", "line 1"),
+        ] {
+            std::fs::write(&file, text).unwrap();
+            let why = parsed(&format!("--nodes 3 --shares {}", file.display())).unwrap().experiment().unwrap_err();
+            assert!(format!("{why:#}").contains(word), "{text}: {why:#}");
+        }
+        std::fs::write(&file, "# two miners\n0.7\n\n0.3\n").unwrap();
+        let shared = parsed(&format!("--nodes 3 --shares {}", file.display())).unwrap().experiment().unwrap();
+        assert_eq!(shared.hash_shares, [0.7, 0.3]);
         let sizes = parsed("--block-bytes 1000000").unwrap();
         assert!(sizes.experiment().is_err_and(|error| error.to_string().contains("--bandwidth")));
         assert!(parsed("--block-bytes 1000000 --bandwidth 1000000").unwrap().experiment().is_ok());

@@ -39,7 +39,7 @@ pub struct UpArgs {
     /// Hashes per second of all nodes together, like 131072 or 2MH/s; what the chain's block spacing needs unless given
     #[arg(long, env = "TESTOON_UP_HASHRATE", value_name = "TOTAL", value_parser = units::hashrate)]
     hashrate: Option<f64>,
-    /// Who dials whom: ring, line, star, mesh, random-k or random-3
+    /// Who dials whom: ring, line, star, mesh, random-3, outbound-8, scale-free-4 or small-world-8
     #[arg(long, env = "TESTOON_TOPOLOGY", value_name = "SHAPE", conflicts_with = "file")]
     topology: Option<Topology>,
     /// The seed of a random topology
@@ -242,10 +242,10 @@ impl UpRequest {
         let hashrate_of_chain = chain::hashrate(spec);
         let mut topology = arguments.topology.unwrap_or_default();
         if let Some(given) = arguments.seed {
-            match &mut topology {
-                Topology::RandomK { seed, .. } => *seed = given,
-                other => return Err(usage(format!("--seed is for a random topology, not for {other}"))),
+            if !topology.is_drawn() {
+                return Err(usage(format!("--seed is for a random topology, not for {topology}")));
             }
+            topology = topology.with_seed(given);
         }
         let there = previous.clone();
         let mut plan = match (self.file.take(), previous) {

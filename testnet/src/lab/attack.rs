@@ -31,11 +31,15 @@ pub enum Attack {
     Timewarp,
     /// Keep back the newest block only.
     Lazy,
+    /// Leave a pool's round when it has become long.
+    PoolHopping,
+    /// Work in a pool without giving it the blocks that are found.
+    BlockWithholding,
 }
 
 impl Attack {
     /// All of them, in the order of the help.
-    pub const ALL: [Attack; 14] = [
+    pub const ALL: [Attack; 16] = [
         Attack::DoubleSpend,
         Attack::Censor,
         Attack::Halt,
@@ -50,9 +54,11 @@ impl Attack {
         Attack::Eclipse,
         Attack::Timewarp,
         Attack::Lazy,
+        Attack::PoolHopping,
+        Attack::BlockWithholding,
     ];
 
-    /// Its name; a strategy of the same name plays it, but for the eclipse.
+    /// Its name; a strategy of the same name plays it, but for the eclipse and those of a pool.
     pub fn as_str(self) -> &'static str {
         match self {
             Attack::DoubleSpend => "double-spend",
@@ -69,6 +75,8 @@ impl Attack {
             Attack::Eclipse => "eclipse",
             Attack::Timewarp => "timewarp",
             Attack::Lazy => "lazy",
+            Attack::PoolHopping => "pool-hopping",
+            Attack::BlockWithholding => "block-withholding",
         }
     }
 
@@ -89,6 +97,8 @@ impl Attack {
             Attack::Eclipse => "Surround a node so that it sees only what the attacker shows it",
             Attack::Timewarp => "Bend header times so that the target grows (on a chain without BIP94)",
             Attack::Lazy => "Keep back the newest block only: the worked example of docs/strategies.md",
+            Attack::PoolHopping => "Leave a pool's round when it has become long (Rosenfeld); simulated",
+            Attack::BlockWithholding => "Work in a pool and withhold the blocks found (Rosenfeld, Eyal); simulated",
         }
     }
 
@@ -116,6 +126,11 @@ impl Attack {
         matches!(self, Attack::FeatherFork | Attack::FeeSnipe)
     }
 
+    /// Whether it cheats a pool, and nobody else. It is simulated only.
+    pub fn is_of_a_pool(self) -> bool {
+        matches!(self, Attack::PoolHopping | Attack::BlockWithholding)
+    }
+
     /// Whether γ, who wins ties, matters to it.
     pub fn has_ties(self) -> bool {
         self.is_for_revenue() && !matches!(self, Attack::Lazy | Attack::Extort)
@@ -125,6 +140,8 @@ impl Attack {
     pub fn usual_share(self) -> f64 {
         match self {
             Attack::DoubleSpend | Attack::Censor | Attack::Halt | Attack::Extort | Attack::Timewarp => 0.6,
+            Attack::PoolHopping => 0.01,
+            Attack::BlockWithholding => 0.2,
             Attack::Eclipse | Attack::FeatherFork | Attack::FeeSnipe => 0.3,
             _ => 0.4,
         }

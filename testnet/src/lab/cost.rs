@@ -205,9 +205,7 @@ impl Bill {
             (Some(own), Some(rented)) => lines.push(format!(
                 "  the payment must be worth {own:.0} with machines of one's own, {rented:.0} with rented ones"
             )),
-            (Some(own), None) => {
-                lines.push(format!("  the payment must be worth {own:.0} with machines of one's own"))
-            }
+            (Some(own), None) => lines.push(format!("  the payment must be worth {own:.0} with machines of one's own")),
             (None, _) => {}
         }
         lines

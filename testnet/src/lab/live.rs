@@ -24,7 +24,8 @@ use crate::error::usage;
 use crate::interrupt::Interrupt;
 use crate::lab::attack::Attack;
 use crate::lab::cost::{Ledger, Network};
-use crate::lab::strategy::{self, double_spend::Plan};
+use crate::lab::strategy::{self, double_spend::Begin, double_spend::Plan};
+use crate::lab::theory::double_spend::standing::Standing;
 use crate::lab::theory::double_spend::{Race, blocks_until_ahead};
 use crate::lab::theory::estimate::Proportion;
 use crate::lab::theory::suppression::Suppression;
@@ -67,6 +68,8 @@ pub struct AttackSettings {
     pub keep: bool,
     /// Networks on which the cost is worked out.
     pub costs: Vec<Network>,
+    /// A double spend's race does not begin at its beginning: blocks that are made at once when the payment is out.
+    pub begin: Option<Begin>,
 }
 
 impl AttackSettings {
@@ -83,7 +86,13 @@ impl AttackSettings {
     /// What theory says of the rate of success, or of the revenue where blocks are kept back; `None` of what is no game of chance.
     pub fn theory(&self) -> Option<f64> {
         match self.attack {
-            Attack::DoubleSpend => Some(self.race().success()),
+            Attack::DoubleSpend => Some(match self.begin {
+                None => self.race().success(),
+                Some(Begin { own, public }) => {
+                    let shipped = public >= self.plan.confirmations;
+                    Standing { race: self.race(), confirmations: public, own, public, shipped }.success()
+                }
+            }),
             Attack::Censor | Attack::Halt => {
                 let (confirmations, blocks) = (self.plan.confirmations, self.blocks);
                 Some(Suppression { share: self.share, confirmations, blocks }.success())

@@ -2,6 +2,7 @@
 
 pub mod double_spend;
 pub mod estimate;
+pub mod pool;
 pub mod retarget;
 pub mod revenue;
 pub mod stake;

@@ -193,8 +193,8 @@ fn connect(lines: &Lines<'_>, table: &TopologyTable, plan: &mut Plan) -> Result<
         }
         (_, None) => {}
     }
-    if let (Topology::RandomK { seed, .. }, Some(given)) = (&mut topology, table.seed) {
-        *seed = given;
+    if let Some(given) = table.seed {
+        topology = topology.with_seed(given);
     }
     match &table.edges {
         None => plan.connect(topology),

@@ -12,7 +12,8 @@ pub struct CrowdArgs {
     /// one node for all others, with links that take no time]
     #[arg(long, env = "TESTOON_NODES", value_parser = clap::value_parser!(u32).range(3..=10_000))]
     nodes: Option<u32>,
-    /// With --nodes: who is connected to whom: ring, line, star, mesh, random-k or random-3 [default: random-8]
+    /// With --nodes: who is connected to whom: ring, line, star, mesh, random-3, outbound-8, scale-free-4 or
+    /// small-world-8 [default: random-8]
     #[arg(long, env = "TESTOON_TOPOLOGY")]
     topology: Option<Topology>,
     /// With --nodes: mean delay of a link, milliseconds [default: 100]

@@ -6,10 +6,12 @@ use crate::lab::attack::Attack;
 use crate::lab::cost::{Ledger, Network};
 use crate::lab::live::campaign::Campaign;
 use crate::lab::sim::double_spend::{DoubleSpendExperiment, tally};
+use crate::lab::sim::partition::PartitionExperiment;
 use crate::lab::sim::revenue::RevenueExperiment;
 use crate::lab::sim::suppression::SuppressionExperiment;
 use crate::lab::sim::undo::UndoExperiment;
 use crate::lab::strategy;
+use crate::lab::theory::double_spend::helped::with_bribes;
 use crate::lab::theory::double_spend::{nakamoto, rosenfeld};
 use crate::lab::theory::estimate::{Comparison, Proportion, two_sided_p};
 use crate::lab::theory::revenue::{self, LENGTH_MAX, Process};
@@ -22,11 +24,15 @@ use serde_json::{Map, Value, json};
 pub fn double_spend(args: &AttackArgs, json: bool) -> Result<()> {
     let played = DoubleSpendExperiment::new(args.share(), args.plan())?
         .in_crowd(args.crowd.crowd()?)
-        .defended_by(args.fork_rules());
+        .defended_by(args.fork_rules())
+        .with_bribes(args.bribed.unwrap_or(0.0));
     let stopwatch = Stopwatch::start();
     let tally = tally(&played, &args.experiment(played.name()), args.runs(), args.seed(), args.threads())?;
     let seconds = stopwatch.seconds();
-    let (plan, proportion, matching) = (args.plan(), tally.proportion, played.race().success());
+    let (plan, proportion) = (args.plan(), tally.proportion);
+    let matching = args.bribed.map_or_else(|| played.race().success(), |bribed| with_bribes(&played.race(), bribed));
+    // Bribed miners' work is drawn as the attacker's, and is no cost to anybody.
+    let cost = args.bribed.is_none().then_some(tally.ledger);
     let costs = args.costs.networks()?;
     if json {
         line(json!({
@@ -46,7 +52,8 @@ pub fn double_spend(args: &AttackArgs, json: bool) -> Result<()> {
             "rosenfeld": rosenfeld(args.share(), plan.confirmations),
             "nakamoto": nakamoto(args.share(), plan.confirmations),
             "trace_hash": tally.trace_hash,
-            "cost": tally.ledger.as_json(&costs),
+            "bribed": args.bribed,
+            "cost": cost.map(|ledger| ledger.as_json(&costs)),
             "seconds": seconds,
         }));
         return Ok(());
@@ -61,7 +68,9 @@ pub fn double_spend(args: &AttackArgs, json: bool) -> Result<()> {
     ));
     print_rate(&proportion, matching, "a tie wins nothing, and the attacker gives up");
     print_textbooks(args);
-    print_costs(&tally.ledger, &costs);
+    if let Some(ledger) = cost {
+        print_costs(&ledger, &costs);
+    }
     line(format_args!("  trace hash          {}", tally.trace_hash));
     print_speed(seconds, f64::from(proportion.runs), "runs", args.threads());
     Ok(())
@@ -127,12 +136,42 @@ pub fn rare(args: &AttackArgs, json: bool) -> Result<()> {
     Ok(())
 }
 
+/// Plays double spends over a partition in the simulator.
+pub fn partition(args: &AttackArgs, shop_side: f64, json: bool) -> Result<()> {
+    let played = PartitionExperiment::new(args.share(), shop_side, args.confirmations())?;
+    let stopwatch = Stopwatch::start();
+    let proportion = played.play(&args.experiment(played.name()), args.runs(), args.seed(), args.threads())?;
+    let (seconds, matching) = (stopwatch.seconds(), played.theory());
+    if json {
+        let facts = json!({
+            "attack": args.name.as_str(),
+            "share": args.share(),
+            "shop_side": shop_side,
+            "confirmations": args.confirmations(),
+            "seed": args.seed(),
+        });
+        print_facts(facts, &proportion, matching, seconds);
+        return Ok(());
+    }
+    line(format_args!(
+        "{} double spends with {:.1} % of the hash rate over a partition: {:.1} % of the others with the shop until {} confirmation(s)",
+        proportion.runs,
+        100.0 * args.share(),
+        100.0 * shop_side,
+        args.confirmations()
+    ));
+    print_rate(&proportion, matching, "the longer side wins, of equal ones that with the next block");
+    print_speed(seconds, f64::from(proportion.runs), "runs", args.threads());
+    Ok(())
+}
+
 /// Plays a censor, or a miner of empty blocks, in the simulator.
 pub fn suppression(args: &AttackArgs, json: bool) -> Result<()> {
     let race = Suppression { share: args.share(), confirmations: args.confirmations(), blocks: args.blocks() };
     let played = SuppressionExperiment::new(race, args.name == Attack::Halt)?;
     let stopwatch = Stopwatch::start();
-    let (proportion, ledger) = played.play(&args.experiment(played.name()), args.runs(), args.seed(), args.threads())?;
+    let (proportion, ledger) =
+        played.play(&args.experiment(played.name()), args.runs(), args.seed(), args.threads())?;
     let (seconds, matching) = (stopwatch.seconds(), race.success());
     let costs = args.costs.networks()?;
     if json {
@@ -166,7 +205,8 @@ pub fn undo(args: &AttackArgs, json: bool) -> Result<()> {
     let give_up = args.give_up.unwrap_or(strategy::UNDO_GIVE_UP_DEFAULT);
     let played = UndoExperiment::new(args.share(), give_up, args.name == Attack::FeeSnipe)?;
     let stopwatch = Stopwatch::start();
-    let (proportion, ledger) = played.play(&args.experiment(played.name()), args.runs(), args.seed(), args.threads())?;
+    let (proportion, ledger) =
+        played.play(&args.experiment(played.name()), args.runs(), args.seed(), args.threads())?;
     let (seconds, matching) = (stopwatch.seconds(), played.theory());
     let costs = args.costs.networks()?;
     if json {

@@ -68,9 +68,8 @@ fn rows(experiment: &RetargetExperiment, played: &[Played], theory: Option<&Prof
             let (from, to) = (number * step, (number + 1) * step);
             let begin = from.checked_sub(1).map_or(0.0, |mark| f64::from(heights[mark]));
             let end = f64::from(heights[to - 1]);
-            let income = |profit: &Profit| {
-                profit.cycle.income_after() * (end - begin) / (profit.time(end) - profit.time(begin))
-            };
+            let income =
+                |profit: &Profit| profit.cycle.income_after() * (end - begin) / (profit.time(end) - profit.time(begin));
             Row { stretch: experiment.stretch(played, from, to), theory: theory.map(income) }
         })
         .collect()

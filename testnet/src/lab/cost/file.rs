@@ -111,7 +111,8 @@ pub fn check(network: &Network) -> Result<(), String> {
 mod tests {
     use super::*;
 
-    const TEXT: &str = "[networks.small]\nhash_rate = 1e15\nspacing_s = 60\nreward = 50\nprice = 0.5\nefficiency = 40\n";
+    const TEXT: &str =
+        "[networks.small]\nhash_rate = 1e15\nspacing_s = 60\nreward = 50\nprice = 0.5\nefficiency = 40\n";
 
     #[test]
     fn a_file_is_read_and_what_is_out_of_range_is_named() {

@@ -5,7 +5,7 @@ use super::parties::{ATTACKER, GIVES_UP, PUBLISHES, SHIPS, SHOP};
 use super::testbed::{self, Testbed};
 use super::{AttackSettings, Outcome};
 use crate::lab::strategy::Command;
-use crate::lab::strategy::double_spend::Plan;
+use crate::lab::strategy::double_spend::{Begin, Plan};
 use crate::lab::theory::double_spend::{nakamoto, rosenfeld};
 use anyhow::{Context as _, Result, anyhow};
 use chain_spec::rules::transaction::check_transaction;
@@ -16,6 +16,8 @@ use wallet::{FeeRate, PaymentOptions};
 
 /// What mallory buys, in coins.
 const PRICE_COINS: u64 = 50;
+/// The honest miner that makes the public blocks a race begins with.
+const HONEST: &str = "honest1";
 /// After the race, all honest nodes agree within this many seconds, or the verdict says that they do not.
 const SETTLE_S: f64 = 20.0;
 
@@ -30,7 +32,14 @@ pub fn stage(settings: &AttackSettings) -> Result<Outcome> {
     testbed.wait(|testbed| Ok((testbed.observer.tip(SHOP)?.1 >= 1).then_some(())))?;
     let at_start = testbed.balance("shop", SHOP)?;
 
-    let (paid, conflicting) = pay(&mut testbed)?;
+    let (paid, conflicting) = match settings.begin {
+        None => pay(&mut testbed)?,
+        Some(begin) => testbed.while_paused(|testbed| {
+            let ids = pay(testbed)?;
+            make(testbed, begin, &ids.0)?;
+            Ok(ids)
+        })?,
+    };
     let shipped = testbed.wait(|testbed| {
         let confirmations = confirmations(testbed, &paid)?;
         let ended = testbed.control().status()?.ended;
@@ -90,7 +99,7 @@ pub fn stage(settings: &AttackSettings) -> Result<Outcome> {
     outcome.more.insert("shop_balance_at_start".into(), json!(testbed::coins(at_start)));
     outcome.more.insert("premine".into(), json!(settings.plan.premine));
     outcome.more.insert("give_up".into(), json!(settings.plan.give_up.unwrap_or_default()));
-    outcome.more.insert("matching".into(), json!(settings.race().success()));
+    outcome.more.insert("matching".into(), json!(settings.theory()));
     outcome.more.insert("rosenfeld".into(), json!(rosenfeld(settings.share, settings.plan.confirmations)));
     outcome.more.insert("nakamoto".into(), json!(nakamoto(settings.share, settings.plan.confirmations)));
     Ok(outcome)
@@ -129,6 +138,18 @@ fn pay(testbed: &mut Testbed) -> Result<(Txid, Txid)> {
         &format!("the shop's node sees the payment; the same coins go to mallory herself in {conflicting}, in secret"),
     )?;
     Ok((paid, conflicting))
+}
+
+/// Makes the blocks with which the race begins: the attacker's in secret, then the others', the first with the payment.
+fn make(testbed: &mut Testbed, begin: Begin, paid: &Txid) -> Result<()> {
+    testbed.wait(|testbed| Ok(testbed.client(HONEST)?.mempool()?.contains(paid).then_some(())))?;
+    testbed.make_blocks(ATTACKER, begin.own)?;
+    let height = testbed.observer.tip(SHOP)?.1;
+    testbed.make_blocks(HONEST, begin.public)?;
+    testbed.wait(|testbed| {
+        let has = testbed.observer.honest_agree() && testbed.observer.tip(SHOP)?.1 >= height + u64::from(begin.public);
+        Ok(has.then_some(()))
+    })
 }
 
 /// Confirmations of the payment by the shop's own wallet.

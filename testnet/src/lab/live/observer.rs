@@ -171,7 +171,9 @@ impl Observer {
                     published += self.learn(&client, hash, honest, &mut found)?;
                 }
                 // A branch that the attacker has given up is invalid on that node alone; one without a body is not to be had.
-                if let (false, "invalid", Some(hash)) = (honest, leaf["status"].as_str().unwrap_or(""), leaf["hash"].as_str()) {
+                if let (false, "invalid", Some(hash)) =
+                    (honest, leaf["status"].as_str().unwrap_or(""), leaf["hash"].as_str())
+                {
                     published += self.learn(&client, hash, honest, &mut found).unwrap_or(0);
                 }
             }

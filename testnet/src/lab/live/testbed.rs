@@ -34,6 +34,8 @@ const LOOK_MS: u64 = 25;
 const TESTBED_S_MAX: f64 = 1_800.0;
 /// After an attack all nodes agree within this many seconds, or the report says that they do not.
 const SETTLE_S: f64 = 20.0;
+/// Making blocks at once may take this long, milliseconds.
+const MAKE_MS: u64 = 600_000;
 /// A machine must do this part of the hashes asked of it, over the whole testbed so far.
 const HASHRATE_PART_MIN: f64 = 0.75;
 /// After this long every miner's rate has settled, seconds.
@@ -238,6 +240,30 @@ impl Testbed {
         }
         let text = format!("in secret the attacker has block {}, in which the same coins go to mallory", block.height);
         self.narrate(HIDES, &text)
+    }
+
+    /// Does something while all miners stand still; the time it takes does not count.
+    pub fn while_paused<T>(&mut self, act: impl FnOnce(&mut Testbed) -> Result<T>) -> Result<T> {
+        self.pause_miners(true)?;
+        let stopped = Stopwatch::start();
+        let done = act(self)?;
+        self.pause_miners(false)?;
+        self.clock.leave_out(stopped.elapsed());
+        self.observer.leave_out(stopped.elapsed());
+        Ok(done)
+    }
+
+    /// Has a node make blocks at once, as its miner would: secret ones where its strategy says so.
+    pub fn make_blocks(&self, name: &str, blocks: u32) -> Result<()> {
+        if blocks == 0 {
+            return Ok(());
+        }
+        let record = self.cluster.state().nodes.get(name);
+        let payout = record
+            .and_then(|record| record.payout.clone())
+            .ok_or_else(|| anyhow!("{name} has no address to mine to"))?;
+        self.client(name)?.call_within("generatetoaddress", json!([blocks, payout]), MAKE_MS)?;
+        Ok(())
     }
 
     fn pause_miners(&self, is_paused: bool) -> Result<()> {

@@ -60,8 +60,8 @@ impl Arena {
     }
 
     /// Keeps a block, if nobody has.
-    pub fn keep_block(&self, block: &Arc<Block>) {
-        locked(&self.0).blocks.entry(block.hash()).or_insert_with(|| Arc::clone(block));
+    pub fn keep_block(&self, hash: BlockHash, block: &Arc<Block>) {
+        locked(&self.0).blocks.entry(hash).or_insert_with(|| Arc::clone(block));
     }
 
     /// Keeps a block's undo data, if nobody has.

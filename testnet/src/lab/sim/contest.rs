@@ -14,9 +14,9 @@ use crate::lab::strategy::attacker::{Attacker, StatusReport};
 use crate::lab::strategy::{Command, Strategy};
 use crate::plan::topology::Topology;
 use anyhow::Context as _;
-use chain_spec::spec::Retarget;
 use chain_spec::rules::spend::{SignatureEncoding, check_input_script};
 use chain_spec::signature_hash::{SIGHASH_ALL, signature_hash};
+use chain_spec::spec::Retarget;
 use chain_spec::{Amount, ChainSpec, Coin, Outpoint, PrivateKey, Script, Transaction, TxIn, TxOut, Txid, merkle};
 use node::core::fork_rule::ForkRules;
 use node::core::state_machine::StateMachine;
@@ -111,11 +111,7 @@ pub struct Crowd {
 impl Crowd {
     /// The connections, drawn by a seed where the topology is random.
     fn edges(&self, seed: u64) -> Vec<(usize, usize)> {
-        let topology = match self.topology {
-            Topology::RandomK { k, .. } => Topology::RandomK { k, seed },
-            shape => shape,
-        };
-        let mut edges = topology.edges(self.nodes);
+        let mut edges = self.topology.with_seed(seed).edges(self.nodes);
         let is_peer = |edges: &[(usize, usize)], node: usize| edges.contains(&(node.min(ATTACKER), node.max(ATTACKER)));
         let strangers: Vec<usize> =
             (0..self.nodes).filter(|node| *node != ATTACKER && !is_peer(&edges, *node)).collect();
@@ -212,6 +208,15 @@ impl Contest {
         // The receiver lives in the simulation, as long as this does.
         let _ = self.commands.send(command);
         self.simulation.tick(ATTACKER)
+    }
+
+    /// Has a node find blocks at this moment, and everybody hear of what is public.
+    pub fn make(&mut self, node: usize, blocks: u32) -> Result<(), StoreError> {
+        for _ in 0..blocks {
+            self.simulation.find(node)?;
+            while !self.simulation.is_quiet() && self.simulation.step()?.is_some() {}
+        }
+        Ok(())
     }
 
     /// Draws the finders of blocks by another share of the attacker's from now on.

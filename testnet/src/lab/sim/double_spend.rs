@@ -3,11 +3,11 @@
 //! Each run is a network of its own, from genesis, drawn from its own seed, so that the result does not depend on how many
 //! threads share the work. What is reported is read from the honest node's chain.
 
-use super::contest::{Contest, Crowd, FundedChain, HONEST, Players, defences};
+use super::contest::{ATTACKER, Contest, Crowd, FundedChain, HONEST, Players, defences};
 use super::random::derive_seed;
 use crate::lab::cost::Ledger;
 use crate::lab::strategy::Command;
-use crate::lab::strategy::double_spend::{DoubleSpend, Plan};
+use crate::lab::strategy::double_spend::{Begin, DoubleSpend, Plan};
 use crate::lab::theory::double_spend::Race;
 use crate::lab::theory::estimate::Proportion;
 use chain_spec::rules::transaction::check_transaction;
@@ -23,6 +23,8 @@ pub struct DoubleSpendExperiment {
     share: f64,
     plan: Plan,
     crowd: Option<Crowd>,
+    begin: Option<Begin>,
+    bribed: f64,
     fork_rules: ForkRules,
     paid: Arc<Transaction>,
     paid_txid: Txid,
@@ -56,6 +58,8 @@ impl DoubleSpendExperiment {
             share,
             plan,
             crowd: None,
+            begin: None,
+            bribed: 0.0,
             fork_rules: ForkRules::default(),
         })
     }
@@ -70,7 +74,18 @@ impl DoubleSpendExperiment {
         DoubleSpendExperiment { fork_rules, ..self }
     }
 
-    /// The formula that matches what is played.
+    /// From a race under way. The attacker then publishes when the shop has shipped (`waits_for_goods`).
+    pub fn going_on_from(self, begin: Begin) -> DoubleSpendExperiment {
+        DoubleSpendExperiment { begin: Some(begin), ..self }
+    }
+
+    /// Once the shop has shipped, this part of the honest hash rate mines on the attacker's branch, for the fee that the conflicting payment
+    /// leaves there. It is drawn as the attacker's own.
+    pub fn with_bribes(self, bribed: f64) -> DoubleSpendExperiment {
+        DoubleSpendExperiment { bribed, ..self }
+    }
+
+    /// The formula that matches what is played, without bribes.
     pub fn race(&self) -> Race {
         Race {
             share: self.share,
@@ -83,7 +98,11 @@ impl DoubleSpendExperiment {
     /// What is played, for the seeds of its runs.
     pub fn name(&self) -> String {
         let crowd = self.crowd.map_or_else(String::new, |crowd| format!(" {crowd:?}"));
-        format!("double-spend share={:?} plan={:?}{crowd}{}", self.share, self.plan, defences(&self.fork_rules))
+        let mut begin = self.begin.map_or_else(String::new, |begin| format!(" {begin:?}"));
+        if self.bribed > 0.0 {
+            begin.push_str(&format!(" bribed={:?}", self.bribed));
+        }
+        format!("double-spend share={:?} plan={:?}{crowd}{}{begin}", self.share, self.plan, defences(&self.fork_rules))
     }
 
     /// A fresh network in which the attacker has been told to pay.
@@ -122,10 +141,41 @@ impl DoubleSpendExperiment {
         Ok(if has_shipped { self.share.max(1.0 - self.share) } else { self.share.max(0.5) })
     }
 
+    /// Makes what there is of both branches and plays the rest: the shop ships at its confirmation, and the attacker is told.
+    fn go_on(&self, nodes: &mut Contest, begin: Option<Begin>) -> Result<(), StoreError> {
+        while !nodes.simulation.is_quiet() && nodes.simulation.step()?.is_some() {}
+        // The secret branch first: it is no longer than the public one for anybody to see, and nothing is decided before the goods come.
+        if let Some(begin) = begin {
+            nodes.make(ATTACKER, begin.own)?;
+            nodes.make(HONEST, begin.public)?;
+        }
+        let mut has_shipped = false;
+        while nodes.ended().is_none() {
+            if !has_shipped && nodes.simulation.is_quiet() && self.has_shipped(nodes)? {
+                has_shipped = true;
+                nodes.command(Command::Shipped)?;
+                nodes.draw_by(self.share + (1.0 - self.share) * self.bribed);
+            } else if nodes.simulation.step()?.is_none() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the payment has its confirmations.
+    fn has_shipped(&self, nodes: &Contest) -> Result<bool, StoreError> {
+        let height = nodes.confirmed_at(self.paid_txid)?;
+        let tip = nodes.simulation.core(HONEST).tip().height;
+        Ok(height.is_some_and(|height| tip + 1 - height >= self.plan.confirmations))
+    }
+
     /// Plays it once.
     pub fn run(&self, seed: u64) -> Result<DoubleSpendRun, StoreError> {
         let mut nodes = self.begin(seed)?;
-        while nodes.ended().is_none() && nodes.simulation.step()?.is_some() {}
+        match self.begin {
+            None if self.bribed == 0.0 => while nodes.ended().is_none() && nodes.simulation.step()?.is_some() {},
+            begin => self.go_on(&mut nodes, begin)?,
+        }
         nodes.settle()?;
         let succeeded = self.has_succeeded(&nodes)?;
         Ok(DoubleSpendRun {

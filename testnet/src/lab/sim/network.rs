@@ -21,6 +21,8 @@ pub struct NetworkExperiment {
     /// How many of them mine, with equal parts of the hash rate: the first ones; the others relay. A geography with miners of
     /// its own says so itself.
     pub miners: usize,
+    /// Each node's part of the hash rate, any scale; nodes beyond the list do not mine. Instead of `miners`, if there is one.
+    pub hash_shares: Vec<f64>,
     /// Blocks to find.
     pub blocks: usize,
     /// Draws everything.
@@ -64,6 +66,8 @@ pub struct NetworkOutcome {
     pub reorganisation_max: u32,
     /// Height of the first node's tip.
     pub height: u32,
+    /// Height up to which a fresh node has judged the first node's chain again: the whole of it.
+    pub judged_again: u32,
     /// Seconds of virtual time until the last block.
     pub virtual_s: f64,
 }
@@ -75,6 +79,7 @@ impl NetworkExperiment {
         NetworkExperiment {
             nodes,
             miners: nodes,
+            hash_shares: Vec::new(),
             blocks,
             seed: 7,
             topology: Topology::RandomK { k: 8, seed: 0 },
@@ -89,12 +94,10 @@ impl NetworkExperiment {
     /// Runs it once.
     pub fn run(&self) -> anyhow::Result<NetworkOutcome> {
         let chain = ChainSpec::builtin("local").context("the local chain is built in")?;
-        let topology = match self.topology {
-            Topology::RandomK { k, .. } => Topology::RandomK { k, seed: self.seed },
-            shape => shape,
-        };
+        let topology = self.topology.with_seed(self.seed);
+        let spec = Arc::new(simulated_chain(chain, self.spacing_s));
         let setup = Setup {
-            spec: Arc::new(simulated_chain(chain, self.spacing_s)),
+            spec: Arc::clone(&spec),
             shares: self.shares(),
             edges: topology.edges(self.nodes),
             links: self.links,
@@ -127,16 +130,53 @@ impl NetworkExperiment {
         }
         let settled_us = simulation.now_us() + SETTLE_US + (100.0 * self.links.delay_ms * 1e3) as u64;
         while simulation.now_us() < settled_us && simulation.step()?.is_some() {}
-        Ok(outcome(&simulation, self.nodes, self.spacing_s, virtual_s))
+        let judged = NetworkOutcome {
+            judged_again: judge_again(&simulation, spec)?,
+            ..outcome(&simulation, self.nodes, self.spacing_s, virtual_s)
+        };
+        Ok(judged)
     }
 
     /// Each node's part of the hash rate.
     fn shares(&self) -> Vec<f64> {
+        if !self.hash_shares.is_empty() {
+            return (0..self.nodes).map(|node| self.hash_shares.get(node).copied().unwrap_or(0.0)).collect();
+        }
         match self.links.geography.filter(|geography| !geography.miners.is_empty()) {
             Some(geography) => geography.shares(self.nodes),
             None => (0..self.nodes).map(|node| f64::from(u8::from(node < self.miners))).collect(),
         }
     }
+}
+
+/// Gives the first node's chain, block by block, to a node that has never heard of it; the height up to which that one follows.
+fn judge_again(simulation: &Simulation, spec: Arc<ChainSpec>) -> anyhow::Result<u32> {
+    let setup = Setup {
+        spec,
+        shares: vec![0.0],
+        edges: Vec::new(),
+        links: LinkModel::INSTANT,
+        churn: None,
+        fork_rules: ForkRules::default(),
+        exempt: None,
+        rate_max: 1.0,
+        seed: 0,
+    };
+    let mut judge = Simulation::new(setup)?;
+    judge.set_mining(false);
+    judge.pass_time(simulation.now_us())?;
+    let chain = simulation.core(0);
+    for height in 1..=chain.tip().height {
+        let hash = chain.active_hash(height).context("the active chain has a block at every height below its tip")?;
+        let block = chain.block(&hash)?.with_context(|| format!("block {hash} is not stored"))?;
+        let answer = judge.submit_block(0, block)?;
+        if let Err(rejected) = answer {
+            anyhow::bail!("a fresh node refuses block {height} of the simulated chain: {}", rejected.reason);
+        }
+    }
+    let (own, others) = (judge.core(0).tip(), chain.tip());
+    anyhow::ensure!(own.hash == others.hash, "a fresh node ends on {} instead of {}", own.hash, others.hash);
+    Ok(own.height)
 }
 
 fn outcome(simulation: &Simulation, nodes: usize, spacing_s: u32, virtual_s: f64) -> NetworkOutcome {
@@ -157,6 +197,7 @@ fn outcome(simulation: &Simulation, nodes: usize, spacing_s: u32, virtual_s: f64
         behind: works.into_iter().filter(|work| *work < most).count(),
         reorganisation_max: statistics.reorganisation_max,
         height: tip.height,
+        judged_again: 0,
         virtual_s,
     }
 }

@@ -18,7 +18,7 @@ use super::setup::{Churn, Setup};
 use super::shared::{Message, Tips};
 use super::statistics::Statistics;
 use super::trace::Trace;
-use chain_spec::Transaction;
+use chain_spec::{Block, Transaction};
 use node::core::Core;
 use node::core::event::{
     Acceptance, Accepted, CallId, GossipId, InboundId, Input, Output, PeerKey, RequestId, Submission, SubmissionLimits,
@@ -256,6 +256,22 @@ impl Simulation {
         Ok(self.take_answer())
     }
 
+    /// Has a node take a block, as `submitblock` would.
+    pub fn submit_block(&mut self, node: usize, block: Arc<Block>) -> Result<Answer<Accepted>, StoreError> {
+        let call = CallId(self.fresh_id());
+        self.answer = None;
+        self.handle(node, Input::SubmitBlock { call, block })?;
+        Ok(self.take_answer())
+    }
+
+    /// Lets so much time pass, microseconds.
+    pub fn pass_time(&mut self, time_us: u64) -> Result<(), StoreError> {
+        let until_us = self.now_us() + time_us;
+        self.queue.push(time_us, Event::Tick { node: 0 });
+        while self.now_us() < until_us && self.step()?.is_some() {}
+        Ok(())
+    }
+
     /// Tells a node that time passed, so that it looks at what waits for it.
     pub fn tick(&mut self, node: usize) -> Result<(), StoreError> {
         self.handle(node, Input::Tick)
@@ -372,7 +388,7 @@ impl Simulation {
                 Output::StoreBlock(block) => {
                     let share = self.setup.shares[node] / self.total_share;
                     self.statistics.received(node, share, &block.hash(), self.queue.now_us());
-                    self.arena.keep_block(block.block());
+                    self.arena.keep_block(block.hash(), block.block());
                 }
                 Output::StoreUndo(hash, undo) => self.arena.keep_undo(hash, undo),
                 Output::Commit(commit) => self.arena.commit(&self.nodes[node].coins, commit),

@@ -152,7 +152,8 @@ impl Statistics {
     /// The blocks of the branch that ends with `tip`, highest first, without genesis; none if the tip was not found here.
     pub fn branch(&self, tip: &BlockHash) -> impl Iterator<Item = &FoundBlock> {
         let first = self.number_of.get(tip).map(|number| &self.blocks[*number]);
-        std::iter::successors(first, |block| Some(&self.blocks[block.parent?])).take_while(|block| block.parent.is_some())
+        std::iter::successors(first, |block| Some(&self.blocks[block.parent?]))
+            .take_while(|block| block.parent.is_some())
     }
 
     /// γ as it was: of the blocks that others found while a public block of the attacker's was level with one of theirs, on

@@ -77,13 +77,7 @@ impl SuppressionExperiment {
     }
 
     /// Plays it `runs` times on `threads` threads, with seeds derived from `seed` and `experiment`; successes, and what the attackers did.
-    pub fn play(
-        &self,
-        experiment: &str,
-        runs: u32,
-        seed: u64,
-        threads: usize,
-    ) -> anyhow::Result<(Proportion, Ledger)> {
+    pub fn play(&self, experiment: &str, runs: u32, seed: u64, threads: usize) -> anyhow::Result<(Proportion, Ledger)> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
         let played = pool.install(|| self.played(experiment, seed, 0..runs))?;
         let ledger = played.iter().fold(Ledger::default(), |all, (_, ledger)| all.and(*ledger));

@@ -7,8 +7,10 @@ use super::links::LinkModel;
 use super::revenue::{Revenue, RevenueExperiment};
 use super::suppression::SuppressionExperiment;
 use super::undo::UndoExperiment;
-use crate::lab::strategy::double_spend::Plan;
+use crate::lab::strategy::double_spend::{Begin, Plan};
 use crate::lab::strategy::policy;
+use crate::lab::theory::double_spend::helped::with_bribes;
+use crate::lab::theory::double_spend::standing::Standing;
 use crate::lab::theory::revenue::{self as theory, LENGTH_MAX, Process};
 use crate::lab::theory::stake;
 use crate::lab::theory::suppression::Suppression;
@@ -313,5 +315,42 @@ fn the_cost_meter_agrees_with_the_formula_for_lost_races() {
         assert!((lost / expected - 1.0).abs() < 0.12, "{}: {lost}, in theory {expected}", experiment.name());
         let paid = ledger.break_even_rewards().unwrap();
         assert!((paid / expected - 1.0).abs() < 0.15, "{}: {paid}, in theory {expected}", experiment.name());
+    }
+}
+
+/// The rest of a race from states that were made, against the odds from there.
+#[test]
+fn a_race_goes_on_from_any_state_as_the_formula_says() {
+    for (share, confirmations, give_up, own, public) in [
+        (0.3, 2, 8, 0, 1),
+        (0.4, 3, 10, 2, 1),
+        (0.45, 6, 10, 3, 6),
+        (0.4, 1, 5, 3, 3),
+        (0.3, 2, 4, 0, 0),
+        (0.4, 1, 3, 4, 2),
+    ] {
+        let plan = Plan { confirmations, premine: 0, give_up: Some(give_up), waits_for_goods: true };
+        let experiment = DoubleSpendExperiment::new(share, plan).unwrap().going_on_from(Begin { own, public });
+        let shipped = public >= confirmations;
+        let standing = Standing { race: experiment.race(), confirmations: public, own, public, shipped };
+        let proportion = played(&experiment, 800 * times(), 4).proportion;
+        let z = proportion.z(standing.success()).unwrap();
+        assert!(z.abs() < 4.0, "{standing:?}: {:.4} against {:.4}, z {z:.2}", proportion.rate(), standing.success());
+    }
+    // A limit on reorganisations that the attacker would need ends it.
+    let plan = Plan { confirmations: 3, premine: 0, give_up: Some(10), waits_for_goods: true };
+    let begun = DoubleSpendExperiment::new(0.45, plan).unwrap().going_on_from(Begin { own: 3, public: 3 });
+    let defended = begun.defended_by("reorg-limit=2".parse::<ForkRules>().unwrap());
+    assert_eq!(played(&defended, 200, 4).proportion.successes, 0);
+}
+
+#[test]
+fn bribed_miners_help_as_much_as_the_formula_says() {
+    for (share, confirmations, bribed) in [(0.2, 2, 0.2), (0.3, 3, 0.5), (0.1, 1, 0.1)] {
+        let experiment = double_spend(share, confirmations, 0, 6).with_bribes(bribed);
+        let expected = with_bribes(&experiment.race(), bribed);
+        let proportion = played(&experiment, 800 * times(), 8).proportion;
+        let z = proportion.z(expected).unwrap();
+        assert!(z.abs() < 4.0, "{}: {:.4} against {expected:.4}, z {z:.2}", experiment.name(), proportion.rate());
     }
 }

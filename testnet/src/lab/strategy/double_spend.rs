@@ -22,6 +22,15 @@ pub struct Plan {
     pub waits_for_goods: bool,
 }
 
+/// A race that does not begin at its beginning: blocks of either branch, which are made at once when the payment is out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Begin {
+    /// Of the attacker's branch.
+    pub own: u32,
+    /// Of the public branch, the first with the payment.
+    pub public: u32,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Stage {
     /// Mining as everybody does until the payment is commanded.

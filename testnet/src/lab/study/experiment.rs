@@ -188,6 +188,9 @@ impl Experiment {
             let names = Attack::ALL.map(Attack::as_str).join(", ");
             usage(format!("[sweep] no attack is called {name:?}; there are none, {names}"))
         })?;
+        if attack.is_of_a_pool() {
+            return Err(usage(format!("[sweep] {name} is played by `testoon attack {name} --sim` only")));
+        }
         match mode {
             Mode::Live => Experiment::live(&given, attack, stage),
             Mode::Simulated => Experiment::simulated(&given, attack),
@@ -234,7 +237,9 @@ impl Experiment {
                 Ok(Experiment { game: Game::Undo(played), name, theory })
             }
             Attack::Extort if share <= 0.5 => Err(usage("[sweep] share: only a majority can extort")),
-            attack if attack.has_ties() && given.text("retarget").is_some() => Experiment::retargeting(given, attack, share),
+            attack if attack.has_ties() && given.text("retarget").is_some() => {
+                Experiment::retargeting(given, attack, share)
+            }
             attack if attack.is_for_revenue() => {
                 given.only(name, &[&["share", "gamma", "fork_rules"][..], &LINKS].concat())?;
                 let gamma = given.number("gamma");
@@ -253,7 +258,9 @@ impl Experiment {
         given.only(&format!("{} with retarget", attack.as_str()), &["share", "gamma", "retarget", "blocks"])?;
         let rule = given.text("retarget").unwrap_or("none").parse();
         if share >= 0.5 {
-            return Err(usage("[sweep] share: with retarget it is below 0.5, since a majority's secret branch never ends"));
+            return Err(usage(
+                "[sweep] share: with retarget it is below 0.5, since a majority's secret branch never ends",
+            ));
         }
         let played = RetargetExperiment {
             strategy: attack.as_str().into(),
@@ -320,6 +327,7 @@ impl Experiment {
             interrupt: None,
             keep: false,
             costs: Vec::new(),
+            begin: None,
         };
         let theory = settings.theory();
         let name = format!("{settings:?}");

@@ -7,6 +7,7 @@
 //!
 //! All of it assumes a fixed target: retargeting on the private branch changes the rate it grows at.
 
+pub mod helped;
 pub mod standing;
 
 /// Confirmations searched for in [`confirmations_needed`] before "no number of confirmations helps" is said.

@@ -184,7 +184,6 @@ impl Profit {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -202,7 +201,10 @@ mod tests {
             let settled = process.cycle(&Named::Selfish);
             let found = process.duration(&Named::Selfish);
             assert!((settled.own - cycle.own).abs() < 1e-5, "{share} {gamma}: {settled:?}, {cycle:?}");
-            assert!((settled.own + settled.public - cycle.chain).abs() < 1e-5, "{share} {gamma}: {settled:?}, {cycle:?}");
+            assert!(
+                (settled.own + settled.public - cycle.chain).abs() < 1e-5,
+                "{share} {gamma}: {settled:?}, {cycle:?}"
+            );
             assert!((found - cycle.found).abs() < 1e-4, "{share} {gamma}: {found}, {cycle:?}");
         }
     }

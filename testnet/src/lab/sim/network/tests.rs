@@ -129,3 +129,15 @@ fn a_reorganisation_limit_keeps_a_partition_apart_for_good() {
     let scored = NetworkExperiment { fork_rules: "mess".parse().unwrap(), ..apart }.run().unwrap();
     assert!(scored.elsewhere > 0, "half against half never has the work that is asked for: {scored:?}");
 }
+
+/// Blocks follow the shares of a list, and a fresh node follows the chain to its end.
+#[test]
+fn shares_by_a_list_find_their_part_and_the_chain_is_judged_again() {
+    let experiment = NetworkExperiment { hash_shares: vec![0.0, 3.0, 1.0], ..NetworkExperiment::new(6, 400) };
+    assert_eq!(experiment.shares(), [0.0, 3.0, 1.0, 0.0, 0.0, 0.0]);
+    for topology in ["outbound-2", "scale-free-2", "small-world-2"] {
+        let outcome = NetworkExperiment { topology: topology.parse().unwrap(), ..experiment.clone() }.run().unwrap();
+        assert_eq!(outcome.judged_again, outcome.height, "{topology}");
+        assert!(outcome.height > 380 && outcome.behind == 0, "{topology}: {outcome:?}");
+    }
+}

@@ -3,7 +3,7 @@
 use super::super::random::{exponential, uniform};
 use super::super::work::{payout, work};
 use super::{CallId, Event, Input, Simulation, Step, StoreError};
-use chain_spec::CompactTarget;
+use chain_spec::{Block, CompactTarget};
 use std::sync::Arc;
 
 impl Simulation {
@@ -33,11 +33,23 @@ impl Simulation {
         if !self.meets_target(template.block.header.bits) {
             return Ok(Step::Other);
         }
-        let block = Arc::new(work(template.block));
-        self.statistics.found(node, block.hash(), block.header.previous, self.queue.now_us());
-        let call = CallId(self.fresh_id());
-        self.handle(node, Input::SubmitBlock { call, block })?;
+        self.submit(node, template.block)?;
         Ok(Step::Found { node })
+    }
+
+    /// Has a node find a block at this moment, without a draw: to set a scene.
+    pub fn find(&mut self, node: usize) -> Result<(), StoreError> {
+        let template = self.nodes[node].machine.template(&payout(node), self.time());
+        self.submit(node, template.block)
+    }
+
+    /// Works for a block and hands it to its finder.
+    fn submit(&mut self, node: usize, block: Block) -> Result<(), StoreError> {
+        let (block, hash) = work(block);
+        let block = Arc::new(block);
+        self.statistics.found(node, hash, block.header.previous, self.queue.now_us());
+        let call = CallId(self.fresh_id());
+        self.handle(node, Input::SubmitBlock { call, block })
     }
 
     /// Whether a block drawn at the greatest rate is one at the rate of its own target: where targets change, draws are thinned so that
