@@ -179,14 +179,18 @@ fn play(args: &ReplayArgs, recorded: &Standing, change: Change, directory: &Path
 /// A recording's name and text: one that was asked for, or the newest double spend.
 fn find(run: Option<&str>, recordings: &Path) -> Result<(String, String)> {
     let Some(run) = run else {
-        let newest = recording::list(recordings).into_iter().find(|run| run["attack"] == "double-spend");
-        let name = newest.as_ref().and_then(|run| run["name"].as_str()).ok_or_else(|| {
-            usage(format!(
-                "no double spend is recorded in {}; stage one with `testoon attack double-spend`, or name a file",
-                recordings.display()
-            ))
-        })?;
-        return Ok((name.to_owned(), recording::read(recordings, name)?));
+        // The newest that has a race to go on with: one that was interrupted early has none.
+        let runs = recording::list(recordings).into_iter().filter(|run| run["attack"] == "double-spend");
+        for name in runs.filter_map(|run| run["name"].as_str().map(str::to_owned)) {
+            let text = recording::read(recordings, &name)?;
+            if Recorded::read(&text).is_ok() {
+                return Ok((name, text));
+            }
+        }
+        return Err(usage(format!(
+            "no double spend is recorded in {}; stage one with `testoon attack double-spend`, or name a file",
+            recordings.display()
+        )));
     };
     let path = PathBuf::from(run);
     if path.is_file() {

@@ -128,7 +128,7 @@ mod tests {
             ("--network-hash-rate 1e18", "--block-reward"),
             ("--network-hash-rate fast", "600EH/s"),
             ("--network-hash-rate 0", "600EH/s"),
-            (&format!("{whole} --rent -1"), "--rent"),
+            (&format!("{whole} --rent=-1"), "rent"),
             (&format!("{whole} --network-spacing 0"), "spacing_s"),
             ("--costs nowhere.toml", "nowhere.toml"),
         ] {

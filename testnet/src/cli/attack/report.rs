@@ -58,15 +58,21 @@ pub fn double_spend(args: &AttackArgs, json: bool) -> Result<()> {
         }));
         return Ok(());
     }
+    let bribes =
+        args.bribed.map_or_else(String::new, |part| format!("; {:.1} % of the others can be bribed", 100.0 * part));
     line(format_args!(
-        "{} double spends with {:.1} % of the hash rate against {} confirmation(s), {} block(s) in advance, giving up {} behind",
+        "{} double spends with {:.1} % of the hash rate against {} confirmation(s), {} block(s) in advance, giving up {} behind{bribes}",
         proportion.runs,
         100.0 * args.share(),
         plan.confirmations,
         plan.premine,
         plan.give_up.unwrap_or_default()
     ));
-    print_rate(&proportion, matching, "a tie wins nothing, and the attacker gives up");
+    let assumption = match args.bribed {
+        Some(_) => "a tie wins nothing; once the shop has shipped, the bribed help",
+        None => "a tie wins nothing, and the attacker gives up",
+    };
+    print_rate(&proportion, matching, assumption);
     print_textbooks(args);
     if let Some(ledger) = cost {
         print_costs(&ledger, &costs);

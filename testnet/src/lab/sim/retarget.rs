@@ -154,7 +154,7 @@ impl RetargetExperiment {
     }
 
     /// When the runs had earned on average what honest mining would have, for good, in aimed block times, with its interval; `None` if
-    /// they had not at the end.
+    /// they had not at the end. With few runs the mean wavers around zero for long, and the last crossing comes late.
     pub fn time_before_profit(&self, played: &[Played]) -> Option<Estimate> {
         let gains: Vec<(f64, f64, f64)> = (0..MARKS)
             .map(|mark| {

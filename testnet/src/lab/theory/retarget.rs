@@ -200,12 +200,11 @@ mod tests {
             let process = Process { share, gamma, length_max: 120 };
             let settled = process.cycle(&Named::Selfish);
             let found = process.duration(&Named::Selfish);
-            assert!((settled.own - cycle.own).abs() < 1e-5, "{share} {gamma}: {settled:?}, {cycle:?}");
-            assert!(
-                (settled.own + settled.public - cycle.chain).abs() < 1e-5,
-                "{share} {gamma}: {settled:?}, {cycle:?}"
-            );
-            assert!((found - cycle.found).abs() < 1e-4, "{share} {gamma}: {found}, {cycle:?}");
+            // The process is followed to branches of 120 blocks: a little less than all of it.
+            let near = |value: f64, whole: f64| value < whole * (1.0 + 1e-6) && value > whole * 0.995;
+            assert!(near(settled.own, cycle.own), "{share} {gamma}: {settled:?}, {cycle:?}");
+            assert!(near(settled.own + settled.public, cycle.chain), "{share} {gamma}: {settled:?}, {cycle:?}");
+            assert!(near(found, cycle.found), "{share} {gamma}: {found}, {cycle:?}");
         }
     }
 
