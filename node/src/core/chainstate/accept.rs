@@ -47,7 +47,7 @@ impl Chainstate {
         }
         check_header(header, &self.spec, &self.chain.tree.branch(parent), now.0 / 1_000)
             .map_err(|error| header_rejection(&hash, &error))?;
-        Ok(self.chain.tree.insert(*header, parent))
+        Ok(self.chain.tree.insert_hashed(*header, hash, parent))
     }
 
     /// Lets a peer's linked headers in, and the blocks that waited for them; the last header that got in, and why the next did

@@ -251,7 +251,11 @@ impl BlockTree {
 
     /// Adds a header that has passed its rules below a known parent. A known one is left as it is.
     pub(crate) fn insert(&mut self, header: Header, parent: NodeId) -> NodeId {
-        let hash = header.hash();
+        self.insert_hashed(header, header.hash(), parent)
+    }
+
+    /// The same for who knows the header's hash: to hash is much of what a header costs.
+    pub(crate) fn insert_hashed(&mut self, header: Header, hash: BlockHash, parent: NodeId) -> NodeId {
         if let Some(known) = self.find(&hash) {
             return known;
         }

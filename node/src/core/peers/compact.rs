@@ -75,14 +75,15 @@ impl Peers {
     /// Puts together the next body of the blocks whose headers were forwarded.
     pub(crate) fn reconstruct_next(&mut self, cx: &mut Context<'_>) -> Option<ReconstructedBlock> {
         while let Some((peer, compact)) = self.relay.pending.pop_front() {
-            if !cx.wants_body(&compact.header.hash()) {
+            let hash = compact.header.hash();
+            if !cx.wants_body(&hash) {
                 continue;
             }
-            let Some(node) = cx.chain.find(&compact.header.hash()) else { continue };
+            let Some(node) = cx.chain.find(&hash) else { continue };
             if !cx.chain.parent(node).is_linked() {
                 // Its ancestors' bodies come first; the peer shows by its headers that it has them.
                 self.ask_headers(peer, cx);
-            } else if let Some(block) = self.reconstruct(peer, &compact, cx) {
+            } else if let Some(block) = self.reconstruct(peer, hash, &compact, cx) {
                 return Some(block);
             }
         }
@@ -92,10 +93,10 @@ impl Peers {
     fn reconstruct(
         &mut self,
         peer: PeerKey,
+        hash: BlockHash,
         compact: &CompactBlock,
         cx: &mut Context<'_>,
     ) -> Option<ReconstructedBlock> {
-        let hash = compact.header.hash();
         if !self.may_reconstruct(peer, &hash) {
             return None;
         }

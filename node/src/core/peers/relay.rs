@@ -184,12 +184,13 @@ impl Peers {
 
     /// Has a gossiped block's body put together in the next call, if it is missing here and may matter.
     pub(crate) fn queue_body(&mut self, peer: PeerKey, compact: Arc<CompactBlock>, cx: &Context<'_>) {
-        if !cx.wants_body(&compact.header.hash()) {
+        let hash = compact.header.hash();
+        if !cx.wants_body(&hash) {
             return;
         }
         // While ancestors' bodies are missing, synchronisation looks after all of them.
         if cx.chain.find(&compact.header.previous).is_some_and(Node::is_linked) {
-            self.wait_for_body(compact.header.hash(), peer, cx.now);
+            self.wait_for_body(hash, peer, cx.now);
         }
         if self.relay.pending.len() < PENDING_MAX {
             self.relay.pending.push_back((peer, compact));
