@@ -264,8 +264,17 @@ pub const UNDO_GIVE_UP_DEFAULT: u32 = 2;
 /// The demo account that an extorter's tribute goes to.
 const EXTORTER: &str = "mallory";
 
-/// The longest branches a policy's value in theory is followed to: with large shares some races are long.
-const VALUE_LENGTH_MAX: u32 = 120;
+/// Races that last longer than the process is followed have this probability at most, of those that begin.
+const VALUE_TAIL: f64 = 1e-3;
+/// Branches are followed to this length at least and at most: beyond a share of 0.45 the longest races are left out.
+const VALUE_LENGTHS: (f64, f64) = (120.0, 700.0);
+
+/// How far a policy is followed for its value in theory. A race in which nobody has won lasts for n blocks on each side with a probability
+/// of the order of (4pq)ⁿ. At the border a policy cashes in, which a stubborn one would not: cut too soon, its value comes out too high.
+fn value_length(share: f64) -> u32 {
+    let blocks = VALUE_TAIL.ln() / (4.0 * share * (1.0 - share)).ln();
+    blocks.ceil().clamp(VALUE_LENGTHS.0, VALUE_LENGTHS.1) as u32
+}
 
 /// Long-run revenue, in theory, of a strategy that withholds blocks, by name: a closed form where there is one. A majority earns
 /// everything but by laziness.
@@ -275,7 +284,7 @@ pub fn revenue_in_theory(name: &str, share: f64, gamma: f64) -> f64 {
         _ if share >= 0.5 => 1.0,
         "selfish" => revenue::selfish(share, gamma),
         _ => policy(name, share, gamma).map_or(share, |policy| {
-            let length_max = if name == "optimal-selfish" { LENGTH_MAX } else { VALUE_LENGTH_MAX };
+            let length_max = if name == "optimal-selfish" { LENGTH_MAX } else { value_length(share) };
             Process { share, gamma, length_max }.revenue(policy.as_ref())
         }),
     }
@@ -291,7 +300,7 @@ pub fn cycle_in_theory(name: &str, share: f64, gamma: f64) -> Option<Cycle> {
         return Some(Cycle::selfish(share, gamma));
     }
     let policy = policy(name, share, gamma)?;
-    let length_max = if name == "optimal-selfish" { LENGTH_MAX } else { VALUE_LENGTH_MAX };
+    let length_max = if name == "optimal-selfish" { LENGTH_MAX } else { value_length(share) };
     let process = Process { share, gamma, length_max };
     let settled = process.cycle(policy.as_ref());
     let found = process.duration(policy.as_ref());
