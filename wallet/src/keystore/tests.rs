@@ -171,9 +171,9 @@ fn descriptor_checksums_are_core_s() {
         ("pk(0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798)", "gn28ywm7"),
         ("pkh(02c6047f9441ed7d6d3045406e95c07cd85c778e4b8cef3ca7abf2d91d92e47e00)", "qd6k7hnr"),
     ] {
-        assert_eq!(descriptor::checksum(text).as_deref(), Some(sum));
+        assert_eq!(chain_spec::descriptor::checksum(text).as_deref(), Some(sum));
     }
-    assert_eq!(descriptor::checksum("raw(Ü)"), None);
+    assert_eq!(chain_spec::descriptor::checksum("raw(Ü)"), None);
 }
 
 #[test]

@@ -100,7 +100,7 @@ fn rust_bitcoin_reads_the_exported_descriptors() {
         let account = keyring.account(0).unwrap();
         for (text, branch) in account.descriptors().iter().zip([Branch::External, Branch::Change]) {
             let (body, sum) = text.split_once('#').unwrap();
-            assert_eq!(descriptor::checksum(body).as_deref(), Some(sum));
+            assert_eq!(chain_spec::descriptor::checksum(body).as_deref(), Some(sum));
             let inner = body.strip_prefix("pkh([").and_then(|rest| rest.strip_suffix("/*)")).unwrap();
             let (origin, key) = inner.split_once(']').unwrap();
             let (fingerprint, path) = origin.split_once('/').unwrap();
