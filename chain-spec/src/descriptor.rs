@@ -52,9 +52,16 @@ fn step(state: u64, symbol: u64) -> u64 {
 mod tests {
     use super::*;
 
+    /// BIP380's vector, and two sums computed by Core's own test framework.
     #[test]
-    fn checksums_are_those_of_bip380() {
+    fn checksums_are_those_of_bip380_and_core() {
         assert_eq!(with_checksum("raw(deadbeef)"), "raw(deadbeef)#89f8spxm");
+        for (text, sum) in [
+            ("pk(0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798)", "gn28ywm7"),
+            ("pkh(02c6047f9441ed7d6d3045406e95c07cd85c778e4b8cef3ca7abf2d91d92e47e00)", "qd6k7hnr"),
+        ] {
+            assert_eq!(checksum(text).as_deref(), Some(sum));
+        }
         assert_eq!(checksum("raw(Ü)"), None);
         assert_eq!(with_checksum("raw(Ü)"), "raw(Ü)");
     }
