@@ -177,7 +177,7 @@ print("done")
 "#;
 
 /// Installs a Python package into a directory. The error says why that cannot be done here.
-fn install(package: &str, directory: &Path) -> Result<(), String> {
+pub fn install(package: &str, directory: &Path) -> Result<(), String> {
     let mut pip = Command::new("python3");
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--target"]);
     let output = pip.arg(directory).arg(package).output().map_err(|error| format!("python3: {error}"))?;

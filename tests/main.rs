@@ -11,6 +11,7 @@ mod bad_input;
 mod bitcoin;
 mod browser;
 mod clients;
+mod containers;
 mod course;
 mod crash;
 mod descriptors;

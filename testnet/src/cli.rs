@@ -4,8 +4,11 @@
 //! line in `run_command`. With `--json`, the last line on standard output is one JSON value, a failure's included; people's
 //! text goes elsewhere or is left out.
 
+mod attach;
 pub mod attack;
 mod bench;
+mod export;
+mod health;
 mod mine;
 mod net;
 mod nodes;
@@ -14,6 +17,7 @@ mod pay;
 mod pool;
 mod replay;
 mod report;
+mod request;
 mod shell;
 mod show;
 mod simulate;
@@ -65,6 +69,11 @@ pub struct Common {
 enum Command {
     /// Start a network of nodes that mine, and show it until Ctrl-C
     Up(up::UpArgs),
+    /// Take up a network whose nodes others run, so that every command works on it: a file with their addresses
+    Attach(attach::AttachArgs),
+    /// Write a network for Compose or Kubernetes, a study for Kubernetes and Slurm, or an image's build context
+    #[command(subcommand)]
+    Export(export::ExportCommand),
     /// Show every node: peers, height, tip, mempool, hash share
     Status,
     /// Pay from one account to another, or to an address
@@ -99,6 +108,8 @@ enum Command {
     Start(nodes::NodeArgs),
     /// Kill a node with SIGKILL, as a power cut would
     Kill(nodes::NodeArgs),
+    /// Ask a node whether it is well, as a container's health check does
+    Health(health::HealthArgs),
     /// Call a node's JSON-RPC: `testoon rpc node0 getblockhash 1`
     Rpc(nodes::RpcArgs),
     /// Partition, slow down, show, keep and bring back the network
@@ -218,6 +229,9 @@ fn run_command(cli: Cli, program: &str) -> Result<()> {
     let common = &cli.common;
     match cli.command {
         Command::Up(arguments) => up::up(common, &arguments, program),
+        Command::Attach(arguments) => attach::run(common, &arguments),
+        Command::Export(command) => export::run(common, &command),
+        Command::Health(arguments) => health::run(common, &arguments),
         Command::Status => nodes::status(common),
         Command::Pay(arguments) => pay::pay(common, &arguments),
         Command::Faucet(arguments) => pay::faucet(common, &arguments),

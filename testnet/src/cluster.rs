@@ -2,13 +2,16 @@
 //!
 //! [`Cluster`] carries out a [`Plan`] in a [`Directory`]. `up` keeps one while it shows the network; every other command opens one
 //! from the state file, does its work under the network's lock and lets go. [`start`] spawns nodes and waits for them,
-//! [`connect`] joins them up and sets link conditions, [`mining`] tells their miners what to do, [`stop`] ends them;
+//! [`connect`] joins them up and sets link conditions, [`mining`] tells their miners what to do, [`stop`] ends them; [`attach`] takes
+//! up nodes that others run, [`engine`] has Docker run them;
 //! [`links`], [`snapshot`] and [`payment`] are what commands do with a whole network. Below it stand [`directory`], [`process`],
 //! [`state`] and [`accounts`], which know nothing of a cluster.
 
 pub mod accounts;
+pub mod attach;
 pub mod connect;
 pub mod directory;
+pub mod engine;
 pub mod links;
 pub mod mining;
 pub mod payment;
@@ -25,7 +28,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use chain_spec::ChainSpec;
 use directory::{Directory, LauncherLock};
 use process::ProcessId;
-use state::{NetworkState, NodeRecord};
+use state::{Host, NetworkState, NodeRecord, Remote};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Child;
@@ -65,14 +68,19 @@ impl Cluster {
                 );
             }
         }
-        let chain = if ChainSpec::builtin(chain_argument).is_some() {
-            chain_argument.to_owned()
-        } else {
-            // A copy, so that the network goes on with the rules it began with when the file is edited or moved.
-            directory::write_atomic(&directory.chain(), &spec.to_toml())?;
-            directory.chain().display().to_string()
-        };
+        let chain = keep_chain(&directory, chain_argument, &spec)?;
         let mut state = NetworkState::new(spec.name.clone(), chain, plan);
+        if let Some(host) = previous.as_ref().map(|previous| &previous.host).filter(|host| !host.is_launcher()) {
+            let path = directory.path().display();
+            match host {
+                Host::Compose(_) => {
+                    bail!("{path} holds a network that runs on Docker; start it with --on docker, or use another --dir")
+                }
+                _ => bail!(
+                    "{path} holds a network that others run; attach to it with `testoon attach`, or use another --dir"
+                ),
+            }
+        }
         for (name, record) in previous.into_iter().flat_map(|previous| previous.nodes) {
             if let Some(known) = state.nodes.get_mut(&name) {
                 *known = NodeRecord { process: None, ..record };
@@ -176,7 +184,12 @@ impl Cluster {
     }
 
     fn rpc(&self, name: &str, record: &NodeRecord) -> Result<Client> {
-        let client = Client::new(&record.rpc, Auth::Cookie(self.directory.node(name).join(".cookie")))?;
+        let auth = match &record.remote {
+            None => Auth::Cookie(self.directory.node(name).join(".cookie")),
+            Some(Remote { cookie: Some(path), .. }) => Auth::Cookie(path.clone()),
+            Some(remote) => Auth::UserPassword { user: remote.user.clone(), password: remote.password.clone().into() },
+        };
+        let client = Client::new(&record.rpc, auth)?;
         Ok(client.with_timeout(CALL_TIMEOUT_MS))
     }
 
@@ -185,8 +198,23 @@ impl Cluster {
         self.state.alive().into_iter().map(str::to_owned).collect()
     }
 
+    /// That this launcher can start nodes here, as `what` needs.
+    ///
+    /// # Errors
+    /// Others run the network's nodes.
+    pub fn need_own_nodes(&self, what: &str) -> Result<()> {
+        match self.state.host {
+            Host::Launcher => Ok(()),
+            Host::Others => Err(usage(format!("others run this network's nodes: {what} is theirs to do"))),
+            Host::Compose(_) => {
+                Err(usage(format!("this network runs on Docker, where its nodes are fixed: {what} is not possible")))
+            }
+        }
+    }
+
     /// Adds a node that dials `neighbours` and starts it. If its share does not fit beside the others', they give way.
     pub fn add(&mut self, name: &str, share: f64, neighbours: &[String]) -> Result<()> {
+        self.need_own_nodes("adding a node")?;
         let mut plan = self.state.plan.clone();
         plan.edges.extend(neighbours.iter().map(|neighbour| (name.to_owned(), neighbour.clone())));
         plan.nodes.push(NodePlan::relay(name));
@@ -201,6 +229,7 @@ impl Cluster {
 
     /// Ends a node and forgets it: its share goes to the others, its data directory is deleted. Its wallet stays.
     pub fn remove(&mut self, name: &str) -> Result<()> {
+        self.need_own_nodes("removing a node")?;
         let mut plan = self.state.plan.clone();
         plan.remove(name).map_err(usage)?;
         self.stop_nodes(&[name.to_owned()]);
@@ -227,8 +256,11 @@ impl Cluster {
 
     /// Makes the wallets that the plan needs, and takes note of the addresses that miners are paid to.
     fn prepare_accounts(&mut self) -> Result<()> {
-        for (node, address) in accounts::prepare(&self.directory, &self.spec, &self.state.plan)? {
-            self.record(&node).payout = Some(address);
+        // The miners that others run pay accounts that only they can name.
+        if self.state.host.is_launcher() {
+            for (node, address) in accounts::prepare(&self.directory, &self.spec, &self.state.plan)? {
+                self.record(&node).payout = Some(address);
+            }
         }
         Ok(())
     }
@@ -275,4 +307,14 @@ impl Cluster {
     fn process(&self, name: &str) -> Option<&ProcessId> {
         self.state.nodes.get(name)?.process.as_ref()
     }
+}
+
+/// What nodes are given as `--chain`: a built-in name, or a copy of the spec in the directory, so that the network goes on with the
+/// rules it began with when the file is edited or moved.
+fn keep_chain(directory: &Directory, argument: &str, spec: &ChainSpec) -> Result<String> {
+    if ChainSpec::builtin(argument).is_some() {
+        return Ok(argument.to_owned());
+    }
+    directory::write_atomic(&directory.chain(), &spec.to_toml())?;
+    Ok(directory.chain().display().to_string())
 }

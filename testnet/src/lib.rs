@@ -9,6 +9,7 @@
 //! - [`terminal`] and [`web`] show what is observed; [`lab`] stages attacks, live and on virtual time; [`mod@bench`] measures;
 //! - [`observer`]: what is seen of a running network, one source for all who show it;
 //! - [`cluster`]: a network of processes in a directory, started, connected, told and ended;
+//! - [`export`]: a plan written down for Compose or Kubernetes, a study for Kubernetes or Slurm;
 //! - [`plan`] and [`chain`]: what a network should look like, as plain values;
 //! - [`clock`], [`error`], [`interrupt`], [`output`]: what every floor uses.
 
@@ -18,6 +19,7 @@ pub mod cli;
 pub mod clock;
 pub mod cluster;
 pub mod error;
+pub mod export;
 pub mod interrupt;
 pub mod lab;
 pub mod observer;

@@ -268,8 +268,9 @@ impl Plan {
 pub fn check_name(name: &str) -> Result<(), String> {
     let fits = (1..=NAME_CHARACTERS_MAX).contains(&name.len());
     let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
-    // `-` first would look like a flag; the other two are directories of the network itself.
-    if fits && plain && !name.starts_with('-') && name != "wallets" && name != "snapshots" {
+    // `-` first would look like a flag; the others are directories of the network itself.
+    let is_taken = ["wallets", "snapshots", "compose"].contains(&name);
+    if fits && plain && !name.starts_with('-') && !is_taken {
         return Ok(());
     }
     Err(format!("{name:?} cannot name a node; use up to {NAME_CHARACTERS_MAX} letters, digits, '-' and '_'"))

@@ -3,6 +3,7 @@
 use super::Common;
 use super::report::{self, count, say};
 use crate::clock::Stopwatch;
+use crate::cluster::state::Host;
 use crate::cluster::{Cluster, links, stop};
 use crate::error::one_line;
 use crate::output::line;
@@ -89,6 +90,7 @@ pub fn down(common: &Common) -> Result<()> {
         }
     };
     let running = cluster.alive().len();
+    let goes_on = cluster.state().host == Host::Others;
     let attended = directory.has_launcher();
     let killed = cluster.stop()?;
     background::end(&directory);
@@ -101,9 +103,14 @@ pub fn down(common: &Common) -> Result<()> {
         );
     }
     if common.json {
-        line(json!({"ended": running, "killed": killed}));
+        line(json!({"ended": if goes_on { 0 } else { running }, "killed": killed}));
     } else if running == 0 {
         line(format_args!("No node was running in {}.", directory.path().display()));
+    } else if goes_on {
+        line(format_args!("Let go of {}; they go on. `testoon attach` takes them up again.", count(running, "node")));
+    } else if let Host::Compose(_) = cluster.state().host {
+        let flag = directory.flag();
+        line(format_args!("{} on Docker ended; `testoon up --on docker{flag}` goes on.", count(running, "node")));
     } else {
         let (verb, them) = if running == 1 { ("has", "it was") } else { ("have", "they were") };
         line(format_args!(

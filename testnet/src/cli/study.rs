@@ -29,6 +29,9 @@ pub struct StudyArgs {
     /// Play only the points of one shard, such as 2/3: with shards on several machines, `testoon study merge` puts them together
     #[arg(long, env = "TESTOON_SHARD", value_name = "i/n")]
     shard: Option<Shard>,
+    /// The same with i from 0 to n-1, as an Indexed Job of Kubernetes counts
+    #[arg(long, env = "TESTOON_SHARD_INDEX", value_name = "i/n", value_parser = Shard::from_index, conflicts_with = "shard")]
+    shard_index: Option<Shard>,
     /// The time it may take, such as 90s, 10m or 2h: a study that would take longer says so and is not played
     #[arg(long, env = "TESTOON_WITHIN", value_name = "TIME", value_parser = parse_time)]
     within: Option<f64>,
@@ -79,7 +82,7 @@ pub fn run(args: &StudyArgs, common: &Common) -> Result<()> {
     }
     let Some(file) = &args.file else { return Err(usage("a study needs its FILE")) };
     let study = Study::load(file)?;
-    let shard = args.shard.unwrap_or(Shard::WHOLE);
+    let shard = args.shard.or(args.shard_index).unwrap_or(Shard::WHOLE);
     let out = args.out.clone().unwrap_or_else(|| match shard {
         Shard::WHOLE => file.with_extension("results"),
         Shard { number, of } => file.with_extension(format!("results-{number}-of-{of}")),

@@ -1,8 +1,10 @@
-//! `testoon up`: from flags to a plan, from a plan to a running network, and the show until it ends.
+//! `testoon up`: from flags to a plan, from a plan to a running network, and the show until it ends. [`containers`] does so on Docker.
+
+mod containers;
 
 use super::Common;
 use super::report::{count, warn_unconnected};
-use crate::chain;
+use super::request::{NetworkArgs, NetworkRequest};
 use crate::clock::Stopwatch;
 use crate::cluster::directory::Directory;
 use crate::cluster::state::NetworkState;
@@ -12,39 +14,32 @@ use crate::interrupt::Interrupt;
 use crate::observer::status;
 use crate::observer::view::View;
 use crate::output::line;
-use crate::plan::file::NetworkFile;
-use crate::plan::topology::Topology;
-use crate::plan::{NODES_DEFAULT, NODES_MAX, Plan, units};
+use crate::plan::Plan;
 use crate::terminal::live::{self, Ended, NodesAndEvents};
 use crate::web::{self, Page, PageOptions, background, browser};
 use anyhow::{Context as _, Result, bail};
-use chain_spec::ChainSpec;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 use serde_json::json;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+
+/// An engine that runs containers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum EngineName {
+    /// Docker with Compose
+    Docker,
+}
 
 #[derive(Debug, Args)]
 pub struct UpArgs {
-    /// How many nodes; 5 unless given
-    #[arg(long, env = "TESTOON_NODES", value_name = "N", conflicts_with = "file")]
-    nodes: Option<usize>,
-    /// A built-in chain's name (local, testnet, main, …) or a spec file; local unless given
-    #[arg(long, env = "TESTOON_CHAIN", value_name = "NAME|PATH")]
-    chain: Option<String>,
-    /// A network described in a file: nodes, roles, hash shares, links
-    #[arg(long, env = "TESTOON_FILE", value_name = "NET.TOML")]
-    file: Option<PathBuf>,
-    /// Hashes per second of all nodes together, like 131072 or 2MH/s; what the chain's block spacing needs unless given
-    #[arg(long, env = "TESTOON_UP_HASHRATE", value_name = "TOTAL", value_parser = units::hashrate)]
-    hashrate: Option<f64>,
-    /// Who dials whom: ring, line, star, mesh, random-3, outbound-8, scale-free-4 or small-world-8
-    #[arg(long, env = "TESTOON_TOPOLOGY", value_name = "SHAPE", conflicts_with = "file")]
-    topology: Option<Topology>,
-    /// The seed of a random topology
-    #[arg(long, env = "TESTOON_TOPOLOGY_SEED", value_name = "SEED", requires = "topology")]
-    seed: Option<u64>,
+    #[command(flatten)]
+    network: NetworkArgs,
+    /// Who runs the nodes: this machine's processes unless given, or `docker`: containers, one a node; returns when they run
+    #[arg(long, env = "TESTOON_ON", value_name = "ENGINE", conflicts_with = "seconds")]
+    on: Option<EngineName>,
+    /// The container image; made of this program unless given
+    #[arg(long, env = "TESTOON_IMAGE", value_name = "NAME", requires = "on")]
+    image: Option<String>,
     /// Return when the network runs, and let it run until `testoon down`
     #[arg(long, env = "TESTOON_DETACH", conflicts_with = "seconds", value_parser = BoolishValueParser::new())]
     detach: bool,
@@ -72,7 +67,13 @@ pub struct UpArgs {
 /// Starts a network and, unless detached, shows and ends it.
 pub fn up(common: &Common, arguments: &UpArgs, program: &str) -> Result<()> {
     let watch = Stopwatch::start();
-    let mut request = UpRequest::read(arguments)?;
+    let mut request = NetworkRequest::read(&arguments.network)?;
+    if arguments.seconds.is_some_and(|seconds| !seconds.is_finite() || seconds < 0.0) {
+        return Err(usage("--for takes a number of seconds"));
+    }
+    if arguments.on.is_some() {
+        return containers::up(common, arguments, request, program);
+    }
     let directory = Directory::create(common.dir.as_deref())?;
     let lock = directory.lock()?;
     refuse_running(&directory, program)?;
@@ -82,8 +83,12 @@ pub fn up(common: &Common, arguments: &UpArgs, program: &str) -> Result<()> {
         directory.wipe(&lock)?;
     }
     let previous = NetworkState::load(&directory)?;
-    let (chain, spec) = request.chain(previous.as_ref(), &directory)?;
-    let plan = request.plan(arguments, previous.map(|previous| previous.plan), &spec, &directory)?;
+    let (chain, spec) = request.chain(previous.as_ref(), directory.path())?;
+    let there = previous.map(|previous| previous.plan);
+    let plan = request.plan(there.clone(), &spec)?;
+    if let Some(there) = &there {
+        keep_nodes(there, &plan, &directory)?;
+    }
     let mut cluster = Cluster::create(directory, &chain, spec, plan)?;
     let interrupt = Interrupt::install()?;
     if !arguments.detach {
@@ -95,37 +100,13 @@ pub fn up(common: &Common, arguments: &UpArgs, program: &str) -> Result<()> {
     };
     let seconds = watch.seconds();
     drop(lock);
-    // A page that cannot be shown is no reason to end a network that runs.
-    let shown = shown(arguments, &cluster).map_err(|error| eprintln!("warning: {}", one_line(&error)));
-    let shown = shown.ok().flatten();
-    let mut intro = intro(&cluster, seconds, program);
-    if let Some(shown) = &shown {
-        intro.push(format!("  {} shows it in a browser", shown.url));
-        intro.extend(shown.class_url.as_ref().map(|url| format!("  {url} shows it to a class")));
-        intro.push(String::new());
-    }
-    if common.json {
-        let mut value = json!({
-            "dir": cluster.directory().path(),
-            "chain": cluster.state().chain_name,
-            "detached": arguments.detach,
-            "seconds": (seconds * 1e3).round() / 1e3,
-        });
-        if let Some(shown) = &shown {
-            value["web"] = json!(shown.url);
-            value["web_class"] = json!(shown.class_url);
-        }
-        value["nodes"] = status::to_json(&status::look(&cluster))["nodes"].take();
-        line(value);
-    } else {
-        intro.iter().for_each(line);
-    }
+    let (intro, page) = present(common, arguments, &cluster, seconds, program);
     warn_unconnected(&unconnected, &cluster);
     if arguments.detach {
         return Ok(());
     }
     // The page's looks serve the terminal too: the nodes are asked once.
-    let page = shown.as_ref().and_then(|shown| shown.page.as_ref());
+    let page = page.as_ref();
     let mut view = if page.is_some() || common.json { None } else { Some(View::open(cluster.directory().clone())?) };
     let mut news = || match (page, view.as_mut()) {
         (Some(page), _) => Ok(page.news()),
@@ -135,6 +116,42 @@ pub fn up(common: &Common, arguments: &UpArgs, program: &str) -> Result<()> {
     let news = (!common.json).then_some(&mut news as &mut dyn FnMut() -> Result<NodesAndEvents>);
     let ended = live::show(&mut cluster, &interrupt, arguments.seconds, news, &intro);
     end(cluster, ended, common.json)
+}
+
+/// Shows the page and says where everything is; gives what was said, and the page if this process shows it.
+fn present(
+    common: &Common,
+    arguments: &UpArgs,
+    cluster: &Cluster,
+    seconds: f64,
+    program: &str,
+) -> (Vec<String>, Option<Page>) {
+    // A page that cannot be shown is no reason to end a network that runs.
+    let shown = shown(arguments, cluster).map_err(|error| eprintln!("warning: {}", one_line(&error)));
+    let shown = shown.ok().flatten();
+    let mut intro = intro(cluster, seconds, program);
+    if let Some(shown) = &shown {
+        intro.push(format!("  {} shows it in a browser", shown.url));
+        intro.extend(shown.class_url.as_ref().map(|url| format!("  {url} shows it to a class")));
+        intro.push(String::new());
+    }
+    if common.json {
+        let mut value = json!({
+            "dir": cluster.directory().path(),
+            "chain": cluster.state().chain_name,
+            "detached": cluster.state().detached,
+            "seconds": (seconds * 1e3).round() / 1e3,
+        });
+        if let Some(shown) = &shown {
+            value["web"] = json!(shown.url);
+            value["web_class"] = json!(shown.class_url);
+        }
+        value["nodes"] = status::to_json(&status::look(cluster))["nodes"].take();
+        line(value);
+    } else {
+        intro.iter().for_each(line);
+    }
+    (intro, shown.and_then(|shown| shown.page))
 }
 
 /// A page that is shown, by this process or by one of its own.
@@ -152,7 +169,7 @@ fn shown(arguments: &UpArgs, cluster: &Cluster) -> Result<Option<Shown>> {
     }
     let listen = arguments.web.map_or_else(|| web::LISTEN_DEFAULT.parse().context("the default address"), Ok)?;
     let options = PageOptions { class: arguments.web_listen, ..PageOptions::new(cluster.directory().clone(), listen) };
-    let shown = if arguments.detach {
+    let shown = if cluster.state().detached {
         let (url, class_url) = background::start(&options)?;
         Shown { url, class_url, page: None }
     } else {
@@ -184,82 +201,6 @@ fn end(mut cluster: Cluster, ended: Result<Ended>, quiet: bool) -> Result<()> {
         line(if ended == Ended::TakenDown { "The network was taken down." } else { "The network has ended." });
     }
     Ok(())
-}
-
-/// What the flags and the file ask for, as far as they do.
-struct UpRequest {
-    chain: Option<String>,
-    chain_base: PathBuf,
-    file: Option<NetworkFile>,
-}
-
-impl UpRequest {
-    fn read(arguments: &UpArgs) -> Result<UpRequest> {
-        if arguments.nodes.is_some_and(|nodes| !(1..=NODES_MAX).contains(&nodes)) {
-            return Err(usage(format!("--nodes is from 1 to {NODES_MAX}")));
-        }
-        if arguments.seconds.is_some_and(|seconds| !seconds.is_finite() || seconds < 0.0) {
-            return Err(usage("--for takes a number of seconds"));
-        }
-        let here = std::env::current_dir().context("the current directory is gone")?;
-        let mut request = UpRequest { chain: arguments.chain.clone(), chain_base: here, file: None };
-        if let Some(path) = &arguments.file {
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| usage(format!("cannot read {}: {error}", path.display())))?;
-            let file = NetworkFile::parse(&text).map_err(|error| usage(format!("{}: {error}", path.display())))?;
-            if request.chain.is_none() && file.chain.is_some() {
-                request.chain = file.chain.clone();
-                request.chain_base.push(path.parent().unwrap_or(Path::new("")));
-            }
-            request.file = Some(file);
-        }
-        // Before any directory is made.
-        if let Some(chain) = &request.chain {
-            chain::load(chain, &request.chain_base)?;
-        }
-        Ok(request)
-    }
-
-    /// The chain asked for, else the directory's, else the default one: its argument for nodes, and its spec.
-    fn chain(&self, previous: Option<&NetworkState>, directory: &Directory) -> Result<(String, ChainSpec)> {
-        let (chain, base) = match (&self.chain, previous) {
-            (Some(chain), _) => (chain.as_str(), self.chain_base.as_path()),
-            (None, Some(previous)) => (previous.chain.as_str(), directory.path()),
-            (None, None) => (chain::DEFAULT, directory.path()),
-        };
-        Ok((chain.to_owned(), chain::load(chain, base)?))
-    }
-
-    /// The plan asked for; one that was used before goes on unless flags say otherwise.
-    fn plan(
-        &mut self,
-        arguments: &UpArgs,
-        previous: Option<Plan>,
-        spec: &ChainSpec,
-        directory: &Directory,
-    ) -> Result<Plan> {
-        let hashrate = arguments.hashrate.or(self.file.as_ref().and_then(|file| file.hashrate));
-        let hashrate_of_chain = chain::hashrate(spec);
-        let mut topology = arguments.topology.unwrap_or_default();
-        if let Some(given) = arguments.seed {
-            if !topology.is_drawn() {
-                return Err(usage(format!("--seed is for a random topology, not for {topology}")));
-            }
-            topology = topology.with_seed(given);
-        }
-        let there = previous.clone();
-        let mut plan = match (self.file.take(), previous) {
-            (Some(file), _) => Plan { hashrate: hashrate_of_chain, ..file.plan },
-            (None, Some(previous)) if arguments.nodes.is_none() && arguments.topology.is_none() => previous,
-            (None, _) => Plan::standard(arguments.nodes.unwrap_or(NODES_DEFAULT), hashrate_of_chain, topology),
-        };
-        if let Some(there) = &there {
-            keep_nodes(there, &plan, directory)?;
-        }
-        plan.hashrate = hashrate.unwrap_or(plan.hashrate);
-        plan.check().map_err(usage)?;
-        Ok(plan)
-    }
 }
 
 /// Refuses a plan without some of the nodes that the directory's network has: they would be left behind without a word.
@@ -313,12 +254,9 @@ fn intro(cluster: &Cluster, seconds: f64, program: &str) -> Vec<String> {
     let width = state.plan.nodes.iter().map(|node| node.name.len()).max().unwrap_or(0);
     for node in &state.plan.nodes {
         let rpc = state.nodes.get(&node.name).map_or("", |record| record.rpc.as_str());
-        lines.push(format!(
-            "  {:width$}  {:5}  RPC {rpc}  log {}",
-            node.name,
-            node.role,
-            directory.log(&node.name).display()
-        ));
+        let log = directory.log(&node.name);
+        let log = if state.host.is_launcher() { format!("  log {}", log.display()) } else { String::new() };
+        lines.push(format!("  {:width$}  {:5}  RPC {rpc}{log}", node.name, node.role));
     }
     let elsewhere = if state.detached { "Next:" } else { "Next, in another terminal:" };
     lines.extend([String::new(), elsewhere.to_owned()]);
@@ -331,8 +269,12 @@ fn intro(cluster: &Cluster, seconds: f64, program: &str) -> Vec<String> {
         ("logs --follow".to_owned(), "what the nodes do"),
         ("down".to_owned(), if state.detached { "end the network" } else { "end the network (or Ctrl-C here)" }),
     ];
+    if !state.host.is_launcher() {
+        hints.retain(|(command, _)| !command.starts_with("logs"));
+    }
     if number > 1 {
-        hints.insert(5, (format!("net partition {first}"), "cut it off; `net heal` joins it again"));
+        let place = hints.len() - 1;
+        hints.insert(place, (format!("net partition {first}"), "cut it off; `net heal` joins it again"));
     }
     let width = hints.iter().map(|(command, _)| command.len()).max().unwrap_or(0) + flag.len();
     for (command, what) in hints {

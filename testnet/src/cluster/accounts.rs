@@ -19,6 +19,27 @@ const EXTENSION: &str = "wallet";
 
 /// Makes the wallets that a plan needs and that are not there yet. Gives each miner's name and the address to mine to.
 pub fn prepare(directory: &Directory, spec: &ChainSpec, plan: &Plan) -> Result<Vec<(String, String)>> {
+    prepare_shared(directory, spec)?;
+    let miners = plan.nodes.iter().filter(|node| node.share > 0.0);
+    miners
+        .map(|miner| {
+            let created = create(directory, spec, &miner.name, Words::generate(WORDS)?)?;
+            let wallet = created.map_or_else(|| open(directory, &miner.name), Ok)?;
+            Ok((miner.name.clone(), wallet.address()?.to_string()))
+        })
+        .collect()
+}
+
+/// Makes the wallet of a miner whose words are known, unless it is there; the address to mine to.
+pub fn prepare_known(directory: &Directory, spec: &ChainSpec, name: &str, words: &str) -> Result<String> {
+    let words = Words::parse(words).with_context(|| format!("the words of {name}"))?;
+    let created = create(directory, spec, name, words)?;
+    let wallet = created.map_or_else(|| open(directory, name), Ok)?;
+    Ok(wallet.address()?.to_string())
+}
+
+/// Makes the wallets that every network has, unless they are there.
+pub fn prepare_shared(directory: &Directory, spec: &ChainSpec) -> Result<()> {
     let wallets = directory.path().join("wallets");
     std::fs::create_dir_all(&wallets).with_context(|| format!("cannot create {}", wallets.display()))?;
     for demo in &spec.demo_accounts {
@@ -29,14 +50,7 @@ pub fn prepare(directory: &Directory, spec: &ChainSpec, plan: &Plan) -> Result<V
     for name in NAMES.iter().filter(|_| spec.demo_accounts.is_empty()) {
         create(directory, spec, name, Words::generate(WORDS)?)?;
     }
-    let miners = plan.nodes.iter().filter(|node| node.share > 0.0);
-    miners
-        .map(|miner| {
-            let created = create(directory, spec, &miner.name, Words::generate(WORDS)?)?;
-            let wallet = created.map_or_else(|| open(directory, &miner.name), Ok)?;
-            Ok((miner.name.clone(), wallet.address()?.to_string()))
-        })
-        .collect()
+    Ok(())
 }
 
 /// A new wallet file, unless there is one.

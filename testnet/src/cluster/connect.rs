@@ -150,12 +150,16 @@ impl Cluster {
         })
     }
 
-    /// Waits until each of `names` is connected to the neighbours it can reach.
-    fn wait_connected(&self, names: &[String]) -> Result<Vec<String>> {
+    /// Whether each of `names` is connected to the neighbours it can reach.
+    pub(super) fn are_connected(&self, names: &[String]) -> Result<bool> {
+        Ok(self.wanted_peers(names)?.iter().all(|(_, client, wanted)| has_peers(client, wanted)))
+    }
+
+    /// The peers that each of `names` can have now, by peer id, and how it is asked for them.
+    fn wanted_peers(&self, names: &[String]) -> Result<Vec<(String, Client, BTreeSet<String>)>> {
         let alive = self.alive();
-        let waiting = Stopwatch::start();
         let dials = self.state.plan.dials();
-        let mut missing: Vec<(&String, Client, BTreeSet<String>)> = Vec::new();
+        let mut all = Vec::new();
         for name in names.iter().filter(|name| alive.contains(name)) {
             let neighbours = dials.iter().filter_map(|(a, b)| match (a == name, b == name) {
                 (true, false) => Some(b),
@@ -164,12 +168,19 @@ impl Cluster {
             });
             let reachable = neighbours.filter(|other| alive.contains(other) && !self.state.plan.separated(name, other));
             let peers = reachable.filter_map(|other| Some(self.state.nodes.get(other)?.peer_id()?.to_owned()));
-            missing.push((name, self.client(name)?, peers.collect()));
+            all.push((name.clone(), self.client(name)?, peers.collect()));
         }
+        Ok(all)
+    }
+
+    /// Waits until each of `names` is connected to the neighbours it can reach.
+    fn wait_connected(&self, names: &[String]) -> Result<Vec<String>> {
+        let waiting = Stopwatch::start();
+        let mut missing = self.wanted_peers(names)?;
         loop {
             missing.retain(|(_, client, wanted)| !has_peers(client, wanted));
             if missing.is_empty() || waiting.elapsed() > Duration::from_millis(CONNECT_WAIT_MS) {
-                return Ok(missing.into_iter().map(|(name, _, _)| name.clone()).collect());
+                return Ok(missing.into_iter().map(|(name, _, _)| name).collect());
             }
             std::thread::sleep(Duration::from_millis(CONNECT_LOOK_MS));
         }

@@ -8,6 +8,7 @@
 //! node0/ …           the nodes' data directories
 //! wallets/           one wallet file an account
 //! snapshots/NAME/    copies made by `net snapshot`
+//! compose/           the project of a network that runs on Docker
 //! ```
 
 use crate::clock::Stopwatch;
@@ -139,6 +140,11 @@ impl Directory {
         self.path.join("wallets").join(format!("{account}.wallet"))
     }
 
+    /// The Compose project of a network that `up --on docker` runs.
+    pub fn compose(&self) -> PathBuf {
+        self.path.join("compose")
+    }
+
     /// A snapshot's directory.
     pub fn snapshot(&self, name: &str) -> PathBuf {
         self.path.join("snapshots").join(name)
@@ -220,6 +226,11 @@ impl Directory {
 /// Replaces a file's content so that a reader, or a crash, finds the old or the new text and never a part.
 pub fn write_atomic(path: &Path, text: &str) -> Result<()> {
     replace(path, text.as_bytes(), Access::Everyone).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// The same for a file that holds a password: only its owner may read it.
+pub fn write_private(path: &Path, text: &str) -> Result<()> {
+    replace(path, text.as_bytes(), Access::Owner).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// A file's text, or none if there is no such file.

@@ -57,6 +57,7 @@ impl Drop for Frozen {
 
 /// Copies the network, running or not, to the snapshot `name`, which must not exist.
 pub fn take(cluster: &mut Cluster, name: &str) -> Result<Copied> {
+    cluster.need_own_nodes("a snapshot of its data")?;
     check_name(name).map_err(usage)?;
     let target = cluster.directory().snapshot(name);
     if target.exists() {
@@ -88,6 +89,7 @@ pub fn take(cluster: &mut Cluster, name: &str) -> Result<Copied> {
 
 /// Puts the network back to the snapshot `name`. A running one runs again afterwards.
 pub fn restore(cluster: &mut Cluster, name: &str) -> Result<()> {
+    cluster.need_own_nodes("putting back a snapshot")?;
     check_name(name).map_err(usage)?;
     let source = cluster.directory().snapshot(name);
     let text = fs::read_to_string(source.join("network.json"));

@@ -1,15 +1,19 @@
 //! Spawning node processes and waiting until each has said on its standard output that it is ready.
 
 use super::Cluster;
+use super::engine::Engine;
 use super::process::{LAUNCHER_LOCK_VARIABLE, ProcessId, keep_descriptors_from_children};
+use super::state::Host;
 use crate::clock::Stopwatch;
 use crate::interrupt::Interrupt;
 use anyhow::{Context as _, Result, anyhow, bail};
 use serde::Deserialize;
+use serde_json::json;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{ChildStdout, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -57,6 +61,10 @@ impl Cluster {
 
     /// Starts some nodes and connects them with each other and with those that run already.
     pub fn start_nodes(&mut self, names: &[String], interrupt: Option<&Interrupt>) -> Result<Vec<String>> {
+        if let Host::Compose(project) = self.state.host.clone() {
+            return self.start_containers(&project, names);
+        }
+        self.need_own_nodes("starting a node")?;
         let before = self.addresses();
         let started = self.spawn_all(names, interrupt).and_then(|()| {
             self.pause_started(names)?;
@@ -69,6 +77,28 @@ impl Cluster {
         }
         self.state.save(&self.directory)?;
         started
+    }
+
+    /// Starts containers again and waits until their nodes answer.
+    fn start_containers(&mut self, project: &Path, names: &[String]) -> Result<Vec<String>> {
+        let before = self.addresses();
+        let engine = Engine::find()?;
+        let arguments: Vec<&str> = std::iter::once("start").chain(names.iter().map(String::as_str)).collect();
+        engine.compose(project, &arguments)?;
+        names.iter().for_each(|name| self.set_down(name, false));
+        let waiting = Stopwatch::start();
+        for name in names {
+            let client = self.client(name)?;
+            while client.call("getblockcount", json!([])).is_err() {
+                if waiting.elapsed() > Duration::from_millis(READY_WAIT_MS) {
+                    bail!("{name} did not answer within {} s of its container's start", READY_WAIT_MS / 1_000);
+                }
+                std::thread::sleep(Duration::from_millis(INTERRUPT_CHECK_MS));
+            }
+        }
+        self.state.running = true;
+        self.state.save(&self.directory)?;
+        self.connect(names, &before)
     }
 
     fn spawn_all(&mut self, names: &[String], interrupt: Option<&Interrupt>) -> Result<()> {
@@ -179,7 +209,7 @@ fn free_port(before: Option<&str>) -> u16 {
 
 /// What a node said last that matters: its last line that begins with `error:`, without that, or else its last line. (A wrong
 /// argument's error is followed by hints.)
-fn last_words(path: &std::path::Path) -> Option<String> {
+fn last_words(path: &Path) -> Option<String> {
     use std::io::{Seek as _, SeekFrom};
     let mut file = File::open(path).ok()?;
     let length = file.metadata().ok()?.len();

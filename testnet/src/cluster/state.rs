@@ -1,11 +1,12 @@
 //! `network.json`: what the commands must know about a network between each other. Written atomically, under the network's lock.
 
-use super::directory::{Directory, read_optional, write_atomic};
+use super::directory::{Directory, read_optional, write_atomic, write_private};
 use super::process::ProcessId;
 use crate::plan::Plan;
 use anyhow::{Result, anyhow};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// The layout of the state file this program writes and reads.
 const VERSION: u32 = 1;
@@ -24,6 +25,9 @@ pub struct NetworkState {
     pub running: bool,
     /// The wanted shape.
     pub plan: Plan,
+    /// Who runs the nodes.
+    #[serde(default, skip_serializing_if = "Host::is_launcher")]
+    pub host: Host,
     /// What is known about each node's process, by name.
     pub nodes: BTreeMap<String, NodeRecord>,
     /// Nodes whose recorded process is alive but not theirs: the file is a copy, was edited, or the number was given to
@@ -32,11 +36,49 @@ pub struct NetworkState {
     pub strangers: Vec<(String, u32)>,
 }
 
+/// Who runs a network's nodes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Host {
+    /// The launcher: they are processes of this machine.
+    #[default]
+    Launcher,
+    /// Somebody else: they are called where the network file of `testoon attach` says, and neither started nor ended.
+    Others,
+    /// A Compose project in this directory, which the launcher has written.
+    Compose(PathBuf),
+}
+
+impl Host {
+    /// Whether nodes are processes of this machine.
+    pub fn is_launcher(&self) -> bool {
+        *self == Host::Launcher
+    }
+}
+
+/// How a node is called that is no process of the launcher's.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Remote {
+    /// The user of JSON-RPC.
+    pub user: String,
+    /// Its password; empty where the cookie counts.
+    pub password: String,
+    /// The node's cookie file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cookie: Option<PathBuf>,
+    /// Whether it is known not to run.
+    #[serde(default)]
+    pub is_down: bool,
+}
+
 /// The process of a node, and where it listens. Ports are kept while it is down, so that it comes back to the same ones.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct NodeRecord {
     /// Its process while it is meant to run.
     pub process: Option<ProcessId>,
+    /// How it is called if it is no process of the launcher's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote: Option<Remote>,
     /// JSON-RPC, `http://HOST:PORT`.
     pub rpc: String,
     /// Where peers reach it: multiaddresses that end in its peer id.
@@ -46,9 +88,12 @@ pub struct NodeRecord {
 }
 
 impl NodeRecord {
-    /// Whether its process lives.
+    /// Whether its process lives; of a node that others run, whether it is meant to: only a call shows more.
     pub fn is_alive(&self) -> bool {
-        self.process.as_ref().is_some_and(ProcessId::is_alive)
+        match &self.remote {
+            Some(remote) => !remote.is_down,
+            None => self.process.as_ref().is_some_and(ProcessId::is_alive),
+        }
     }
 
     /// The libp2p peer id, known after the first start.
@@ -68,6 +113,7 @@ impl NetworkState {
             detached: false,
             running: false,
             plan,
+            host: Host::Launcher,
             nodes,
             strangers: Vec::new(),
         }
@@ -106,7 +152,8 @@ impl NetworkState {
     pub fn save(&self, directory: &Directory) -> Result<()> {
         let mut text = serde_json::to_string_pretty(self)?;
         text.push('\n');
-        write_atomic(&directory.state(), &text)
+        let has_password = self.nodes.values().any(|record| record.remote.is_some());
+        if has_password { write_private(&directory.state(), &text) } else { write_atomic(&directory.state(), &text) }
     }
 
     /// Names of the nodes whose processes live, in the plan's order.

@@ -2,7 +2,9 @@
 
 use super::Cluster;
 use super::directory::Directory;
+use super::engine::Engine;
 use super::process::{ProcessId, Signal};
+use super::state::Host;
 use crate::clock::Stopwatch;
 use anyhow::Result;
 use serde_json::json;
@@ -28,7 +30,16 @@ impl Cluster {
         self.state.running = false;
         // Said before it is done: the launcher, which sees its nodes end, must know that they are meant to.
         self.state.save(&self.directory)?;
-        let killed = self.stop_nodes(&names);
+        let killed = match self.state.host.clone() {
+            Host::Launcher => self.stop_nodes(&names),
+            Host::Others => Vec::new(),
+            Host::Compose(project) => {
+                // The volumes stay, as data directories do.
+                Engine::find()?.compose(&project, &["down"])?;
+                Vec::new()
+            }
+        };
+        names.iter().for_each(|name| self.set_down(name, true));
         self.state.save(&self.directory)?;
         Ok(killed)
     }
@@ -68,6 +79,12 @@ impl Cluster {
     /// Kills a node at once, as a power cut would: the test of its recovery.
     pub fn kill(&mut self, name: &str) -> Result<()> {
         self.client(name)?;
+        if let Host::Compose(project) = &self.state.host {
+            Engine::find()?.compose(project, &["kill", name])?;
+            self.set_down(name, true);
+            return self.state.save(&self.directory);
+        }
+        self.need_own_nodes("killing a node")?;
         self.note_paused();
         if let Some(process) = self.process(name).cloned() {
             process.signal(Signal::Kill);
@@ -76,6 +93,15 @@ impl Cluster {
         self.record(name).process = None;
         self.reap();
         self.state.save(&self.directory)
+    }
+}
+
+impl Cluster {
+    /// Takes note whether a node that is no process of ours runs.
+    pub(super) fn set_down(&mut self, name: &str, is_down: bool) {
+        if let Some(remote) = &mut self.record(name).remote {
+            remote.is_down = is_down;
+        }
     }
 }
 

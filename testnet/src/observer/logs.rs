@@ -2,9 +2,10 @@
 
 use crate::cluster::Cluster;
 use crate::cluster::links::resolve;
+use crate::cluster::state::Host;
 use crate::interrupt::Interrupt;
 use crate::output;
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, ErrorKind, Seek as _, SeekFrom, Write as _};
@@ -95,6 +96,13 @@ impl Log {
 ///
 /// As text, or with `json` as one JSON object a line: `{"node","time","text"}`.
 pub fn show(cluster: &Cluster, node: Option<&str>, count: usize, follow: bool, json: bool) -> Result<()> {
+    match &cluster.state().host {
+        Host::Launcher => {}
+        Host::Others => bail!("others run this network's nodes and have their logs"),
+        Host::Compose(project) => {
+            bail!("Docker has these nodes' logs: run `docker compose logs` in {}", project.display())
+        }
+    }
     let names: Vec<String> = match node {
         Some(name) => {
             vec![resolve(&cluster.state().plan, name)?]

@@ -22,6 +22,9 @@ pub struct NodeStatus {
     pub role: Role,
     /// Its process, if it runs.
     pub pid: Option<u32>,
+    /// Whether others run it: then it has no process here.
+    #[serde(skip)]
+    pub is_remote: bool,
     /// JSON-RPC, `http://HOST:PORT`.
     pub rpc: String,
     /// Where peers reach it: a multiaddress with its peer id.
@@ -71,6 +74,7 @@ pub fn look(cluster: &Cluster) -> Vec<NodeStatus> {
                     name: plan.name.clone(),
                     role: plan.role,
                     pid: record.process.as_ref().filter(|_| record.is_alive()).map(|process| process.pid),
+                    is_remote: record.remote.is_some() && record.is_alive(),
                     p2p: record.p2p.first().cloned().unwrap_or_default(),
                     rpc: record.rpc,
                     datadir: cluster.directory().node(&plan.name).display().to_string(),
@@ -173,6 +177,7 @@ pub(crate) mod tests {
             name: name.to_owned(),
             role: if share_asked > 0.0 { Role::Miner } else { Role::Relay },
             pid: Some(4242),
+            is_remote: false,
             rpc: "http://127.0.0.1:18443".to_owned(),
             p2p: "/ip4/127.0.0.1/tcp/18444/p2p/12D3Koo".to_owned(),
             datadir: "/net/node0".to_owned(),

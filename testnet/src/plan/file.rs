@@ -1,11 +1,18 @@
 //! `net.toml`: a network described in a file. `docs/networks.md` shows every field.
 //!
-//! Unknown fields are errors, and every error names the line it is about.
+//! Unknown fields are errors, and every error names the line it is about. With the nodes' addresses ([`address`]) the file describes a
+//! network that runs already, for `testoon attach`; [`write`] writes such a file.
 
+pub mod address;
+mod write;
+
+use self::address::NodeAddress;
 use super::topology::Topology;
 use super::{LinkConditions, LinkPlan, NodePlan, Plan, Role, units};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::ops::Range;
+use std::path::PathBuf;
 use toml::Spanned;
 
 /// A network file after reading: the plan, and the chain it asks for.
@@ -17,6 +24,10 @@ pub struct NetworkFile {
     pub hashrate: Option<f64>,
     /// The nodes and links; its `hashrate` is a placeholder until the chain is known.
     pub plan: Plan,
+    /// Whether the file says who dials whom.
+    pub has_topology: bool,
+    /// Where nodes that run already are reached, by name; empty in a file for `up`.
+    pub addresses: BTreeMap<String, NodeAddress>,
 }
 
 #[derive(Deserialize)]
@@ -53,6 +64,12 @@ struct NodeTable {
     arguments: Vec<String>,
     #[serde(default)]
     strategy: Vec<String>,
+    rpc: Option<Spanned<String>>,
+    user: Option<String>,
+    password: Option<String>,
+    cookie: Option<PathBuf>,
+    p2p: Option<Spanned<String>>,
+    words: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -127,8 +144,12 @@ impl NetworkFile {
             links: Vec::new(),
             partition: Vec::new(),
         };
+        let mut addresses = BTreeMap::new();
         for table in &document.node {
             add_nodes(&lines, table, &mut plan)?;
+            if let Some(address) = address::read(&lines, table)? {
+                addresses.insert(table.get_ref().name.get_ref().clone(), address);
+            }
         }
         if plan.nodes.is_empty() {
             return Err("no node is described; add a [[node]] table with a name".to_owned());
@@ -149,7 +170,8 @@ impl NetworkFile {
             plan.check().map_err(|what| lines.error(span, what))?;
         }
         plan.check()?;
-        Ok(NetworkFile { chain: document.chain, hashrate, plan })
+        let has_topology = document.topology.is_some();
+        Ok(NetworkFile { chain: document.chain, hashrate, plan, has_topology, addresses })
     }
 }
 

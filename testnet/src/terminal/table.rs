@@ -43,10 +43,10 @@ fn number(value: Option<u64>) -> String {
 
 /// The end of the hash: its beginning is zeros by work.
 fn tip(node: &NodeStatus) -> String {
-    match (&node.tip, node.pid) {
+    match (&node.tip, node.pid.is_some() || node.is_remote) {
         (Some(hash), _) => format!("…{}", &hash[hash.len().saturating_sub(HASH_CHARACTERS)..]),
-        (None, Some(_)) => "not answering".to_owned(),
-        (None, None) => "down".to_owned(),
+        (None, true) => "not answering".to_owned(),
+        (None, false) => "down".to_owned(),
     }
 }
 

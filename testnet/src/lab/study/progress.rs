@@ -62,6 +62,15 @@ impl Shard {
     /// All points.
     pub const WHOLE: Shard = Shard { number: 1, of: 1 };
 
+    /// `1/3`, counted from 0: the second of three.
+    pub fn from_index(text: &str) -> Result<Shard, String> {
+        let parts = text.split_once('/').and_then(|(index, of)| Some((index.parse::<usize>().ok()?, of.parse().ok()?)));
+        match parts {
+            Some((index, of)) if index < of => Ok(Shard { number: index + 1, of }),
+            _ => Err("a shard's index is i/n with i from 0 to n-1, such as 1/3".into()),
+        }
+    }
+
     /// Whether it plays a point.
     pub fn has(&self, point: usize) -> bool {
         point % self.of == self.number - 1
