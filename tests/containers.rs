@@ -306,11 +306,7 @@ mod docker {
         }
 
         fn run(&self, arguments: &[&str]) -> Finished {
-            let mut command = testoon();
-            if let Some(host) = std::env::var_os("DOCKER_HOST") {
-                command.env("DOCKER_HOST", host);
-            }
-            Finished::of(command.args(arguments).arg("--dir").arg(self.directory()))
+            Finished::of(testoon().args(arguments).arg("--dir").arg(self.directory()))
         }
 
         /// The ids of the project's containers, running or not.
@@ -344,6 +340,11 @@ mod docker {
         }
         let network = Containers { place: tempfile::tempdir().expect("a temporary directory") };
         let file = network.place.path().join("net.toml");
+        std::fs::write(&file, format!("{NETWORK}[[node]]\nname = \"bad\"\narguments = [\"--dbcache\", \"0\"]\n"))
+            .expect("it can be written");
+        let failed = network.run(&["up", "--on", "docker", "--file", path_text(&file)]);
+        failed.refuses(1, &["bad", "--dbcache 0", "must be 1 to"]);
+        assert!(network.all().is_empty(), "what had started was ended");
         std::fs::write(&file, NETWORK).expect("it can be written");
         let up = network.run(&["up", "--on", "docker", "--no-web", "--json", "--file", path_text(&file)]);
         assert_eq!(up.stderr, "", "{}", up.stdout);

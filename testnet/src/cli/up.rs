@@ -256,7 +256,7 @@ fn intro(cluster: &Cluster, seconds: f64, program: &str) -> Vec<String> {
         let rpc = state.nodes.get(&node.name).map_or("", |record| record.rpc.as_str());
         let log = directory.log(&node.name);
         let log = if state.host.is_launcher() { format!("  log {}", log.display()) } else { String::new() };
-        lines.push(format!("  {:width$}  {:5}  RPC {rpc}{log}", node.name, node.role));
+        lines.push(format!("  {:width$}  {:8}  RPC {rpc}{log}", node.name, node.role));
     }
     let elsewhere = if state.detached { "Next:" } else { "Next, in another terminal:" };
     lines.extend([String::new(), elsewhere.to_owned()]);

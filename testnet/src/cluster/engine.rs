@@ -42,13 +42,24 @@ impl Engine {
 
     /// Runs a command of Compose in a project's directory.
     pub fn compose(&self, project: &Path, arguments: &[&str]) -> Result<()> {
+        let ran = run(self.compose_command(project, arguments));
+        ran.with_context(|| format!("Compose in {} cannot {}", project.display(), arguments[0])).map(drop)
+    }
+
+    /// What a project's containers said last that is an error, each with the container's name; the first of it.
+    pub fn complaint(&self, project: &Path) -> Option<String> {
+        let logs = run(self.compose_command(project, &["logs", "--no-color", "--tail", "3"])).ok()?;
+        complaint_in(&String::from_utf8_lossy(&logs.stdout))
+    }
+
+    fn compose_command(&self, project: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(self.compose[0]);
         command.args(&self.compose[1..]).args(arguments).current_dir(project);
         // What the project's own .env says counts.
         for variable in ["COMPOSE_PROJECT_NAME", "COMPOSE_FILE", PASSWORD_VARIABLE] {
             command.env_remove(variable);
         }
-        run(command).with_context(|| format!("Compose in {} cannot {}", project.display(), arguments[0])).map(drop)
+        command
     }
 }
 
@@ -80,6 +91,15 @@ fn reason(text: &str) -> Option<String> {
     Some((*line).to_owned())
 }
 
+/// The first error in what `compose logs` prints: `node0_1  | error: why`, as `node0_1: why`.
+fn complaint_in(logs: &str) -> Option<String> {
+    logs.lines().find_map(|line| {
+        let (container, said) = line.split_once('|')?;
+        let why = said.trim().strip_prefix("error:")?;
+        Some(format!("{}: {}", container.trim(), why.trim()))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,6 +110,10 @@ mod tests {
         assert_eq!(reason(text).unwrap(), "ERROR: for a  Cannot start service a: port is already allocated");
         assert_eq!(reason("one\n\ntwo\n").unwrap(), "two");
         assert_eq!(reason(" \n"), None);
+        let logs =
+            "Attaching to a_1, b_1\na_1  | {\"pid\":1}\nb_1  | error: --rpc-auth x: no salt\nb_1  | error: again\n";
+        assert_eq!(complaint_in(logs).unwrap(), "b_1: --rpc-auth x: no salt");
+        assert_eq!(complaint_in("a_1  | ready | error\n"), None);
         let missing = run(Command::new("no-such-program-of-testoon")).unwrap_err().to_string();
         assert_eq!(missing, "no-such-program-of-testoon is not installed");
         let mut failing = Command::new("sh");

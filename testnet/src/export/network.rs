@@ -62,7 +62,7 @@ pub struct ExportedNetwork {
     /// The password of all nodes' JSON-RPC, drawn for this export.
     pub password: String,
     /// Each miner's account: its wallet's words, and the address its blocks pay.
-    accounts: BTreeMap<String, (String, String)>,
+    pub(super) accounts: BTreeMap<String, (String, String)>,
 }
 
 /// From where a network's nodes are reached.
@@ -81,7 +81,11 @@ impl ExportedNetwork {
     pub fn new(plan: Plan, spec: ChainSpec, options: ExportOptions) -> Result<ExportedNetwork> {
         let mut accounts = BTreeMap::new();
         for miner in plan.nodes.iter().filter(|node| node.share > 0.0) {
-            let words = Words::generate(WORDS)?;
+            // A miner that is called like a demo account earns for it, as with `up`.
+            let words = match spec.demo_accounts.iter().find(|demo| demo.name == miner.name) {
+                Some(demo) => Words::parse(&demo.words)?,
+                None => Words::generate(WORDS)?,
+            };
             let wallet = Wallet::in_memory(spec.clone(), &words, "");
             let address = wallet.and_then(|wallet| wallet.address()).context("cannot make a miner's account")?;
             accounts.insert(miner.name.clone(), (words.to_text().to_string(), address.to_string()));
@@ -192,6 +196,8 @@ mod tests {
         assert!(!read("null").contains_key("mine") && !read("e3").contains_key("hashrate"));
         let addresses = ["on", "n", "mallory"].map(|name| read(name)["mine"].clone());
         assert!(addresses[0] != addresses[1] && addresses[1] != addresses[2], "each miner has its own account");
+        let demo = network.spec.demo_accounts.iter().find(|demo| demo.name == "mallory").unwrap();
+        assert_eq!(network.accounts["mallory"].0, demo.words, "and a demo account's name is that account");
     }
 
     #[test]

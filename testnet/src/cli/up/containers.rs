@@ -14,7 +14,7 @@ use crate::error::usage;
 use crate::export::network::{ExportOptions, ExportedNetwork, PORT_DEFAULT};
 use crate::export::{self, compose, image};
 use crate::interrupt::Interrupt;
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use sha2::{Digest as _, Sha256};
 use std::net::TcpListener;
 use std::path::Path;
@@ -54,12 +54,15 @@ pub fn up(common: &Common, arguments: &UpArgs, mut request: NetworkRequest, prog
     if arguments.image.is_none() {
         build_image(&engine, &directory)?;
     }
-    let started = start(&engine, &directory, &interrupt);
-    if started.is_err() {
-        // What was started is ended; the error is what the user must hear.
-        let _ = engine.compose(&project, &["down"]);
-    }
-    let (cluster, unconnected) = started?;
+    let (cluster, unconnected) = match start(&engine, &directory, &interrupt) {
+        Ok(started) => started,
+        Err(error) => {
+            let said = engine.complaint(&project);
+            // What was started is ended; the error is what the user must hear.
+            let _ = engine.compose(&project, &["down"]);
+            return Err(said.map_or(error, |said| anyhow!("a container did not start: {said}")));
+        }
+    };
     drop(lock);
     drop(present(common, arguments, &cluster, watch.seconds(), program));
     warn_unconnected(&unconnected, &cluster);
