@@ -113,7 +113,7 @@ mod tests {
         ];
         let map: serde_json::Map<String, Value> = texts.iter().map(|text| ((*text).to_owned(), json!(text))).collect();
         let value = json!({
-            "texts": texts, "keys": map, "numbers": [0, -1, 65_535, u64::MAX, 0.5], "empty": [{}, [], null, true],
+            "texts": texts.to_vec(), "keys": map, "numbers": [0, -1, 65_535, u64::MAX, 0.5], "empty": [{}, [], null, true],
             "deep": {"a": [{"b": [[1, 2], {"c": "d"}]}]},
         });
         let text = to_yaml("First.\nSecond.", &[value.clone(), json!({"kind": "Job"})]).unwrap();

@@ -83,7 +83,6 @@ fn is_host_and_port(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::NetworkFile;
-    use super::*;
 
     fn file(node: &str) -> Result<NetworkFile, String> {
         NetworkFile::parse(&format!("[[node]]\nname = \"a\"\n{node}"))
