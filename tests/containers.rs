@@ -150,7 +150,11 @@ mod attached {
         let health = |more: &[&str]| kit::run(&[&["health", "--rpc", rpc.as_str()], more].concat());
         let well = health(&[]);
         assert!(well.code == 0 && well.stdout.starts_with("ok chain=local height=0"), "{}", well.stdout);
-        health(&["--ready"]).refuses(1, &["/ready", "503"]);
+        assert_eq!(health(&["--ready"]).stdout, "ready\n", "a local chain may stand still");
+        let behind = Node::fresh("bitcoin-main", &[]);
+        let behind = behind.ready["rpc"].as_str().expect("an address");
+        assert_eq!(kit::run(&["health", "--rpc", behind]).code, 0);
+        kit::run(&["health", "--ready", "--rpc", behind]).refuses(1, &["/ready", "503", "catching up"]);
         let port = rpc.rsplit_once(':').expect("a port").1;
         let by_variable = Finished::of(testoon().arg("health").env("TESTOON_RPC_LISTEN", format!("0.0.0.0:{port}")));
         assert_eq!(by_variable.code, 0, "{}", by_variable.stderr);

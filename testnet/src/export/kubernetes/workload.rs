@@ -61,7 +61,7 @@ pub fn services(network: &ExportedNetwork, groups: &[Group<'_>]) -> Vec<Value> {
             "metadata": metadata(network, name, "nodes"),
             "spec": {
                 "clusterIP": "None",
-                // Peers meet before anybody is ready: a chain without blocks is not.
+                // Peers meet before anybody is ready: a node that catches up is not, and needs them for it.
                 "publishNotReadyAddresses": true,
                 "selector": selector,
                 "ports": [
@@ -99,7 +99,7 @@ pub fn stateful_set(network: &ExportedNetwork, group: &Group<'_>) -> Value {
         "spec": {
             "serviceName": PODS,
             "replicas": group.nodes.len(),
-            // All at once: no node waits for another to be ready, and none is before there are blocks.
+            // All at once: a node that catches up would keep those behind it from starting.
             "podManagementPolicy": "Parallel",
             "selector": { "matchLabels": labels(network, &group.name) },
             "template": {
