@@ -336,27 +336,6 @@ fn a_watched_network_is_recorded() {
     }
 }
 
-/// A moment's rest is played and held against the formula; what makes no sense is one line.
-#[test]
-fn the_rest_of_a_race_is_asked_by_scripts() {
-    let network = Network::up(&["--nodes", "1"]);
-    let page = Page::start(&network);
-    let found = page.json("api/odds/rest?share=0.3&confirmations=2&have=2&own=0&public=2&runs=4000");
-    // From two behind to one ahead: (q/p)³ = (3/7)³ = 7.87 %; without a limit nobody gives up.
-    assert!((found["odds"].as_f64().expect("odds") - (3.0f64 / 7.0).powi(3)).abs() < 1e-9, "{found}");
-    assert_eq!(found["shipped"], true);
-    let rate = found["rate"].as_f64().expect("a rate");
-    // Four standard errors of 4,000 runs.
-    assert!((rate - 0.0787).abs() < 4.0 * (0.0787f64 * 0.9213 / 4000.0).sqrt(), "{found}");
-    for query in [
-        "share=0&confirmations=2&have=0&own=0&public=0",
-        "share=0.3",
-        "share=0.3&confirmations=2&have=-1&own=0&public=0",
-    ] {
-        assert_eq!(page.get(&format!("api/odds/rest?{query}")).0, 400, "{query}");
-    }
-}
-
 /// Students see everything with their token, place an order, and change nothing else.
 #[test]
 fn a_class_looks_on_and_orders() {

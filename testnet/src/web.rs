@@ -118,6 +118,7 @@ impl Page {
             assets: Assets::new(options.files),
             answers: api::Answers::default(),
             orders: Arc::new(Semaphore::new(classroom::ORDERS_MAX)),
+            replays: Semaphore::new(1),
             classroom,
             program,
             ending: ended.clone(),

@@ -17,7 +17,6 @@ pub mod pool;
 pub mod queue;
 pub mod random;
 pub mod rare;
-pub mod rest;
 pub mod retarget;
 pub mod revenue;
 pub mod setup;

@@ -59,6 +59,8 @@ pub struct Server {
     pub answers: Answers,
     /// Bounds the orders that are under way.
     pub orders: Arc<Semaphore>,
+    /// One replay at a time: it takes the whole processor, and may start networks.
+    pub replays: Semaphore,
     /// This program, for commands.
     pub program: PathBuf,
     /// True once the server ends, so that streams end too.
@@ -281,7 +283,7 @@ async fn perform_shared(server: &Server, directory: &std::path::Path, action: &A
     if let Some((_, known)) = answers.get(&key).filter(|(asked, _)| asked.elapsed() < ANSWER_AGE_MAX) {
         return answer(Ok(known.clone()));
     }
-    let value = command::run(&server.program, directory, &arguments).await;
+    let value = command::run(&server.program, directory, &arguments, action.timeout()).await;
     answers.insert(key, (Stopwatch::start(), value.clone()));
     answer(Ok(value))
 }
@@ -289,7 +291,7 @@ async fn perform_shared(server: &Server, directory: &std::path::Path, action: &A
 /// Runs an action's command on the network in a directory.
 async fn perform(server: &Server, directory: &std::path::Path, action: &Action) -> Response {
     match action.arguments() {
-        Ok(arguments) => answer(Ok(command::run(&server.program, directory, &arguments).await)),
+        Ok(arguments) => answer(Ok(command::run(&server.program, directory, &arguments, action.timeout()).await)),
         Err(error) => failure(StatusCode::BAD_REQUEST, &error.to_string()),
     }
 }

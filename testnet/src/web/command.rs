@@ -13,6 +13,8 @@ use tokio::process::Command;
 
 /// Time for a command, seconds; a payment that waits for confirmations takes the longest.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(180);
+/// Besides, for each attack that it stages on live nodes, whose blocks take their own time.
+const LIVE_RUN_TIMEOUT: Duration = Duration::from_secs(120);
 /// Bytes of a text that a page may send: a name, an address, an amount, groups of nodes.
 const TEXT_BYTES_MAX: usize = 4_000;
 
@@ -50,6 +52,8 @@ pub enum Action {
     Restore { name: String },
     /// `testoon attack double-spend --sim …`: the simulator's measured odds
     Measure { share: f64, confirmations: u32, give_up: u32, premine: u32, runs: u32 },
+    /// `testoon replay RUN --at … [--change …] --runs … [--live-runs …]`: what else a recorded double spend could have come to
+    Replay { run: String, at: f64, change: String, runs: u32, live_runs: u32 },
 }
 
 /// Why an action is not even tried.
@@ -78,6 +82,14 @@ impl Action {
             name => json!({ name: fields }),
         };
         serde_json::from_value(tagged)
+    }
+
+    /// How long its command may take.
+    pub fn timeout(&self) -> Duration {
+        match self {
+            Action::Replay { live_runs, .. } => COMMAND_TIMEOUT + LIVE_RUN_TIMEOUT.saturating_mul(*live_runs),
+            _ => COMMAND_TIMEOUT,
+        }
     }
 
     /// The command's words after the program's name.
@@ -129,6 +141,19 @@ impl Action {
                 all.push(format!("--runs={runs}"));
                 all
             }
+            Action::Replay { run, at, change, runs, live_runs } => {
+                let mut all = words(&["replay"]);
+                all.push(word(run)?);
+                all.push(format!("--at={at}"));
+                if !change.is_empty() {
+                    all.push(format!("--change={}", word(change)?));
+                }
+                all.push(format!("--runs={runs}"));
+                if *live_runs > 0 {
+                    all.push(format!("--live-runs={live_runs}"));
+                }
+                all
+            }
         })
     }
 }
@@ -142,8 +167,8 @@ pub fn typed(arguments: &[String]) -> String {
     ["testoon".to_owned()].into_iter().chain(arguments.iter().map(quoted)).collect::<Vec<_>>().join(" ")
 }
 
-/// Runs a command on the network in a directory. The answer has `command`, `ok`, and `answer` (the command's JSON) or `error` (its line).
-pub async fn run(program: &Path, directory: &Path, arguments: &[String]) -> Value {
+/// Runs a command on the network in a directory, for at most so long. The answer has `command`, `ok`, and `answer` (the command's JSON) or `error` (its line).
+pub async fn run(program: &Path, directory: &Path, arguments: &[String], timeout: Duration) -> Value {
     let command = typed(arguments);
     let failed = |error: String| json!({ "command": command, "ok": false, "error": error });
     let child = Command::new(program)
@@ -160,10 +185,10 @@ pub async fn run(program: &Path, directory: &Path, arguments: &[String]) -> Valu
         Ok(child) => child,
         Err(error) => return failed(format!("cannot run {}: {error}", program.display())),
     };
-    let output = match tokio::time::timeout(COMMAND_TIMEOUT, child.wait_with_output()).await {
+    let output = match tokio::time::timeout(timeout, child.wait_with_output()).await {
         Ok(Ok(output)) => output,
         Ok(Err(error)) => return failed(format!("cannot read what the command says: {error}")),
-        Err(_) => return failed(format!("it took more than {} s and was ended", COMMAND_TIMEOUT.as_secs())),
+        Err(_) => return failed(format!("it took more than {} s and was ended", timeout.as_secs())),
     };
     let said = String::from_utf8_lossy(&output.stdout);
     let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("null");
@@ -217,6 +242,15 @@ mod tests {
         let link = r#"{"action":"link","a":"node0","b":"node1","delay_ms":200,"jitter_ms":0,"loss_percent":2.5,"bandwidth":null}"#;
         let link = parse(link).unwrap().arguments().unwrap();
         assert_eq!(typed(&link), "testoon net link node0-node1 --delay=200ms --jitter=0ms --loss=2.5%");
+    }
+
+    #[test]
+    fn live_runs_have_the_time_that_their_blocks_take() {
+        let text = r#"{"action":"replay","run":"1-0-attack.jsonl","at":3.5,"change":"share=0.4","runs":2000,"live_runs":2}"#;
+        let replay = parse(text).unwrap();
+        let typed = typed(&replay.arguments().unwrap());
+        assert_eq!(typed, "testoon replay 1-0-attack.jsonl --at=3.5 --change=share=0.4 --runs=2000 --live-runs=2");
+        assert!(replay.timeout() > Action::Accounts.timeout());
     }
 
     #[test]

@@ -1,18 +1,16 @@
 /**
- * The replay view: a recorded run, line by line, at any moment; and what it could still have come to with another share, another number of
- * confirmations or more patience.
+ * The replay view: a recorded run, line by line, at any moment; beside it, what it could still have come to (whatif.js).
  */
-import { box, clock, counted, empty, field, h2, make, odds, percent, show, table, tools, why } from "./dom.js";
+import { box, clock, empty, h2, make, show, table, tools, why } from "./dom.js";
 import { ask, Network } from "./store.js";
-import { facts, judged, marks, orders, storyFrom, timeline } from "./story.js";
+import { facts, marks, orders, storyFrom, timeline } from "./story.js";
 import { legend, Tree } from "./tree.js";
+import { whatIf } from "./whatif.js";
 
 /** @typedef {import("./main.js").Page} Page */
 
 /** Between two lines while it plays, milliseconds at speed 1; longer pauses of the run are cut to this. */
 const PAUSE_MS_MAX = 1500;
-/** Times that the rest is played for one question. */
-const RUNS = 2000;
 
 /** A network as a recording's lines tell it, up to one of them. */
 export class Recorded extends Network {
@@ -135,17 +133,16 @@ export class Recorded extends Network {
 export function replayView(page, element, words) {
 	const list = box("w4");
 	const stage = box("w8");
-	const side = box("w6");
-	const whatIf = box("w6");
-	element.append(list, stage, whatIf, side);
+	const side = box("w4");
+	const what = box("w8");
+	element.append(list, stage, what, side);
+	const future = whatIf(page, what, words[0], words[1]);
 	let isOver = false;
 	/** @type {Recorded | null} */
 	let run = null;
 	/** @type {Tree | null} */
 	let tree = null;
 	let timer = 0;
-	/** What was asked of other moments and parameters. @type {any[][]} */
-	const outcomes = [];
 
 	async function drawList() {
 		try {
@@ -184,10 +181,10 @@ export function replayView(page, element, words) {
 				empty("Choose a run: the block tree appears here as it was, with a slider to go to any moment."),
 			);
 			show(
-				whatIf,
+				what,
 				h2("What if"),
 				empty(
-					"At any moment of a recorded double spend: change the share, the confirmations or the patience, and see what the rest could come to.",
+					"At any moment of a recorded double spend: change the share, the confirmations, the patience or the others' defence, and see what the rest could come to, simulated and on live nodes.",
 				),
 			);
 			show(side, h2("What happened"));
@@ -309,111 +306,10 @@ export function replayView(page, element, words) {
 					make("ol", { class: "story" }, ...items),
 				),
 			);
-			drawWhatIf(net, known);
+			future.draw(net, known);
 		}
 		go(0);
 		slider.focus();
-	}
-
-	let offered = "";
-	/** @param {Recorded} net @param {import("./story.js").Facts} known */
-	function drawWhatIf(net, known) {
-		const at = known.odds;
-		const title = h2("What if");
-		if (!at || net.head.attack !== "double-spend") {
-			offered = "";
-			show(
-				whatIf,
-				title,
-				empty(
-					net.head.attack === "double-spend"
-						? "The race has not begun at this moment: go on until the payment is out."
-						: "This run is no double spend: there is no race whose rest could be played.",
-				),
-			);
-			return;
-		}
-		// What was typed must survive the next line: the form is made anew only when the race stands otherwise.
-		const mark = `${at.own} ${at.public} ${at.confirmations}`;
-		if (mark === offered && whatIf.querySelector("form")) return;
-		offered = mark;
-		const number = (
-			/** @type {string} */ name,
-			/** @type {number} */ value,
-			/** @type {number} */ least,
-			/** @type {number} */ most,
-		) =>
-			make("input", { type: "number", name, value, min: least, max: most, required: true, "data-key": `if-${name}` });
-		const form = make(
-			"form",
-			{
-				onsubmit: (/** @type {SubmitEvent} */ event) => {
-					event.preventDefault();
-					playRest(net, at, form);
-				},
-			},
-			make("p", {}, `At this moment: ${at.text}.`),
-			tools(
-				field("Share, per cent", number("share", Math.round(net.head.share * 100), 1, 99)),
-				field("Confirmations", number("confirmations", net.head.confirmations, 1, 100)),
-				field("Gives up behind", number("give_up", net.head.give_up ?? 10, 1, 1000)),
-			),
-			make("button", { class: "main", "data-key": "rest" }, `Play the rest ${RUNS.toLocaleString()} times`),
-		);
-		show(whatIf, title, form, outcomeTable(net));
-	}
-	/** @param {Recorded} net */
-	function outcomeTable(net) {
-		const ended = net.lines.find((line) => line.verdict);
-		const recorded = ended
-			? [
-					[
-						"as recorded",
-						percent(net.head.share),
-						net.head.confirmations,
-						net.head.give_up ?? "never",
-						"",
-						judged(ended).words.replace(/: $/, ""),
-					],
-				]
-			: [];
-		return table(
-			[
-				["from"],
-				["share", "number"],
-				["waits for", "number"],
-				["patience", "number"],
-				["odds by formula", "number"],
-				["played"],
-			],
-			[...recorded, ...outcomes],
-			"Outcomes side by side",
-		);
-	}
-	/** @param {Recorded} net @param {any} at @param {HTMLFormElement} form */
-	async function playRest(net, at, form) {
-		page.tell("");
-		const data = new FormData(form);
-		const share = Number(data.get("share")) / 100;
-		const waits = Number(data.get("confirmations"));
-		const patience = Number(data.get("give_up"));
-		try {
-			const found = await ask(
-				`/api/odds/rest?share=${share}&confirmations=${waits}&give_up=${patience}&have=${at.confirmations}&own=${at.own}&public=${at.public}&runs=${RUNS}`,
-			);
-			const [low, high] = found.interval95;
-			outcomes.push([
-				`${clock(at.s)}, ${counted(Math.abs(found.behind), "block")} ${found.behind < 0 ? "ahead" : "behind"}`,
-				percent(share),
-				waits,
-				patience,
-				odds(found.odds),
-				`succeeds in ${odds(found.rate)} (95 %: ${odds(low)} to ${odds(high)})`,
-			]);
-			whatIf.querySelector("table")?.replaceWith(outcomeTable(net));
-		} catch (error) {
-			page.tell(why(error), whatIf);
-		}
 	}
 
 	drawList();

@@ -1,10 +1,7 @@
 //! Routes for looking back and for a class: recorded runs, what a recorded moment could still come to, orders.
 
-use super::{Server, Shared, answer, failure, perform, query};
+use super::{Server, Shared, answer, failure, no_network, perform, query};
 use crate::cluster::directory::Directory;
-use crate::lab::sim::rest;
-use crate::lab::theory::double_spend::Race;
-use crate::lab::theory::double_spend::standing::Standing;
 use crate::lab::theory::estimate::Proportion;
 use crate::observer::recording;
 use crate::web::classroom::{Order, PAYEE, PAYER, PRICE};
@@ -15,26 +12,26 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Times that the rest of a race is played for one question.
-const REST_RUNS_MAX: u32 = 20_000;
-/// Blocks of either branch in a question about the rest of a race.
-const REST_BLOCKS_MAX: u32 = 1_000;
-/// The seed of what is played unless asked otherwise.
-const REST_SEED: u64 = 1;
-
+/// Times that the simulator plays each future of a replay, at most.
+const REPLAY_RUNS_MAX: u32 = 20_000;
+/// Times that the simulator plays each future of a replay unless asked otherwise.
+const REPLAY_RUNS: u32 = 2_000;
+/// Live runs of one replay.
+const REPLAY_LIVE_RUNS_MAX: u32 = 20;
 /// The routes.
 pub fn routes() -> Router<Arc<Server>> {
     Router::new()
         .route("/api/runs", get(runs))
         .route("/api/runs/{network}/{name}", get(run))
-        .route("/api/odds/rest", get(rest_of_a_race))
         .route("/api/odds/recorded", get(recorded_rates))
         .route("/api/attack/picture", get(picture))
+        .route("/api/replay", post(replay))
         .route("/api/class", get(class))
         .route(crate::web::guard::ORDER_ROUTE, post(order))
 }
@@ -116,6 +113,43 @@ fn double_spend(run: &Value) -> Option<Parameters> {
     is_double_spend.then_some((per_mille, count("confirmations")?, count("premine").unwrap_or(0), count("give_up")))
 }
 
+/// A moment of a recorded run, and what is to be another from there on.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReplayRequest {
+    network: String,
+    run: String,
+    at: f64,
+    #[serde(default)]
+    change: String,
+    #[serde(default = "replay_runs")]
+    runs: u32,
+    #[serde(default)]
+    live_runs: u32,
+}
+
+fn replay_runs() -> u32 {
+    REPLAY_RUNS
+}
+
+/// The rest of a recorded double spend: the same command as `testoon replay`.
+async fn replay(State(server): Shared, body: Bytes) -> Response {
+    let asked: ReplayRequest = match serde_json::from_slice(&body) {
+        Ok(asked) => asked,
+        Err(error) => return failure(StatusCode::BAD_REQUEST, &format!("not a question about a recording: {error}")),
+    };
+    let Some(watched) = server.network(&asked.network) else { return no_network(&asked.network) };
+    if asked.live_runs > REPLAY_LIVE_RUNS_MAX || asked.runs > REPLAY_RUNS_MAX {
+        let most = format!("at most {REPLAY_RUNS_MAX} runs and {REPLAY_LIVE_RUNS_MAX} live runs at one time");
+        return failure(StatusCode::BAD_REQUEST, &most);
+    }
+    let Ok(_permit) = server.replays.try_acquire() else {
+        return failure(StatusCode::CONFLICT, "a replay is being played; wait for its end");
+    };
+    let ReplayRequest { run, at, change, runs, live_runs, .. } = asked;
+    perform(&server, watched.directory(), &Action::Replay { run, at, change, runs, live_runs }).await
+}
+
 /// The picture of the attack that ended last.
 async fn picture(State(server): Shared) -> Response {
     let path = server.attacked.directory().join("attack.svg");
@@ -123,44 +157,6 @@ async fn picture(State(server): Shared) -> Response {
         Ok(svg) => ([(header::CONTENT_TYPE, "image/svg+xml")], svg).into_response(),
         Err(_) => failure(StatusCode::NOT_FOUND, "no attack has ended here, so there is no picture yet"),
     }
-}
-
-/// What is left of a race, by formula and played.
-async fn rest_of_a_race(RawQuery(given): RawQuery) -> Response {
-    let given = given.as_deref();
-    let share = query(given, "share").filter(|share: &f64| *share > 0.0 && *share < 1.0);
-    let count = |name: &str| query(given, name).filter(|blocks| *blocks <= REST_BLOCKS_MAX);
-    let (confirmations, have) = (count("confirmations").filter(|z| *z > 0), count("have"));
-    let (own, public) = (count("own"), count("public"));
-    let (Some(share), Some(confirmations), Some(have), Some(own), Some(public)) =
-        (share, confirmations, have, own, public)
-    else {
-        return failure(
-            StatusCode::BAD_REQUEST,
-            "share is a number between 0 and 1; confirmations (of which the shop waits for), have (of which there are), own and public \
-             (blocks of either branch) are at most 1000",
-        );
-    };
-    let give_up = query(given, "give_up").map(|blocks: u32| blocks.clamp(1, REST_BLOCKS_MAX));
-    let race = Race { share, confirmations, premine: 0, give_up };
-    // A shop that waits for more than it has, has not shipped, whatever the recorded one did.
-    let standing = Standing { race, confirmations: have, own, public, shipped: have >= confirmations };
-    let runs = query(given, "runs").unwrap_or(2_000).clamp(1, REST_RUNS_MAX);
-    let seed = query(given, "seed").unwrap_or(REST_SEED);
-    let played = tokio::task::spawn_blocking(move || rest::play(&standing, runs, seed)).await;
-    let Ok(played) = played else {
-        return failure(StatusCode::INTERNAL_SERVER_ERROR, "the simulator failed; see the launcher's terminal");
-    };
-    answer(Ok(json!({
-        "odds": standing.success(),
-        "behind": standing.behind(),
-        "shipped": standing.shipped,
-        "runs": played.runs,
-        "successes": played.successes,
-        "rate": played.rate(),
-        "interval95": played.interval95(),
-        "seed": seed,
-    })))
 }
 
 async fn class(State(server): Shared) -> Response {
