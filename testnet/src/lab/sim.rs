@@ -3,7 +3,7 @@
 //! From the ground up: [`random`], [`queue`], [`arena`], [`geography`], [`links`], [`setup`], `shared`, [`trace`], [`work`] and
 //! [`statistics`] are what [`simulation`] is made of; [`honest`] and [`contest`] set up one attacker against all others;
 //! [`double_spend`], [`rare`], [`revenue`], [`suppression`] and [`undo`] play
-//! an attack many times, [`partition`] plays one over a partition, [`retarget`] one through changes of the target, [`rest`] what is left of one; [`pool`] cheats a pool's books; [`network`] plays a large honest network.
+//! an attack many times, [`partition`] plays one over a partition, [`retarget`] one through changes of the target; [`pool`] cheats a pool's books; [`network`] plays a large honest network.
 
 pub mod arena;
 pub mod contest;
