@@ -246,7 +246,8 @@ mod tests {
 
     #[test]
     fn live_runs_have_the_time_that_their_blocks_take() {
-        let text = r#"{"action":"replay","run":"1-0-attack.jsonl","at":3.5,"change":"share=0.4","runs":2000,"live_runs":2}"#;
+        let text =
+            r#"{"action":"replay","run":"1-0-attack.jsonl","at":3.5,"change":"share=0.4","runs":2000,"live_runs":2}"#;
         let replay = parse(text).unwrap();
         let typed = typed(&replay.arguments().unwrap());
         assert_eq!(typed, "testoon replay 1-0-attack.jsonl --at=3.5 --change=share=0.4 --runs=2000 --live-runs=2");

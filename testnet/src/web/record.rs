@@ -34,7 +34,12 @@ impl NetworkRecord {
             .collect();
         let top = changes.nodes.iter().filter_map(|node| node.height).max().unwrap_or(0);
         let head = json!({
-            "title": format!("{} nodes of chain {}", nodes.len(), network["chain"].as_str().unwrap_or("?")),
+            "title": format!(
+                "{} node{} of chain {}",
+                nodes.len(),
+                if nodes.len() == 1 { "" } else { "s" },
+                network["chain"].as_str().unwrap_or("?")
+            ),
             "chain": network["chain"],
             "spacing_s": network["spacing_s"],
             "nodes": nodes,

@@ -47,6 +47,8 @@ export function explorerView(page, element, words) {
 	};
 	const open = kinds[/** @type {keyof typeof kinds} */ (kind)];
 	if (!open || !(id || kind === "clusters")) {
+		section.className = "w8";
+		more.className = "w4";
 		drawNewest();
 		return { draw: drawNewest };
 	}
@@ -77,7 +79,7 @@ export function explorerView(page, element, words) {
 				block.transactions - 1,
 				block.size,
 				new Date(block.time * 1000).toLocaleTimeString(),
-				link("block", block.hash),
+				link("block", block.hash, `${block.hash.slice(0, 24)}…`),
 			]);
 			if (rows.length >= 40) break;
 		}
