@@ -336,6 +336,43 @@ fn a_watched_network_is_recorded() {
     }
 }
 
+/// A recorded moment's rest is played by the launcher's own command and held against the formula; what makes no sense is one line.
+#[test]
+fn the_rest_of_a_recorded_run_is_asked_by_scripts() {
+    let network = Network::up(&["--nodes", "1"]);
+    let runs = network.path().join("runs");
+    std::fs::create_dir_all(&runs).expect("a directory");
+    let lines = [
+        json!({ "event": "recording", "kind": "attack", "began": 1, "title": "double-spend, share 0.3", "attack": "double-spend",
+                "share": 0.3, "confirmations": 2, "give_up": null, "premine": 0 }),
+        json!({ "s": 4.5, "event": "odds", "confirmations": 2, "own": 0, "public": 2, "behind": 2, "shipped": true, "odds": 0.08 }),
+    ];
+    std::fs::write(runs.join("1-0-attack.jsonl"), lines.map(|line| format!("{line}\n")).concat())
+        .expect("it is written");
+    let page = Page::start(&network);
+    let token = page.token();
+    let ask = |network: &str, change: &str, live: u32| {
+        let question = json!({ "network": network, "run": "1-0-attack.jsonl", "at": 4.5, "change": change, "runs": 4000, "live_runs": live });
+        page.post("api/replay", Some(&token), &question)
+    };
+    let (status, played) = ask("net", "confirmations=6", 0);
+    assert_eq!((status, &played["ok"]), (200, &json!(true)), "{played}");
+    assert_eq!(played["command"], "testoon replay 1-0-attack.jsonl --at=4.5 --change=confirmations=6 --runs=4000");
+    let futures = played["answer"]["futures"].as_array().expect("futures");
+    assert_eq!(futures.len(), 2, "{played}");
+    // From two behind to one ahead: (q/p)³ = (3/7)³ = 7.87 %; without a limit nobody gives up.
+    let expected = (3.0f64 / 7.0).powi(3);
+    assert!((futures[0]["odds"].as_f64().expect("odds") - expected).abs() < 1e-9, "{played}");
+    let rate = futures[0]["simulated"]["rate"].as_f64().expect("a rate");
+    // Four standard errors of 4,000 runs.
+    assert!((rate - expected).abs() < 4.0 * (expected * (1.0 - expected) / 4000.0).sqrt(), "{played}");
+    let (_, refused) = ask("net", "luck=3", 0);
+    assert_eq!(refused["ok"], false, "{refused}");
+    assert!(refused["error"].as_str().is_some_and(|error| error.contains("luck")), "{refused}");
+    assert_eq!(ask("nowhere", "", 0).0, 404);
+    assert_eq!(ask("net", "", 21).0, 400);
+}
+
 /// Students see everything with their token, place an order, and change nothing else.
 #[test]
 fn a_class_looks_on_and_orders() {
