@@ -344,7 +344,7 @@ fn the_rest_of_a_recorded_run_is_asked_by_scripts() {
     std::fs::create_dir_all(&runs).expect("a directory");
     let lines = [
         json!({ "event": "recording", "kind": "attack", "began": 1, "title": "double-spend, share 0.3", "attack": "double-spend",
-                "share": 0.3, "confirmations": 2, "give_up": null, "premine": 0 }),
+                "share": 0.3, "confirmations": 2, "give_up": 200, "premine": 0 }),
         json!({ "s": 4.5, "event": "odds", "confirmations": 2, "own": 0, "public": 2, "behind": 2, "shipped": true, "odds": 0.08 }),
     ];
     std::fs::write(runs.join("1-0-attack.jsonl"), lines.map(|line| format!("{line}\n")).concat())
@@ -360,7 +360,7 @@ fn the_rest_of_a_recorded_run_is_asked_by_scripts() {
     assert_eq!(played["command"], "testoon replay 1-0-attack.jsonl --at=4.5 --change=confirmations=6 --runs=4000");
     let futures = played["answer"]["futures"].as_array().expect("futures");
     assert_eq!(futures.len(), 2, "{played}");
-    // From two behind to one ahead: (q/p)³ = (3/7)³ = 7.87 %; without a limit nobody gives up.
+    // From two behind to one ahead: (q/p)³ = (3/7)³ = 7.87 %; to give up 200 behind is never to give up.
     let expected = (3.0f64 / 7.0).powi(3);
     assert!((futures[0]["odds"].as_f64().expect("odds") - expected).abs() < 1e-9, "{played}");
     let rate = futures[0]["simulated"]["rate"].as_f64().expect("a rate");
