@@ -1,6 +1,6 @@
 //! Routes for looking back and for a class: recorded runs, what a recorded moment could still come to, orders.
 
-use super::{Server, Shared, answer, failure, no_network, perform, query};
+use super::{Server, Shared, answer, failure, no_network, perform};
 use crate::cluster::directory::Directory;
 use crate::lab::theory::estimate::Proportion;
 use crate::observer::recording;
@@ -8,7 +8,7 @@ use crate::web::classroom::{Order, PAYEE, PAYER, PRICE};
 use crate::web::command::Action;
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
