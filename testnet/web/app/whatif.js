@@ -22,10 +22,8 @@ const DEFENCES = {
 
 /** @param {Page} page @param {HTMLElement} section @param {string} network @param {string} name */
 export function whatIf(page, section, network, name) {
-	/** What was asked, of any moment. @type {any[][]} */
-	const outcomes = [];
-	/** Futures that are in the table already. @type {Set<string>} */
-	const told = new Set();
+	/** What was asked, of any moment: a row each, by moment and change. @type {Map<string, any[]>} */
+	const outcomes = new Map();
 	let offered = "",
 		isBusy = false;
 
@@ -105,7 +103,7 @@ export function whatIf(page, section, network, name) {
 			{ class: "over", tabindex: 0, "aria-label": "Outcomes side by side" },
 			table(
 				[["from"], ["future"], ["formula", "number"], ["simulated (95 %)"], ["on live nodes"]],
-				[...recorded, ...outcomes],
+				[...recorded, ...outcomes.values()],
 				"Outcomes side by side",
 			),
 		);
@@ -144,15 +142,13 @@ export function whatIf(page, section, network, name) {
 				live_runs: live,
 			});
 			for (const future of answer.futures) {
-				const row = `${at.s} ${future.change} ${future.live?.runs ?? 0}`;
-				if (told.has(row)) continue;
-				told.add(row);
-				outcomes.push([
+				const key = `${at.s} ${future.change}`;
+				outcomes.set(key, [
 					`${clock(at.s)}, ${standing(answer.state)}`,
 					future.change || "as it was planned",
 					future.odds === null ? "–" : odds(future.odds),
 					rate(future.simulated),
-					future.live ? `${future.live.successes} of ${future.live.runs} succeeded` : "",
+					future.live ? `${future.live.successes} of ${future.live.runs} succeeded` : (outcomes.get(key)?.at(-1) ?? ""),
 				]);
 			}
 			section.querySelector(".over")?.replaceWith(outcomeTable(net));
