@@ -1,8 +1,10 @@
 //! Stock clients against a node: a typed one in Rust (corepc-regtest-client, as for Bitcoin Core 31) and one in Python
-//! (python-bitcoinrpc). A typed client fails as soon as one field is missing or has another type than Core's.
+//! (python-bitcoinrpc); for ZMQ, pyzmq. A typed client fails as soon as one field is missing or has another type than Core's.
 //!
 //! Python's client is installed from its registry into a temporary directory. Where there is no Python or no registry, the test
 //! says that it was skipped, and why; with `TESTOON_REQUIRE_CLIENTS=1`, as in `.ci/run`, it fails instead.
+
+mod zmq;
 
 use chain_spec::{Encode as _, TxOut};
 use corepc_regtest_client::Auth;
@@ -184,14 +186,22 @@ pub fn install(package: &str, directory: &Path) -> Result<(), String> {
     if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
 }
 
+/// A directory with a Python package, or nothing where the test is to be skipped.
+fn installed(package: &str) -> Option<tempfile::TempDir> {
+    let packages = tempfile::tempdir().unwrap();
+    match install(package, packages.path()) {
+        Ok(()) => Some(packages),
+        Err(why) => {
+            assert!(std::env::var_os("TESTOON_REQUIRE_CLIENTS").is_none(), "{package} cannot be installed: {why}");
+            eprintln!("skipped: {package} cannot be installed: {why}");
+            None
+        }
+    }
+}
+
 #[test]
 fn a_python_client_pays_and_reads_errors() {
-    let packages = tempfile::tempdir().unwrap();
-    if let Err(why) = install("python-bitcoinrpc==1.0", packages.path()) {
-        assert!(std::env::var_os("TESTOON_REQUIRE_CLIENTS").is_none(), "python-bitcoinrpc cannot be installed: {why}");
-        eprintln!("skipped: python-bitcoinrpc cannot be installed: {why}");
-        return;
-    }
+    let Some(packages) = installed("python-bitcoinrpc==1.0") else { return };
     let node = Node::fresh("bitcoin-regtest", &[]);
     let cookie = std::fs::read_to_string(node.ready["cookie"].as_str().unwrap()).unwrap();
     let url = node.ready["rpc"].as_str().unwrap().replacen("http://", &format!("http://{}@", cookie.trim()), 1);

@@ -56,7 +56,7 @@ use std::sync::Arc;
 use store::{Loaded, Store, StoreError};
 use view::Parts;
 
-pub use config::Config;
+pub use config::{Config, Prune};
 
 /// A node without its shell.
 pub struct Core {
@@ -92,6 +92,8 @@ impl Core {
             coin_cache_bytes_max: config.coin_cache_bytes_max,
             headers_aside_max: config.headers_aside_max,
             fork_rules: config.fork_rules.clone(),
+            prune: config.prune,
+            prune_after_height: config.prune_after_height,
             seed: config.seed,
         };
         let kept = std::mem::take(&mut loaded.transactions);
@@ -106,7 +108,7 @@ impl Core {
         core.parts.chainstate.restore(&loaded, now, &mut call.effects)?;
         core.activate(Activation::bounded(), &mut call)?;
         core.follow_chain(&mut call)?;
-        core.parts.chainstate.end_opening(now, &mut call.effects);
+        core.parts.chainstate.end_opening(now, &mut call.effects)?;
         Ok((core, call.effects.outputs))
     }
 
@@ -156,7 +158,7 @@ impl Core {
         if self.parts.mempool.pool().version() != mempool_version {
             call.effects.outputs.push(Output::MempoolChanged);
         }
-        self.parts.chainstate.end_call(now, is_stopping, &mut call.effects);
+        self.parts.chainstate.end_call(now, is_stopping, &mut call.effects)?;
         Ok(call.effects.outputs)
     }
 
@@ -205,6 +207,7 @@ impl Core {
                 call.effects.outputs.push(Output::Answer { call: caller, result });
                 Ok(())
             }
+            Input::Prune { call: caller, height } => self.prune(caller, height, call),
             Input::Stop => Ok(()),
         }
     }

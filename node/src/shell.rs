@@ -9,6 +9,8 @@
 //! | [`stratum`] | hands jobs to other people's miners, counts their shares and submits the blocks they find |
 //! | [`core_loop`] | the one thread that feeds the [`core`](crate::core) and performs its outputs in order |
 //! | [`core_handle`] | how the modules above reach that thread |
+//! | [`zmq`] | tells subscribers of blocks and transactions |
+//! | [`follow`] | what happened to chain and mempool since the last look |
 //! | [`network`], [`store`] | peers; the disk |
 //! | [`input_queue`] | what the network has for that thread |
 //! | [`progress`], [`log_levels`], [`counters`], [`metrics`] | log lines and levels, counts, durations |
@@ -22,6 +24,7 @@ pub mod core_loop;
 pub mod counters;
 pub mod descriptors;
 pub mod files;
+pub mod follow;
 pub mod input_queue;
 pub mod log_levels;
 pub mod metrics;
@@ -31,6 +34,7 @@ pub mod progress;
 pub mod rpc;
 pub mod store;
 pub mod stratum;
+pub mod zmq;
 
 pub use crate::core::state_machine::StateMachine;
 
@@ -60,6 +64,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tracing::info;
+use zmq::{Endpoint, ZmqError};
 
 /// The log file's name in the data directory.
 pub const LOG_FILE: &str = "debug.log";
@@ -94,6 +99,8 @@ pub struct Settings {
     pub miner: MinerConfig,
     /// The pool for other people's miners; `None` is no pool.
     pub pool: Option<PoolConfig>,
+    /// Where which topics are published over ZMQ.
+    pub zmq: Vec<Endpoint>,
     /// The store's settings.
     pub store: StoreConfig,
     /// The core's settings.
@@ -141,6 +148,9 @@ pub enum NodeError {
     /// The miner could not start.
     #[error("cannot mine: {0}")]
     Miner(#[from] MinerError),
+    /// An address for ZMQ cannot be had.
+    #[error(transparent)]
+    Zmq(#[from] ZmqError),
     /// The pool could not start.
     #[error(transparent)]
     Pool(#[from] PoolError),
@@ -235,6 +245,7 @@ impl Node {
             None => None,
         };
 
+        let zmq = zmq::start(settings.zmq, core.clone(), stop.subscribe()).await?;
         let info = network.info().await?;
         let ready = Ready {
             pid: std::process::id(),
@@ -255,10 +266,12 @@ impl Node {
             txindex,
             block_filters,
             spenders,
+            zmq,
             stop,
             counters,
             generating: std::sync::Mutex::default(),
             block_rates: std::sync::Mutex::default(),
+            template: std::sync::Mutex::default(),
             has_caught_up: std::sync::atomic::AtomicBool::new(false),
             methods: &rpc::table::METHODS,
             calls: RunningCalls::new(latencies.clone()),

@@ -174,3 +174,28 @@ fn waiting_ends_with_a_block_or_the_timeout() {
     assert_eq!(node.call("waitforblock", json!([hashes[1]]))["height"], 2);
     assert_eq!(node.call("waitfornewblock", json!([0, GENESIS]))["height"], 2, "the tip is another already");
 }
+
+#[test]
+fn a_branch_that_a_fork_rule_refuses_is_named_in_the_warnings() {
+    let node = Node::fresh("bitcoin-regtest", &["--fork-rule=reorg-limit=1"]);
+    let other = Node::fresh("bitcoin-regtest", &[]);
+    let warnings = || {
+        let of = |method: &str| node.call(method, json!([]))["warnings"].clone();
+        let all = ["getblockchaininfo", "getnetworkinfo", "getmininginfo"].map(of);
+        assert!(all.iter().all(|one| *one == all[0]), "{all:?}");
+        all[0].clone()
+    };
+    let ours = node.call("generatetoaddress", json!([3, ADDRESS]));
+    assert_eq!(warnings(), json!([]));
+    let theirs = other.call("generatetoaddress", json!([5, ADDRESS]));
+    for block in theirs.as_array().unwrap() {
+        node.call("submitblock", json!([other.call("getblock", json!([block, 0]))]));
+    }
+    let warning = warnings()[0].as_str().unwrap().to_owned();
+    let tip = theirs[4].as_str().unwrap();
+    assert!(warning.contains(tip) && warning.contains("height 5") && warning.contains("reorg-limit=1"), "{warning}");
+    assert_eq!(node.tip(), ours[2].as_str().unwrap());
+    // Once the operator follows it, there is nothing to warn of.
+    node.call("invalidateblock", json!([ours[0]]));
+    assert_eq!((node.tip().as_str(), warnings()), (tip, json!([])));
+}

@@ -40,11 +40,10 @@ const TRANSACTION: &str = "txid hash version size vsize weight locktime vin vout
 
 const NO_PSBT: &str = "PSBT is the wallet's (`testoon-wallet create-psbt` and its relatives)";
 const NO_SNAPSHOT: &str = "no chain spec names a snapshot to be trusted";
-const NO_PRUNING: &str = "all blocks are kept";
 
 /// Every method of Core 31 without a wallet, and those hidden ones that clients and test frameworks call.
 const ROWS: &[Row] = &[
-    row("dumptxoutset", "", "the active tip only"),
+    row("dumptxoutset", "", "rolls a copy back, not the chain; `rollback` goes into the options"),
     row("getbestblockhash", "", ""),
     row("getblock", BLOCK, ""),
     row(
@@ -68,7 +67,7 @@ const ROWS: &[Row] = &[
         "",
     ),
     row("getdeploymentinfo", "hash height script_flags deployments", ""),
-    row("getdescriptoractivity", "", "no block filters (BIP157)"),
+    row("getdescriptoractivity", "activity", ""),
     row("getdifficulty", "", ""),
     row("getmempoolancestors", "", ""),
     row("getmempooldescendants", "", ""),
@@ -94,7 +93,7 @@ const ROWS: &[Row] = &[
     row("invalidateblock", "", ""),
     row("loadtxoutset", "", NO_SNAPSHOT),
     row("preciousblock", "", ""),
-    row("pruneblockchain", "", NO_PRUNING),
+    row("pruneblockchain", "", "any chain from 1,000 blocks on; undo files go later than block files"),
     row("reconsiderblock", "", ""),
     row("savemempool", "filename", "format 1; nothing is saved or loaded by itself"),
     row("scanblocks", "from_height to_height relevant_blocks completed", "a scan ends within its call"),
@@ -176,10 +175,11 @@ const ROWS: &[Row] = &[
     row("utxoupdatepsbt", "", NO_PSBT),
     row("createmultisig", "", "P2SH cannot be spent here"),
     row("deriveaddresses", "", ""),
-    row("estimaterawfee", "", "estimates are not made from buckets"),
+    row("estimaterawfee", "", "no buckets of waiting transactions are kept: estimates come from what was mined"),
     row("estimatesmartfee", "(feerate) blocks (errors)", "from what was mined, see util/fees.rs"),
     row("getdescriptorinfo", "descriptor checksum isrange issolvable hasprivatekeys", ""),
     row("getindexinfo", "(txindex) (basic_block_filter_index) (txospenderindex)", "no index of coin statistics"),
+    row("getzmqnotifications", "type address hwm", "the high-water mark is 100000, and cannot be chosen"),
     row("signmessagewithprivkey", "", ""),
     row("validateaddress", "isvalid address scriptPubKey isscript iswitness", ""),
     row("verifymessage", "", ""),
@@ -203,7 +203,8 @@ struct Rig {
 impl Rig {
     fn start() -> Rig {
         let peer = Node::fresh("bitcoin-regtest", &[]);
-        let node = Node::fresh("bitcoin-regtest", &["--txindex", "--blockfilterindex", "--connect", peer.p2p()]);
+        let topic = "--zmqpubhashblock=tcp://127.0.0.1:0";
+        let node = Node::fresh("bitcoin-regtest", &["--txindex", "--blockfilterindex", topic, "--connect", peer.p2p()]);
         let spec = chain_spec::ChainSpec::builtin("bitcoin-regtest").unwrap();
         let key = chain_spec::PrivateKey::from_bytes(&[1; 32], true).unwrap();
         let (address, wif) = (key.public_key().address(&spec).to_string(), key.to_wif(&spec));
@@ -230,6 +231,7 @@ impl Rig {
             "getblock" | "getblockfilter" | "getblockheader" | "getblockstats" | "getdeploymentinfo" => {
                 json!([self.block])
             }
+            "getdescriptoractivity" => json!([[self.block], [descriptor()]]),
             "scanblocks" => json!(["start", [descriptor()]]),
             "getmempoolentry" => json!([self.txid]),
             "gettxout" => json!([self.txid, 0]),
@@ -266,6 +268,7 @@ impl Rig {
             | "getpeerinfo"
             | "getrpcinfo"
             | "gettxoutsetinfo"
+            | "getzmqnotifications"
             | "listbanned"
             | "savemempool" => {
                 json!([])
@@ -343,7 +346,10 @@ fn the_table_of_docs_rpc_md_is_what_the_node_does() {
          {absent} are absent.\nOnly here: {}; `help METHOD` says what they do.\n\n\
          Besides the RPC, the port serves `GET /health`, `GET /ready`, `GET /metrics` (Prometheus), `GET /events` (Server-Sent Events: `block`,\n\
          `reorganisation`, `transaction`) and, with `--rest`, Core's REST paths. `--txindex`, `--blockfilterindex` and\n\
-         `--txospenderindex` keep indexes; one that is switched on later is built at the next start.\n\n{table}",
+         `--txospenderindex` keep indexes; one that is switched on later is built at the next start. `--zmqpubhashblock` and its four\n\
+         relatives publish Core's ZMQ topics.\n\n\
+         A call with too few or too many arguments is refused with -1, with an unknown name with -8, with a value of the wrong type\n\
+         with -3, before the method runs, as in Core; tests/rpc/errors.rs tries every method.\n\n{table}",
         ROWS.len(),
         ours.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
     );

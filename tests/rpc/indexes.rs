@@ -115,5 +115,74 @@ fn the_coins_are_written_to_a_file_in_cores_format() {
     assert_eq!(bytes.len(), 51 + 102 * (32 + 1 + 1 + 1 + 1 + 21) + (102 - 63) + 1 + 2 * 3);
     assert_eq!(node.error_code("dumptxoutset", json!(["coins.dat", "latest"])), -8, "it is there already");
     assert_eq!(node.error_code("dumptxoutset", json!(["more.dat"])), -8);
-    assert_eq!(node.error_code("dumptxoutset", json!(["more.dat", "rollback"])), -1);
+    assert_eq!(node.error_code("dumptxoutset", json!(["more.dat", "rollback"])), -8, "to where is not said");
+    // Rolled back from later on, the file is the same byte by byte, and the chain has not moved.
+    node.call("generatetoaddress", json!([30, ADDRESS]));
+    node.call("savemempool", json!([]));
+    for (name, target) in [("height.dat", json!(102)), ("hash.dat", dumped["base_hash"].clone())] {
+        let back = node.call("dumptxoutset", json!([name, "rollback", {"rollback": target}]));
+        for field in ["coins_written", "base_hash", "base_height", "txoutset_hash", "nchaintx"] {
+            assert_eq!(back[field], dumped[field], "{field}");
+        }
+        assert_eq!(std::fs::read(back["path"].as_str().unwrap()).unwrap(), bytes);
+    }
+    assert_eq!(node.height(), 132);
+    for (options, code) in [
+        (json!(["x.dat", "latest", {"rollback": 100}]), -8),
+        (json!(["x.dat", "", {"rollback": 133}]), -8),
+        (json!(["x.dat", "", {"rollback": -1}]), -8),
+        (json!(["x.dat", "", {"rollback": "00".repeat(32)}]), -5),
+        (json!(["x.dat", "", {"rollback": "zz"}]), -8),
+        (json!(["x.dat", "", {"rollback": true}]), -3),
+    ] {
+        assert_eq!(node.error_code("dumptxoutset", options.clone()), code, "{options}");
+    }
+}
+
+#[test]
+fn what_descriptors_were_paid_and_what_was_spent_from_them_is_told_by_block_and_mempool() {
+    let node = Node::fresh("bitcoin-regtest", &[]);
+    let (block, txid, coin) = paid(&node);
+    let owner = |number| fixture::key(number).public_key().address(&fixture::regtest()).to_string();
+    let described = |number| json!([format!("addr({})", owner(number))]);
+    let activity = |arguments: Value| node.call("getdescriptoractivity", arguments)["activity"].clone();
+    let received = activity(json!([[block], described(2)]));
+    let script = node.call("validateaddress", json!([owner(2)]))["scriptPubKey"].clone();
+    assert_eq!(received.as_array().unwrap().len(), 1);
+    let event = &received[0];
+    assert_eq!((&event["type"], &event["txid"], &event["vout"]), (&json!("receive"), &json!(txid), &json!(0)));
+    assert_eq!((&event["blockhash"], &event["height"]), (&block, &json!(102)));
+    assert_eq!((event["amount"].to_string().as_str(), &event["output_spk"]["hex"]), ("49.99990000", &script));
+    // The same block spends a coin of the other key; the block that made it, named twice and out of order, comes first.
+    let first = node.call("getblockhash", json!([1]));
+    let events = activity(json!([[block, first, block], described(1)]));
+    let kinds: Vec<&Value> = events.as_array().unwrap().iter().map(|event| &event["type"]).collect();
+    assert_eq!(kinds, [&json!("receive"), &json!("spend")]);
+    let spend = &events[1];
+    assert_eq!((&spend["spend_txid"], &spend["spend_vin"]), (&json!(txid), &json!(0)));
+    assert_eq!((&spend["prevout_txid"], &spend["prevout_vout"]), (&json!(coin.txid.to_string()), &json!(0)));
+    assert_eq!(
+        (spend["amount"].to_string().as_str(), &spend["prevout_spk"]["address"]),
+        ("50.00000000", &json!(owner(1)))
+    );
+    // What waits in the mempool has no block, and can be left out.
+    let payment = Outpoint { txid: txid.parse().unwrap(), index: 0 };
+    let onward = TxOut { value: Amount::from_units(49_9990_0000), script: fixture::pay_to(3) };
+    let pooled = fixture::spend(&[payment], &fixture::key(2), vec![onward]);
+    node.call("sendrawtransaction", json!([hex::encode(pooled.to_bytes())]));
+    let events = activity(json!([[], described(2)]));
+    assert_eq!((&events[0]["type"], &events[0]["spend_txid"]), (&json!("spend"), &json!(pooled.txid().to_string())));
+    assert_eq!((events[0].get("blockhash"), events.as_array().unwrap().len()), (None, 1));
+    assert_eq!(activity(json!([[], described(2), false])), json!([]));
+    for (arguments, code) in [
+        (json!([["00".repeat(32)], described(1)]), -5),
+        (json!([["zz"], described(1)]), -8),
+        (json!([[5], described(1)]), -3),
+        (json!([[block], ["nonsense"]]), -5),
+        (json!([[block], [5]]), -8),
+    ] {
+        assert_eq!(node.error_code("getdescriptoractivity", arguments.clone()), code, "{arguments}");
+    }
+    node.call("invalidateblock", json!([block]));
+    assert_eq!(node.error_code("getdescriptoractivity", json!([[block], described(1)])), -8, "not in the main chain");
 }

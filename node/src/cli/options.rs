@@ -109,6 +109,22 @@ pub struct Options {
     #[arg(long, env = "TESTOON_POOL_OUTPUTS", value_name = "N")]
     pub pool_outputs: Option<usize>,
 
+    /// Publish the hash of a new tip over ZMQ at this address, tcp://HOST:PORT (repeatable)
+    #[arg(long, env = "TESTOON_ZMQPUBHASHBLOCK", value_name = "ADDRESS", value_delimiter = ',')]
+    pub zmqpubhashblock: Vec<String>,
+    /// Publish the id of a transaction over ZMQ at this address, tcp://HOST:PORT (repeatable)
+    #[arg(long, env = "TESTOON_ZMQPUBHASHTX", value_name = "ADDRESS", value_delimiter = ',')]
+    pub zmqpubhashtx: Vec<String>,
+    /// Publish a new tip over ZMQ at this address, tcp://HOST:PORT (repeatable)
+    #[arg(long, env = "TESTOON_ZMQPUBRAWBLOCK", value_name = "ADDRESS", value_delimiter = ',')]
+    pub zmqpubrawblock: Vec<String>,
+    /// Publish a transaction over ZMQ at this address, tcp://HOST:PORT (repeatable)
+    #[arg(long, env = "TESTOON_ZMQPUBRAWTX", value_name = "ADDRESS", value_delimiter = ',')]
+    pub zmqpubrawtx: Vec<String>,
+    /// Publish every change of the chain and the mempool over ZMQ at this address, tcp://HOST:PORT (repeatable)
+    #[arg(long, env = "TESTOON_ZMQPUBSEQUENCE", value_name = "ADDRESS", value_delimiter = ',')]
+    pub zmqpubsequence: Vec<String>,
+
     /// Coin cache, MiB [default: 450]
     #[arg(long, env = "TESTOON_DBCACHE", value_name = "MIB")]
     pub dbcache: Option<u64>,
@@ -127,7 +143,14 @@ pub struct Options {
     /// Keep an index of what spends each output for gettxspendingprevout
     #[arg(long, env = "TESTOON_TXOSPENDERINDEX", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL", value_parser = BoolishValueParser::new())]
     pub txospenderindex: Option<bool>,
-    /// Rebuild coins and indexes from the stored blocks
+    /// Delete old blocks: 0 keeps all, 1 deletes when pruneblockchain says so, 550 and more keep blocks and undo data below
+    /// so many MiB; the newest 288 blocks are always kept [default: 0]
+    #[arg(long, env = "TESTOON_PRUNE", value_name = "MIB")]
+    pub prune: Option<u64>,
+    /// For tests of pruning: block files of 64 KiB instead of 128 MiB, --prune from 2 MiB on, and chains of 100 blocks
+    #[arg(long, env = "TESTOON_FASTPRUNE", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    pub fastprune: Option<bool>,
+    /// Rebuild coins and indexes from the stored blocks; where blocks were pruned, from blocks downloaded anew
     #[arg(long, env = "TESTOON_REINDEX", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL", value_parser = BoolishValueParser::new())]
     pub reindex: Option<bool>,
 
@@ -180,12 +203,19 @@ impl Options {
             pool_window: self.pool_window.or(file.pool_window),
             pool_fee: self.pool_fee.or(file.pool_fee),
             pool_outputs: self.pool_outputs.or(file.pool_outputs),
+            zmqpubhashblock: list(self.zmqpubhashblock, file.zmqpubhashblock),
+            zmqpubhashtx: list(self.zmqpubhashtx, file.zmqpubhashtx),
+            zmqpubrawblock: list(self.zmqpubrawblock, file.zmqpubrawblock),
+            zmqpubrawtx: list(self.zmqpubrawtx, file.zmqpubrawtx),
+            zmqpubsequence: list(self.zmqpubsequence, file.zmqpubsequence),
             dbcache: self.dbcache.or(file.dbcache),
             maxmempool: self.maxmempool.or(file.maxmempool),
             minrelaytxfee: self.minrelaytxfee.or(file.minrelaytxfee),
             txindex: self.txindex.or(file.txindex),
             blockfilterindex: self.blockfilterindex.or(file.blockfilterindex),
             txospenderindex: self.txospenderindex.or(file.txospenderindex),
+            prune: self.prune.or(file.prune),
+            fastprune: self.fastprune.or(file.fastprune),
             reindex: self.reindex.or(file.reindex),
             fork_rule: list(self.fork_rule, file.fork_rule),
             log_level: self.log_level.or(file.log_level),

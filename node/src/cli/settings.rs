@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod example;
 mod pool;
+mod prune;
 
 use super::options::Options;
 use crate::core::Config;
@@ -13,6 +14,7 @@ use crate::shell::network::NetworkConfig;
 use crate::shell::rpc::caller::Whitelist;
 use crate::shell::rpc::http::auth::Access;
 use crate::shell::store::StoreConfig;
+use crate::shell::zmq::{Endpoint, Topic};
 use chain_spec::{Address, Amount, ChainSpec};
 use std::path::{Path, PathBuf};
 
@@ -55,10 +57,13 @@ pub fn settings(options: Options) -> Result<Settings, UsageError> {
         payout,
         miner: miner(&options)?,
         pool: pool::config(&options, &spec, payout.as_ref())?,
+        zmq: zmq(&options)?,
         store: StoreConfig {
             txindex: options.txindex.unwrap_or(false),
             block_filters: options.blockfilterindex.unwrap_or(false),
             spenders: options.txospenderindex.unwrap_or(false),
+            prune: options.prune.unwrap_or(0) > 0,
+            file_bytes_max: prune::file_bytes_max(&options),
             reindex: options.reindex.unwrap_or(false),
             ..StoreConfig::default()
         },
@@ -116,6 +121,29 @@ fn rpc_user(options: &Options) -> Result<Option<(String, String)>, UsageError> {
         (Some(_), None) => Err(UsageError("--rpc-user needs --rpc-password".into())),
         (None, Some(_)) => Err(UsageError("--rpc-password needs --rpc-user".into())),
     }
+}
+
+/// What is published over ZMQ.
+fn zmq(options: &Options) -> Result<Vec<Endpoint>, UsageError> {
+    let addresses = |topic| match topic {
+        Topic::HashBlock => &options.zmqpubhashblock,
+        Topic::HashTx => &options.zmqpubhashtx,
+        Topic::RawBlock => &options.zmqpubrawblock,
+        Topic::RawTx => &options.zmqpubrawtx,
+        Topic::Sequence => &options.zmqpubsequence,
+    };
+    let mut endpoints = Vec::new();
+    for topic in Topic::ALL {
+        for address in addresses(topic) {
+            let has_port = address.strip_prefix("tcp://").and_then(|rest| rest.rsplit_once(':'));
+            if has_port.is_none_or(|(host, port)| host.is_empty() || port.parse::<u16>().is_err()) {
+                let name = topic.name();
+                return Err(UsageError(format!("--zmqpub{name} {address}: must be tcp://HOST:PORT")));
+            }
+            endpoints.push(Endpoint { topic, address: address.clone() });
+        }
+    }
+    Ok(endpoints)
 }
 
 fn payout(text: &str, spec: &ChainSpec) -> Result<Address, UsageError> {
@@ -179,6 +207,7 @@ pub fn reach_notice(options: &Options) -> Option<String> {
 
 fn core(options: &Options) -> Result<Config, UsageError> {
     let mut config = Config { seed: seed()?, ..Config::default() };
+    (config.prune, config.prune_after_height) = prune::config(options)?;
     if let Some(mib) = options.dbcache {
         let bytes = Some(mib).filter(|mib| (1..=DBCACHE_MIB_MAX).contains(mib));
         let bytes = bytes.ok_or_else(|| UsageError(format!("--dbcache {mib}: must be 1 to {DBCACHE_MIB_MAX} MiB")))?;

@@ -2,7 +2,8 @@
 //!
 //! [`tree`] knows headers, [`chain`] which branch is active; [`accept`] lets headers and bodies in; [`connect`] judges blocks
 //! against [`coins`], [`activate`] moves the tip, [`flush`] writes out; [`dry_run`] judges without any of it;
-//! [`block_override`] carries out what an operator orders; [`orphans`] holds blocks whose parent is unknown.
+//! [`block_override`] carries out what an operator orders; [`orphans`] holds blocks whose parent is unknown; [`prune`] has old
+//! bodies deleted.
 //!
 //! It stands on the core's vocabulary alone. What it does to the chain it reports as
 //! [`ChainEvent`](super::effects::ChainEvent)s; the [`mempool`](super::mempool) sees it through
@@ -19,13 +20,16 @@ pub(crate) mod dry_run;
 mod flush;
 mod open;
 mod orphans;
+mod prune;
 mod tree;
 
 pub(crate) use accept::BodyError;
 pub(crate) use activate::Activation;
+pub(crate) use prune::BLOCKS_KEPT;
 pub(crate) use tree::{Node, work_of};
 
 use super::chain_view::ChainView;
+use super::config::Prune;
 use super::effects::BlockChange;
 use super::event::Time;
 use super::fork_rule::ForkRules;
@@ -37,6 +41,7 @@ use chain_spec::{Block, BlockHash, BlockUndo, ChainSpec, CheckedBlock, Coin, Com
 use coins::CoinCache;
 use flush::FlushState;
 use orphans::OrphanBlocks;
+use prune::Pruning;
 use std::sync::Arc;
 
 /// The chain and its coins.
@@ -53,10 +58,11 @@ pub(crate) struct Chainstate {
     orphans: OrphanBlocks,
     coins: CoinCache,
     flush: FlushState,
+    pruning: Pruning,
     /// A better branch is known than there was time to activate.
     has_pending: bool,
     tip_changed_at: Time,
-    /// The branch that a fork rule was last said to refuse.
+    /// The branch that was last said not to be followed.
     refused: Option<BlockHash>,
 }
 
@@ -69,6 +75,10 @@ pub(crate) struct Limits {
     pub headers_aside_max: usize,
     /// What else decides between branches than their work.
     pub fork_rules: ForkRules,
+    /// Whether old blocks are deleted.
+    pub prune: Prune,
+    /// A shorter chain is not pruned, blocks.
+    pub prune_after_height: u32,
     /// Draws of the fork rules differ by it.
     pub seed: u64,
 }
@@ -87,6 +97,7 @@ impl Chainstate {
             id_state,
             coin_cache_bytes_max: limits.coin_cache_bytes_max,
             store,
+            pruning: Pruning::new(limits.prune, limits.prune_after_height),
             chain: Chain::new(&spec, limits, id_state),
             bodies: Bodies::new(id_state),
             orphans: OrphanBlocks::default(),
@@ -111,7 +122,7 @@ impl Chainstate {
     pub(crate) fn has_pending(&self) -> bool {
         self.has_pending
     }
-    /// The block with more work than the tip that a fork rule refuses, and the rule's text.
+    /// The block with more work than the tip that is not followed, and why.
     pub(crate) fn refused(&self) -> Option<(&Node, &str)> {
         self.chain.refused().map(|(id, rule)| (self.chain.tree.node(id), rule))
     }

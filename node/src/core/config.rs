@@ -2,6 +2,18 @@
 
 use super::fork_rule::ForkRules;
 
+/// Whether old blocks are deleted (`--prune`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Prune {
+    /// All blocks are kept.
+    #[default]
+    Off,
+    /// They are deleted when an operator says so (`pruneblockchain`).
+    Manual,
+    /// They are also deleted whenever blocks and undo data take more than this, bytes.
+    Target(u64),
+}
+
 /// Bounds and options of a core.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -17,6 +29,10 @@ pub struct Config {
     pub seed: u64,
     /// What else decides between two branches than their work; nothing, unless the operator wants to try a defence.
     pub fork_rules: ForkRules,
+    /// Whether old blocks are deleted.
+    pub prune: Prune,
+    /// A shorter chain is not pruned, blocks (Core: `nPruneAfterHeight`).
+    pub prune_after_height: u32,
 }
 
 /// 450 MiB of coins, 300 MB of transactions, 1,000 units per 1,000 bytes: Core's classic defaults. 50,000 headers aside.
@@ -29,6 +45,8 @@ impl Default for Config {
             headers_aside_max: 50_000,
             seed: 0,
             fork_rules: ForkRules::default(),
+            prune: Prune::Off,
+            prune_after_height: 1_000,
         }
     }
 }

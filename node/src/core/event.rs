@@ -132,6 +132,13 @@ pub enum Input {
         /// Which block.
         block: BlockHash,
     },
+    /// An operator has old blocks deleted (`pruneblockchain`).
+    Prune {
+        /// To answer with.
+        call: CallId,
+        /// The last height whose blocks may go.
+        height: u32,
+    },
     /// The node is stopping: flush everything.
     Stop,
 }
@@ -277,6 +284,8 @@ pub enum Accepted {
     Prioritised,
     /// A peer was asked; whether it answers is its own affair.
     Requested,
+    /// What could be deleted of the old blocks was.
+    Pruned,
 }
 /// What became of an accepted transaction of a package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -111,4 +111,9 @@ pub enum Response {
     Mempool(Vec<Txid>),
     /// The transactions that were asked for and are there.
     Transactions(Vec<Arc<Transaction>>),
+    /// To [`Request::Blocks`]: those that were asked for were deleted here, as may be every one below this height.
+    Pruned {
+        /// The lowest height from which on all blocks of the active chain are here.
+        from_height: u32,
+    },
 }

@@ -109,6 +109,8 @@ pub(crate) struct Peer {
     back_off_until: Time,
     /// They lied; the shell has been told, and nothing more is asked of them.
     is_distrusted: bool,
+    /// They have deleted what is below this height; blocks there are asked of others.
+    pub(super) blocks_from_height: u32,
     /// Promised blocks they did not send, in a row, requests.
     empty_answers: u32,
     /// Their mempool was asked for.

@@ -5,12 +5,18 @@
 //! while blocks go on being connected. Until it is dropped, a commit of coins waits for it; that is rare, and bounded by the
 //! one read. Absent: the mempool, and blocks that are stored later.
 
+use super::chain_view::made_coins;
 use super::chainstate::Chainstate;
+use super::rejection::{AcceptError, Rejection, RejectionKind};
 use super::store::{Store, StoreError};
 use super::summary::{Summary, summary};
 use chain_spec::{Block, BlockHash, BlockUndo, Coin, Outpoint};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+
+/// Coins that going back may change, since they are in memory: some 400 MB.
+const COINS_CHANGED_MAX: usize = 2_000_000;
 
 /// Coins, blocks and undo data as they were at one moment.
 pub struct Snapshot {
@@ -56,6 +62,41 @@ impl Snapshot {
     /// The store cannot be read.
     pub fn for_each_coin(&self, visit: &mut dyn FnMut(Outpoint, Coin) -> ControlFlow<()>) -> Result<(), StoreError> {
         merge(&self.changes, self.store.as_ref(), visit)
+    }
+
+    /// Takes this copy back to an older block of its chain: `undone` are the blocks above that, the newest first. The chain
+    /// itself stays where it is.
+    ///
+    /// # Errors
+    /// A block or its undo data is not here, or too many coins would change. Or the store cannot be read.
+    pub fn go_back(
+        &mut self,
+        undone: &[BlockHash],
+        to: Summary,
+        is_stopping: &dyn Fn() -> bool,
+    ) -> Result<(), AcceptError> {
+        let refused = |detail| AcceptError::from(Rejection::new(RejectionKind::Inconsistent, "missing-data", detail));
+        let mut changes: BTreeMap<Outpoint, Option<Coin>> = std::mem::take(&mut self.changes).into_iter().collect();
+        for hash in undone.iter().take_while(|_| !is_stopping()) {
+            let (Some(block), Some(undo)) = (self.store.block(hash)?, self.store.undo(hash)?) else {
+                return Err(refused(format!("block {hash} or its undo data is not here")));
+            };
+            for (place, transaction) in block.transactions.iter().enumerate().rev() {
+                changes.extend(made_coins(transaction, transaction.txid()).map(|(outpoint, _)| (outpoint, None)));
+                let spent = place.checked_sub(1).and_then(|place| undo.spent.get(place)).into_iter().flatten();
+                changes.extend(
+                    transaction.inputs.iter().zip(spent).map(|(input, coin)| (input.outpoint, Some(coin.clone()))),
+                );
+            }
+            if changes.len() > COINS_CHANGED_MAX {
+                return Err(refused(format!(
+                    "more than {COINS_CHANGED_MAX} coins would change down to block {}",
+                    to.hash
+                )));
+            }
+        }
+        (self.changes, self.tip) = (changes.into_iter().collect(), to);
+        Ok(())
     }
 
     /// A stored block.
@@ -140,6 +181,42 @@ mod tests {
         assert_eq!(snapshot.coin(&coin).unwrap(), None);
         assert!(snapshot.coin(&genesis_coin(&spec, 4).0).unwrap().is_some());
         assert!(snapshot.block(&tip).unwrap().is_some() && snapshot.undo(&tip).unwrap().is_some());
+    }
+
+    #[test]
+    fn going_back_gives_the_coins_that_there_were() {
+        let spec = spec();
+        let mut node = Node::new(&spec, 1);
+        let mut history = vec![(node.tip(), node.coins())];
+        for coin in 0..5 {
+            let payment = spend(&[genesis_coin(&spec, coin).0], 0, &[(5 * COIN, 1), (4 * COIN, 2)]);
+            node.pay(&payment).unwrap();
+            // One that is made and spent in the same block.
+            node.pay(&spend(&[outpoint(&payment, 0)], 1, &[(4 * COIN, 3)])).unwrap();
+            node.mine();
+            history.push((node.tip(), node.coins()));
+            if coin == 2 {
+                // Some coins are committed, others are not.
+                node = node.restart();
+            }
+        }
+        for (height, (hash, coins)) in history.iter().enumerate() {
+            let mut snapshot = node.core.snapshot();
+            let undone: Vec<_> = history[height + 1..].iter().rev().map(|(hash, _)| *hash).collect();
+            snapshot.go_back(&undone, node.core.summary(hash).unwrap(), &|| false).unwrap();
+            let mut seen = std::collections::BTreeMap::new();
+            let all = &mut |outpoint, coin| {
+                seen.insert(outpoint, coin);
+                ControlFlow::Continue(())
+            };
+            snapshot.for_each_coin(all).unwrap();
+            assert_eq!(&seen, coins, "height {height}");
+            assert_eq!(snapshot.tip().hash, *hash);
+        }
+        let mut snapshot = node.core.snapshot();
+        let unknown = chain_spec::BlockHash::from_bytes([7; 32]);
+        let genesis = node.core.summary(&spec.genesis_hash()).unwrap();
+        assert!(snapshot.go_back(&[unknown], genesis, &|| false).is_err());
     }
 
     #[test]

@@ -29,10 +29,26 @@ pub trait Store: Send {
     fn spender(&self, _outpoint: &Outpoint) -> Result<Option<Spender>, StoreError> {
         Ok(None)
     }
+    /// Bytes that blocks and undo data take on the disk.
+    fn block_bytes(&self) -> u64 {
+        0
+    }
+    /// The files of blocks that nothing is appended to any more, from the oldest on. Reads where every block is.
+    fn block_files(&self) -> Result<Vec<BlockFile>, StoreError> {
+        Ok(Vec::new())
+    }
     /// Every committed coin in key order (txid bytes, then output index), until `visit` breaks off.
     fn for_each_coin(&self, visit: &mut dyn FnMut(Outpoint, Coin) -> ControlFlow<()>) -> Result<(), StoreError>;
     /// A reader for another thread, to which the committed coins stand still: until it is dropped, a commit of coins waits.
     fn held(&self) -> Box<dyn Store>;
+}
+/// A file of blocks: what pruning deletes at once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BlockFile {
+    /// Its size and that of the undo data of its blocks, bytes.
+    pub bytes: u64,
+    /// The blocks in it, in no order.
+    pub blocks: Vec<BlockHash>,
 }
 /// A block's basic filter (BIP158) and the header that chains it to the filters before (BIP157).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +77,8 @@ pub struct IndexEntry {
     pub transactions: u32,
     /// How far it has been judged.
     pub status: Status,
+    /// Its undo data was deleted, and its body too unless that came again.
+    pub is_pruned: bool,
 }
 /// How far a block has been judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +105,8 @@ pub struct Commit {
     pub entries: Vec<IndexEntry>,
     /// Headers whose index entries go.
     pub forgotten: Vec<BlockHash>,
+    /// Blocks whose bodies and undo data go.
+    pub pruned: Vec<BlockHash>,
 }
 /// What a store holds when it is opened.
 #[derive(Debug, Default)]

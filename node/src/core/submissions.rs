@@ -55,6 +55,14 @@ impl Core {
         Ok(())
     }
 
+    /// Has old blocks deleted.
+    pub(super) fn prune(&mut self, caller: CallId, height: u32, call: &mut Call) -> Result<(), StoreError> {
+        let pruned = self.parts.chainstate.prune_to(height, call.now, &mut call.effects);
+        let result = answer(pruned.map(|()| Accepted::Pruned))?;
+        call.effects.outputs.push(Output::Answer { call: caller, result });
+        Ok(())
+    }
+
     pub(super) fn submit_block(
         &mut self,
         caller: CallId,

@@ -7,5 +7,6 @@ mod headers;
 mod history;
 mod hostile;
 mod network;
+mod pruning;
 mod trees;
 pub(crate) mod world;

@@ -22,6 +22,8 @@ pub struct Verifier {
     pub(super) snapshot: Snapshot,
     /// Hashes and median times past by height.
     pub(super) chain: Vec<(BlockHash, u32)>,
+    /// All blocks from here on are stored; those below were pruned.
+    pub(super) blocks_from_height: u32,
 }
 
 impl ChainView for Verifier {
@@ -40,7 +42,13 @@ impl ChainView for Verifier {
 }
 
 impl Verifier {
-    /// Walks down from the tip, at most `blocks` blocks, then, at level 4, up again (Core: `CVerifyDB`). Level 0 reads blocks, 1
+    /// How many of this many blocks below the tip cannot be looked at, because they were pruned.
+    pub fn blocks_missing(&self, blocks: u32) -> u32 {
+        let lowest = (self.height() + 1).saturating_sub(blocks).max(1);
+        self.blocks_from_height.saturating_sub(lowest)
+    }
+
+    /// Walks down from the tip, at most `blocks` blocks and not below what was pruned, then, at level 4, up again (Core: `CVerifyDB`). Level 0 reads blocks, 1
     /// checks them, 2 reads undo data, 3 undoes the blocks, 4 connects them again with signatures.
     ///
     /// # Errors
@@ -49,7 +57,7 @@ impl Verifier {
         let tip = self.height();
         let mut run = DryRun::new(self);
         let mut undone_from = tip + 1;
-        for height in (1..=tip).rev().take(blocks as usize) {
+        for height in (self.blocks_from_height.max(1)..=tip).rev().take(blocks as usize) {
             if is_stopping() {
                 return Ok(());
             }

@@ -48,9 +48,22 @@ impl Parts {
     pub fn summary(&self, hash: &BlockHash) -> Option<Summary> {
         self.chainstate.find(hash).map(|node| summary(&self.chainstate, node))
     }
-    /// The block with more work than the tip that a fork rule keeps this node from following, and the rule's text.
+    /// The block with more work than the tip that this node does not follow, and why: a fork rule's text, or that the blocks to be
+    /// undone were pruned.
     pub fn refused_branch(&self) -> Option<(Summary, &str)> {
         self.chainstate.refused().map(|(node, rule)| (summary(&self.chainstate, node), rule))
+    }
+    /// Whether a block's body was deleted (`--prune`).
+    pub fn is_pruned(&self, hash: &BlockHash) -> bool {
+        self.chainstate.find(hash).is_some_and(|node| node.is_pruned && !node.has_body())
+    }
+    /// Whether a block's undo data was deleted.
+    pub fn has_pruned_undo(&self, hash: &BlockHash) -> bool {
+        self.chainstate.find(hash).is_some_and(|node| node.is_pruned)
+    }
+    /// The height of the highest block of the active chain whose body was deleted.
+    pub fn prune_height(&self) -> Option<u32> {
+        self.chainstate.prune_height()
     }
     /// The active chain's block at a height.
     pub fn active_hash(&self, height: u32) -> Option<BlockHash> {
@@ -132,7 +145,12 @@ impl Parts {
     }
     /// Verifies the chain as it stands now, on another thread.
     pub fn verifier(&self) -> Verifier {
-        Verifier { spec: self.spec().clone(), snapshot: self.snapshot(), chain: self.active_chain() }
+        Verifier {
+            spec: self.spec().clone(),
+            snapshot: self.snapshot(),
+            chain: self.active_chain(),
+            blocks_from_height: self.chainstate.blocks_from_height(),
+        }
     }
     /// The transactions that may be mined.
     pub fn mempool(&self) -> &Pool {

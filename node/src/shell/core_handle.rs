@@ -133,6 +133,10 @@ impl CoreHandle {
     pub async fn fetch_block(&self, peer: PeerKey, block: BlockHash) -> Result<SubmissionResult, Stopped> {
         self.submit(move |call| Input::FetchBlock { call, peer, block }).await
     }
+    /// Has the blocks up to a height deleted, as far as they fill whole files.
+    pub async fn prune(&self, height: u32) -> Result<SubmissionResult, Stopped> {
+        self.submit(move |call| Input::Prune { call, height }).await
+    }
     /// Runs a closure on the core's thread and returns what it returns. Keep it short: the node waits meanwhile.
     pub async fn read<T: Send + 'static>(&self, read: impl FnOnce(&Core) -> T + Send + 'static) -> Result<T, Stopped> {
         self.ask(move |machine| read(machine.core())).await

@@ -28,7 +28,8 @@
 //! Every read from a file compares a checksum, and the coins as a whole have one. Every failure names the file and the
 //! remedy; after one that happened while writing, the store takes no further writes.
 //!
-//! Absent: judging (what is stored has been checked by [`chain_spec::rules`]), caching of coins (the core's), pruning.
+//! Absent: judging (what is stored has been checked by [`chain_spec::rules`]), caching of coins (the core's), choosing what is pruned
+//! (the core's too; files are deleted whole, see [`prune`]).
 
 pub mod block_filter;
 mod directory;
@@ -42,6 +43,7 @@ mod journal;
 mod keys;
 mod load;
 mod panics;
+mod prune;
 mod record;
 mod redo;
 mod scan;
@@ -82,6 +84,10 @@ pub struct StoreConfig {
     pub block_filters: bool,
     /// Keep the index from coins to what spends them (`--txospenderindex`).
     pub spenders: bool,
+    /// Whether blocks may have been, and may be, deleted (`--prune`).
+    pub prune: bool,
+    /// A block or undo file is not appended to past this many bytes (`--fastprune` makes them small).
+    pub file_bytes_max: u64,
     /// Rebuild everything from the block files (`--reindex`).
     pub reindex: bool,
 }
@@ -93,6 +99,8 @@ impl Default for StoreConfig {
             txindex: false,
             block_filters: false,
             spenders: false,
+            prune: false,
+            file_bytes_max: files::FILE_BYTES_MAX,
             reindex: false,
         }
     }
@@ -103,6 +111,7 @@ impl Default for StoreConfig {
 #[derive(Debug)]
 pub struct DiskStore {
     shared: Arc<Shared>,
+    disk: Disk,
     blocks: Appender,
     undos: Appender,
     journal: Journal,
@@ -150,7 +159,7 @@ impl DiskStore {
         disk::check_space(datadir, 0)?;
         let blocks = FileSet::new(&directory.blocks(), Kind::Block);
         let undos = FileSet::new(&directory.blocks(), Kind::Undo);
-        let reindex = directory.begin_reindex(config.reindex, &undos, &disk)?;
+        let reindex = directory.begin_reindex(config.reindex, config.prune, (&blocks, &undos), &disk)?;
         load::check_files(&directory, reindex, &blocks)?;
         let damage = if reindex { Damage::Skip } else { Damage::Refuse };
         let (journal, transactions) =
@@ -166,11 +175,15 @@ impl DiskStore {
         if reindex {
             shared.directory.end_reindex(&disk)?;
         }
-        let blocks = Appender::new(shared.blocks.clone(), disk.clone(), meta.blocks);
-        let undos = Appender::new(shared.undos.clone(), disk, meta.undos);
+        if config.prune {
+            prune::remove_unused(&shared, &meta, &disk)?;
+        }
+        shared.measure()?;
+        let blocks = Appender::new(shared.blocks.clone(), disk.clone(), meta.blocks, config.file_bytes_max);
+        let undos = Appender::new(shared.undos.clone(), disk.clone(), meta.undos, config.file_bytes_max);
         let reader = Box::new(Reader(shared.clone()));
         Ok((
-            DiskStore { shared, blocks, undos, journal, redo, meta, is_rebuilt: reindex, failure: None },
+            DiskStore { shared, disk, blocks, undos, journal, redo, meta, is_rebuilt: reindex, failure: None },
             reader,
             loaded,
         ))
@@ -211,7 +224,9 @@ impl DiskStore {
             return Ok(());
         }
         let record = frame(Kind::Block, hash.as_bytes(), block.size(), |out| block.block().encode(out));
-        let position = self.blocks.append(&record.ok_or_else(|| too_long(&hash))?)?;
+        let record = record.ok_or_else(|| too_long(&hash))?;
+        let position = self.blocks.append(&record)?;
+        self.shared.add_bytes(record.len());
         let transactions = block.txids().len() as u32;
         self.shared.remember(block);
         self.shared.pending_mut().blocks.insert(hash, BlockPosition { position, transactions });
@@ -222,7 +237,9 @@ impl DiskStore {
         // A block that is connected once more has the same undo data, but its transactions are in the active chain again.
         if self.shared.undo_position(hash)?.is_none() {
             let record = frame(Kind::Undo, hash.as_bytes(), undo.encoded_len(), |out| undo.encode(out));
-            let position = self.undos.append(&record.ok_or_else(|| too_long(hash))?)?;
+            let record = record.ok_or_else(|| too_long(hash))?;
+            let position = self.undos.append(&record)?;
+            self.shared.add_bytes(record.len());
             self.shared.pending_mut().undos.insert(*hash, position);
         }
         if self.shared.txindex {
@@ -238,8 +255,13 @@ impl DiskStore {
     }
 
     fn commit(&mut self, commit: &Commit) -> Result<(), StoreError> {
-        if !commit.coins.is_empty() {
+        if !commit.coins.is_empty() || !commit.pruned.is_empty() {
             self.shared.wait_for_readers();
+        }
+        for hash in &commit.pruned {
+            let mut pending = self.shared.pending_mut();
+            pending.blocks.remove(hash);
+            pending.undos.remove(hash);
         }
         disk::check_space(&self.shared.directory.state(), commit.coins.len() as u64 * COIN_BYTES_WRITTEN)?;
         // The disk has a record before the database knows where it is.
@@ -260,6 +282,10 @@ impl DiskStore {
         self.redo.finish(&meta)?;
         *self.shared.pending_mut() = shared::Pending::default();
         self.meta = meta;
+        if !commit.pruned.is_empty() {
+            prune::remove_unused(&self.shared, &self.meta, &self.disk)?;
+            self.shared.measure()?;
+        }
         Ok(())
     }
 
@@ -278,6 +304,10 @@ impl DiskStore {
                 .iter()
                 .map(|hash| Change { key: keys::hash_key(keys::INDEX, hash.as_bytes()).to_vec(), value: None }),
         );
+        for hash in &commit.pruned {
+            let gone = |prefix| Change { key: keys::hash_key(prefix, hash.as_bytes()).to_vec(), value: None };
+            changes.extend([gone(keys::BLOCK), gone(keys::UNDO)]);
+        }
         for (hash, position) in &pending.blocks {
             changes.push(Change::set(keys::hash_key(keys::BLOCK, hash.as_bytes()), keys::encode(position)?));
         }

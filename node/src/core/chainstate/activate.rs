@@ -97,11 +97,11 @@ impl Chainstate {
         Ok(true)
     }
 
-    /// Says once for each branch in the log that a fork rule keeps the node from the most work.
+    /// Says once for each branch in the log that something keeps the node from the most work.
     fn say_what_is_refused(&mut self) {
         let Some((refused, rule)) = self.refused().map(|(node, rule)| (node.hash, rule.to_owned())) else { return };
         if self.refused.replace(refused) != Some(refused) {
-            tracing::warn!(block = %refused, rule, "a branch with more work is not followed: a fork rule refuses it");
+            tracing::warn!(block = %refused, rule, "a branch with more work is not followed");
         }
     }
 

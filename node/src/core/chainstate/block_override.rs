@@ -17,6 +17,11 @@ impl Chainstate {
             BlockOverride::Invalidate if id == NodeId::GENESIS => {
                 return refused("genesis", format!("block {hash} is the genesis block, which cannot be invalid"));
             }
+            BlockOverride::Invalidate if self.chain.is_active(id) && self.is_below_pruned(id) => {
+                let from = self.blocks_from_height();
+                let detail = format!("the blocks below height {from} were pruned, and cannot be undone down to {hash}");
+                return refused("Block not available (pruned data)", detail);
+            }
             BlockOverride::Invalidate => {
                 self.chain.tree.set_failed(id);
                 self.chain.rebuild_candidates();
@@ -28,5 +33,10 @@ impl Chainstate {
             BlockOverride::Precious => self.chain.prefer(id),
         }
         Ok(())
+    }
+
+    /// Whether undoing a block of the active chain would take blocks that were deleted.
+    fn is_below_pruned(&self, id: NodeId) -> bool {
+        self.chain.tree.node(id).height < self.blocks_from_height()
     }
 }

@@ -40,6 +40,16 @@ impl Bodies {
         }
     }
 
+    /// Lets go of bodies that are deleted.
+    pub(super) fn forget(&mut self, hashes: &[BlockHash]) {
+        for hash in hashes {
+            if let Some(body) = self.blocks.remove(hash) {
+                self.bytes -= body.size();
+            }
+        }
+        self.order.retain(|hash| self.blocks.contains_key(hash));
+    }
+
     /// Keeps undo data until the end of this call.
     pub(super) fn insert_undo(&mut self, hash: BlockHash, undo: Arc<BlockUndo>) {
         self.undo.insert(hash, undo);

@@ -8,6 +8,10 @@ use chain_spec::{BlockHash, ChainSpec, Work};
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
+/// Why a branch is not followed that forks off below what was pruned.
+const BELOW_PRUNED: &str = "prune: it forks off below the blocks that this node has deleted, so that the coins of that fork \
+    cannot be had again; start once with --reindex to download the chain anew and follow it";
+
 /// Headers, the active chain and its rivals.
 #[derive(Debug)]
 pub(crate) struct Chain {
@@ -22,6 +26,8 @@ pub(crate) struct Chain {
     /// The tip's work when `preciousblock` was last used.
     precious_work: Work,
     fork_rules: ForkRules,
+    /// The highest block whose body and undo data were deleted.
+    pub(super) pruned_to: Option<u32>,
     /// Draws of the fork rules differ by it.
     seed: u64,
 }
@@ -45,6 +51,7 @@ impl Chain {
             precious_next: -1,
             precious_work: Work::ZERO,
             fork_rules: limits.fork_rules,
+            pruned_to: None,
             seed: limits.seed,
         };
         chain.rebuild_candidates();
@@ -99,14 +106,18 @@ impl Chain {
         best.map_or(self.tip(), |candidate| candidate.id)
     }
 
-    /// The branch with more work than the active one that a fork rule keeps from replacing it, and the rule.
+    /// The branch with more work than the active one that does not replace it, and what keeps it from that.
     pub(super) fn refused(&self) -> Option<(NodeId, &str)> {
         let best = self.candidates.last().filter(|best| best.work > self.tree.node(self.tip()).work)?;
         self.refusing(best.id).map(|rule| (best.id, rule))
     }
 
-    /// The fork rule that keeps a candidate from replacing the tip. A tip that is invalid is left in any case.
+    /// What keeps a candidate from replacing the tip: a fork rule, unless the tip is invalid; or that the blocks to be undone,
+    /// or those to be connected, were pruned.
     fn refusing(&self, id: NodeId) -> Option<&str> {
+        if self.pruned_to > Some(self.tree.node(self.fork_from_active(id)).height) && id != self.tip() {
+            return Some(BELOW_PRUNED);
+        }
         if self.fork_rules.is_empty() || id == self.tip() || !self.tree.node(self.tip()).is_sound() {
             return None;
         }

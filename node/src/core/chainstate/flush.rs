@@ -5,7 +5,8 @@
 use super::Chainstate;
 use crate::core::effects::Effects;
 use crate::core::event::{Output, Time};
-use crate::core::store::Commit;
+use crate::core::store::{Commit, StoreError};
+use chain_spec::BlockHash;
 
 /// Blocks connected between two flushes: bounds the roll-forward after a crash, blocks.
 const UNFLUSHED_BLOCKS_MAX: u32 = 20_000;
@@ -35,20 +36,30 @@ impl FlushState {
 impl Chainstate {
     /// Ends a call: forgets headers that are too many, writes out what is due (everything, if the node stops), and lets go of
     /// what the store can show from the next call on.
-    pub(crate) fn end_call(&mut self, now: Time, is_stopping: bool, effects: &mut Effects) {
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub(crate) fn end_call(&mut self, now: Time, is_stopping: bool, effects: &mut Effects) -> Result<(), StoreError> {
         self.forget_headers(effects);
         if is_stopping {
-            self.flush_coins(now, false, effects);
+            self.flush_coins(now, false, Vec::new(), effects);
         } else {
             self.flush_if_due(now, effects);
+            self.prune_if_due(now, effects)?;
         }
         self.bodies.end_call();
+        Ok(())
     }
 
     /// Ends opening: as [`Chainstate::end_call`], but what was just read is not forgotten yet.
-    pub(crate) fn end_opening(&mut self, now: Time, effects: &mut Effects) {
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub(crate) fn end_opening(&mut self, now: Time, effects: &mut Effects) -> Result<(), StoreError> {
         self.flush_if_due(now, effects);
+        self.prune_if_due(now, effects)?;
         self.bodies.end_call();
+        Ok(())
     }
 
     /// Writes out what is due.
@@ -57,7 +68,7 @@ impl Chainstate {
         let is_late = now.0.saturating_sub(self.flush.coins_at.0) >= COINS_FLUSH_INTERVAL_MS;
         let is_long = self.flush.blocks_since >= UNFLUSHED_BLOCKS_MAX;
         if is_full || is_long || (is_late && self.flush.blocks_since > 0) {
-            self.flush_coins(now, !is_full, effects);
+            self.flush_coins(now, !is_full, Vec::new(), effects);
         } else if self.chain.tree.dirty_len() >= DIRTY_ENTRIES_MAX
             || now.0.saturating_sub(self.flush.index_at.0) >= INDEX_FLUSH_INTERVAL_MS
         {
@@ -83,14 +94,16 @@ impl Chainstate {
         }
     }
 
-    /// Commits all coin changes, their tip and changed index entries. `keep` leaves unspent coins in the cache.
-    pub(super) fn flush_coins(&mut self, now: Time, keep: bool, effects: &mut Effects) {
+    /// Commits all coin changes, their tip and changed index entries, and has the bodies and undo data of `pruned` deleted. `keep`
+    /// leaves unspent coins in the cache.
+    pub(super) fn flush_coins(&mut self, now: Time, keep: bool, pruned: Vec<BlockHash>, effects: &mut Effects) {
         self.flush = FlushState::new(now);
         effects.outputs.push(Output::Commit(Commit {
             coins: self.coins.take_changes(keep),
             coins_tip: Some(self.tip().hash),
             entries: self.chain.tree.take_dirty(),
             forgotten: Vec::new(),
+            pruned,
         }));
     }
 }

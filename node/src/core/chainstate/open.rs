@@ -32,7 +32,7 @@ impl Chainstate {
         }
         self.restore_order(NodeId::GENESIS);
         self.chain.tree.touch(NodeId::GENESIS);
-        self.flush_coins(now, true, effects);
+        self.flush_coins(now, true, Vec::new(), effects);
     }
 
     /// Rebuilds the tree. Entries whose parent is missing are left out: their headers will be fetched again.
@@ -40,7 +40,13 @@ impl Chainstate {
         let tree = &mut self.chain.tree;
         for entry in entries {
             let hash = entry.header.hash();
+            if entry.is_pruned {
+                self.chain.pruned_to = self.chain.pruned_to.max(Some(entry.height));
+            }
             if hash == tree.node(NodeId::GENESIS).hash {
+                if entry.is_pruned {
+                    tree.set_pruned(NodeId::GENESIS);
+                }
                 continue;
             }
             let Some(parent) = tree.find(&entry.header.previous) else {
@@ -56,6 +62,9 @@ impl Chainstate {
             }
             if entry.status == Status::Valid && tree.node(id).is_linked() {
                 tree.set_stage(id, Stage::Connected);
+            }
+            if entry.is_pruned {
+                tree.set_pruned(id);
             }
         }
     }

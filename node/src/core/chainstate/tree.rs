@@ -45,6 +45,10 @@ pub(crate) struct Node {
     pub stage: Stage,
     /// Whether it or an ancestor is invalid.
     pub fault: Fault,
+    /// Its undo data was deleted, and its body too unless that came again.
+    pub is_pruned: bool,
+    /// The body of a pruned block is here again, because an operator had it fetched.
+    is_fetched_again: bool,
     is_dirty: bool,
 }
 
@@ -81,9 +85,13 @@ impl Node {
     }
     /// The body is stored.
     pub(crate) fn has_body(&self) -> bool {
+        self.was_stored() && (!self.is_pruned || self.is_fetched_again)
+    }
+    /// The body is stored, or was until it was pruned.
+    fn was_stored(&self) -> bool {
         self.stage >= Stage::Stored
     }
-    /// All bodies from genesis to here are stored.
+    /// All bodies from genesis to here are stored, or were until they were pruned.
     pub(crate) fn is_linked(&self) -> bool {
         self.stage >= Stage::Linked
     }
@@ -151,6 +159,8 @@ impl BlockTree {
             sequence: 0,
             stage: Stage::Connected,
             fault: Fault::None,
+            is_pruned: false,
+            is_fetched_again: false,
             is_dirty: false,
         };
         let mut by_hash = IdMap::with_hasher(state);
@@ -244,7 +254,7 @@ impl BlockTree {
                 let node = &mut self.nodes[id.0 as usize];
                 node.is_dirty = false;
                 let (header, height, transactions) = (node.header, node.height, node.transactions);
-                IndexEntry { header, height, transactions, status: node.status() }
+                IndexEntry { header, height, transactions, status: node.status(), is_pruned: node.is_pruned }
             })
             .collect()
     }
@@ -277,6 +287,8 @@ impl BlockTree {
             sequence: i64::MAX,
             stage: Stage::Header,
             fault,
+            is_pruned: false,
+            is_fetched_again: false,
             is_dirty: false,
         });
         self.by_hash.insert(hash, id);
@@ -371,7 +383,12 @@ impl BlockTree {
 
     /// Notes that a body is stored. Returns the blocks whose branch is thereby complete, parents before children.
     pub(crate) fn set_body(&mut self, id: NodeId, transactions: u32) -> Vec<NodeId> {
-        self.bodiless -= usize::from(!self.node(id).has_body());
+        if self.node(id).is_pruned {
+            // The branch was complete before, and stays where it was among its equals.
+            self.nodes[id.0 as usize].is_fetched_again = true;
+            return Vec::new();
+        }
+        self.bodiless -= usize::from(!self.node(id).was_stored());
         let node = self.node_mut(id);
         (node.transactions, node.stage) = (transactions, node.stage.max(Stage::Stored));
         let parent = node.parent;
@@ -391,6 +408,12 @@ impl BlockTree {
             linked.extend(self.unlinked.remove(&at).unwrap_or_default());
         }
         linked
+    }
+
+    /// Notes that a block's body and undo data are deleted.
+    pub(crate) fn set_pruned(&mut self, id: NodeId) {
+        let node = self.node_mut(id);
+        (node.is_pruned, node.is_fetched_again) = (true, false);
     }
 
     /// Marks a block invalid, and its descendants as having an invalid ancestor.

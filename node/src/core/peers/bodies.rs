@@ -2,6 +2,7 @@
 
 use super::requests::Asked;
 use super::{Context, Peers};
+use crate::core::chainstate::BLOCKS_KEPT;
 use crate::core::event::{Misbehaviour, PeerKey, RequestId, Time};
 use crate::core::message::{BLOCKS_PER_REQUEST_MAX, Request};
 use crate::core::rejection::{Answer, Rejection};
@@ -55,7 +56,7 @@ impl Peers {
         }
         let Some(best) = state.best else { return false };
         let is_idle = state.blocks.is_empty();
-        let hashes = self.missing_blocks(&best, is_idle, cx);
+        let hashes = self.missing_blocks(&best, is_idle, state.blocks_from_height, cx);
         if hashes.is_empty() {
             return false;
         }
@@ -63,15 +64,16 @@ impl Peers {
         self.ask(peer, asked, Request::Blocks { hashes }, cx).is_some()
     }
 
-    /// The first blocks of a branch that are neither here nor asked for; for an idle peer, else those asked for long ago.
-    fn missing_blocks(&self, best: &BlockHash, is_idle: bool, cx: &Context<'_>) -> Vec<BlockHash> {
+    /// The first blocks of a branch from a height on that are neither here nor asked for; for an idle peer, else those asked for
+    /// long ago.
+    fn missing_blocks(&self, best: &BlockHash, is_idle: bool, from_height: u32, cx: &Context<'_>) -> Vec<BlockHash> {
         let Some(node) = cx.chain.find(best) else { return Vec::new() };
         if node.work <= cx.chain.tip().work || !node.is_sound() || node.is_linked() {
             return Vec::new();
         }
         let (mut fresh, mut late) = (Vec::new(), Vec::new());
         for node in cx.chain.branch_above_active(best, WINDOW_BLOCKS) {
-            if node.has_body() {
+            if node.has_body() || node.height < from_height {
                 continue;
             }
             match self.in_flight.get(&node.hash).map(Vec::as_slice) {
@@ -156,6 +158,41 @@ impl Peers {
             self.sources.pop_first();
         }
         self.sources.insert(hash, peer);
+    }
+
+    /// A peer has deleted the blocks that were asked of it. They are asked of others; if nobody is known to have them, the log says
+    /// what is needed. A peer that claims to lack what a pruned node keeps counts as one that does not deliver.
+    pub(super) fn blocks_were_pruned(
+        &mut self,
+        peer: PeerKey,
+        asked: &[BlockHash],
+        is_promised: bool,
+        from_height: u32,
+        cx: &mut Context<'_>,
+    ) {
+        let Some(state) = self.peers.get_mut(&peer) else { return };
+        // Its tip may have moved on since it showed it, and ours with it.
+        let best = state.best.and_then(|hash| cx.chain.find(&hash)).map_or(0, |node| node.height);
+        let best = best.max(cx.chain.best_header().height);
+        let is_kept = from_height.saturating_add(BLOCKS_KEPT) > best.saturating_add(1);
+        let lowest = asked.iter().filter_map(|hash| cx.chain.find(hash)).map(|node| node.height).min();
+        let Some(lowest) = lowest.filter(|lowest| *lowest < from_height && !is_kept) else {
+            return self.blocks_did_not_come(peer, is_promised, cx);
+        };
+        if from_height <= state.blocks_from_height {
+            return;
+        }
+        state.blocks_from_height = from_height;
+        let has_others = self.peers.values().any(|other| !other.is_distrusted && other.blocks_from_height <= lowest);
+        if has_others {
+            tracing::info!("peer {} keeps blocks from height {from_height} on; older ones are asked of others", peer.0);
+        } else {
+            tracing::warn!(
+                "peer {} keeps blocks from height {from_height} on, and so do all other peers: block {lowest} cannot be had; \
+                 connect this node to one that does not prune (--connect, addnode)",
+                peer.0
+            );
+        }
     }
 
     fn blocks_did_not_come(&mut self, peer: PeerKey, is_promised: bool, cx: &mut Context<'_>) {

@@ -139,6 +139,10 @@ impl Peers {
             (Asked::Blocks { hashes, is_promised }, Response::Blocks(blocks)) => {
                 self.blocks_came(peer, &hashes, is_promised, blocks, cx).map(Delivery::Blocks)
             }
+            (Asked::Blocks { hashes, is_promised }, Response::Pruned { from_height }) => {
+                self.blocks_were_pruned(peer, &hashes, is_promised, from_height, cx);
+                None
+            }
             (Asked::BlockTransactions(hash), Response::BlockTransactions(transactions)) => {
                 self.block_transactions_came(peer, hash, transactions, cx).map(Delivery::Reconstructed)
             }

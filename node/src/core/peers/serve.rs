@@ -46,7 +46,12 @@ impl Peers {
                     self.misbehaved(peer, Misbehaviour::Flood("one block named twice in a request"), cx);
                     return Ok(Response::Blocks(Vec::new()));
                 }
-                Response::Blocks(blocks_served(&hashes, cx)?)
+                let blocks = blocks_served(&hashes, cx)?;
+                let is_pruned = |hash| cx.chain.find(hash).is_some_and(|node| node.is_pruned);
+                if blocks.is_empty() && hashes.first().is_some_and(is_pruned) {
+                    return Ok(Response::Pruned { from_height: cx.chain.blocks_from_height() });
+                }
+                Response::Blocks(blocks)
             }
             Request::BlockTransactions { block, indexes } => {
                 match block_served(&block, cx)?.map(|block| pick(&block, &indexes)) {

@@ -2,12 +2,15 @@
 //!
 //! Cloning shares the contents: one handle goes to the core to read from, the other performs the outputs.
 
-use super::{Commit, IndexEntry, Loaded, Status, Store, StoreError};
+use super::{BlockFile, Commit, IndexEntry, Loaded, Status, Store, StoreError};
 use crate::core::event::Output;
-use chain_spec::{Block, BlockHash, BlockUndo, CheckedTransaction, Coin, Outpoint, Txid};
+use chain_spec::{Block, BlockHash, BlockUndo, CheckedTransaction, Coin, Encode, Outpoint, Txid};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Blocks that are deleted at once, as if a file held them.
+const BLOCKS_PER_FILE: usize = 10;
 
 /// A store in memory.
 #[derive(Clone, Default)]
@@ -108,6 +111,11 @@ impl Contents {
         for hash in &commit.forgotten {
             self.entries.remove(hash);
         }
+        for hash in &commit.pruned {
+            self.blocks.remove(hash);
+            self.undo.remove(hash);
+        }
+        self.order.retain(|hash| self.blocks.contains_key(hash));
     }
 
     fn load(&self) -> Loaded {
@@ -122,7 +130,7 @@ impl Contents {
                 let header = self.blocks[*hash].header;
                 let Some(height) = heights.get(&header.previous).map(|parent| parent + 1) else { return true };
                 heights.insert(**hash, height);
-                entries.push(IndexEntry { header, height, transactions: 0, status: Status::Header });
+                entries.push(IndexEntry { header, height, transactions: 0, status: Status::Header, is_pruned: false });
                 false
             });
             if waiting.len() == count {
@@ -156,6 +164,15 @@ impl Store for MemoryStore {
     }
     fn transaction_block(&self, _txid: &Txid) -> Result<Option<BlockHash>, StoreError> {
         Ok(None)
+    }
+    fn block_bytes(&self) -> u64 {
+        self.lock().blocks.values().map(|block| block.encoded_len() as u64).sum()
+    }
+    fn block_files(&self) -> Result<Vec<BlockFile>, StoreError> {
+        let contents = self.lock();
+        let bytes = |hash: &BlockHash| contents.blocks.get(hash).map_or(0, |block| block.encoded_len() as u64);
+        let files = contents.order.chunks_exact(BLOCKS_PER_FILE);
+        Ok(files.map(|file| BlockFile { bytes: file.iter().map(bytes).sum(), blocks: file.to_vec() }).collect())
     }
     fn for_each_coin(&self, visit: &mut dyn FnMut(Outpoint, Coin) -> ControlFlow<()>) -> Result<(), StoreError> {
         let _ = self.lock().coins.iter().try_for_each(|(outpoint, coin)| visit(*outpoint, coin.clone()));

@@ -8,6 +8,8 @@ use chain_spec::{BlockHash, ChainSpec};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+mod pruned;
+
 const COIN: u64 = 100_000_000;
 const LATENCY_MS: u64 = 10;
 

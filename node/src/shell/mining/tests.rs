@@ -40,6 +40,7 @@ async fn start(spec: ChainSpec, datadir: &std::path::Path, wrap: Option<Wrap>) -
         payout: Some(payout),
         miner,
         pool: None,
+        zmq: Vec::new(),
         store: crate::shell::store::StoreConfig::default(),
         core: crate::core::Config::default(),
         wrap,

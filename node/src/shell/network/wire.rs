@@ -104,6 +104,7 @@ impl Limits {
             kind::TRANSACTIONS => {
                 LENGTH_BYTES + TRANSACTIONS_ANSWER_BYTES_MAX + LENGTH_BYTES * TRANSACTIONS_PER_MESSAGE_MAX
             }
+            kind::PRUNED => 4,
             _ => return None,
         })
     }
@@ -129,7 +130,7 @@ impl Limits {
     }
 }
 
-/// The first byte of a frame. A request and its answer share it.
+/// The first byte of a frame. A request and its answer share it, except that blocks may have been [`PRUNED`](kind::PRUNED).
 pub mod kind {
     /// [`Request::Headers`](crate::core::message::Request::Headers) and its answer.
     pub const HEADERS: u8 = 1;
@@ -141,6 +142,8 @@ pub mod kind {
     pub const MEMPOOL: u8 = 4;
     /// [`Request::Transactions`](crate::core::message::Request::Transactions) and its answer.
     pub const TRANSACTIONS: u8 = 5;
+    /// [`Response::Pruned`](crate::core::message::Response::Pruned), an answer to a request of another kind.
+    pub const PRUNED: u8 = 6;
 }
 /// The kind of a request.
 pub fn request_kind(request: &Request) -> u8 {
@@ -160,6 +163,7 @@ pub fn response_kind(response: &Response) -> u8 {
         Response::BlockTransactions(_) => kind::BLOCK_TRANSACTIONS,
         Response::Mempool(_) => kind::MEMPOOL,
         Response::Transactions(_) => kind::TRANSACTIONS,
+        Response::Pruned { .. } => kind::PRUNED,
     }
 }
 
@@ -275,6 +279,7 @@ pub fn encode_response(response: &Response) -> Result<Vec<u8>, WireError> {
         Response::Transactions(transactions) => {
             Ok(encode_contents(transactions, TRANSACTIONS_PER_MESSAGE_MAX, TRANSACTIONS_ANSWER_BYTES_MAX))
         }
+        Response::Pruned { from_height } => write(*from_height),
     }
 }
 /// An answer from its kind and body.
@@ -290,6 +295,7 @@ pub fn decode_response(kind: u8, body: &[u8]) -> Result<Response, WireError> {
         kind::TRANSACTIONS => {
             Response::Transactions(decode_contents::<Transaction, TRANSACTIONS_PER_MESSAGE_MAX>(body)?)
         }
+        kind::PRUNED => Response::Pruned { from_height: read(body)? },
         unknown => return Err(WireError::UnknownKind(unknown)),
     })
 }
@@ -361,6 +367,7 @@ pub fn response_bytes(response: &Response) -> usize {
             transactions.iter().map(|transaction| transaction.encoded_len()).sum()
         }
         Response::Mempool(txids) => txids.len() * 32,
+        Response::Pruned { .. } => 4,
     }
 }
 /// Bytes of a request's contents.

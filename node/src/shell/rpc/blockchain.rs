@@ -7,6 +7,7 @@ use crate::shell::rpc::error::RpcError;
 use crate::shell::rpc::lookup::{self, known_block, unknown_block};
 use crate::shell::rpc::method::arguments::Arguments;
 use crate::shell::rpc::method::context::Context;
+use crate::shell::rpc::method::warnings::Warnings;
 use crate::shell::rpc::method::{Method, Reply};
 use crate::shell::rpc::view::{self, Detail};
 use crate::shell::store::StoreConfig;
@@ -14,6 +15,7 @@ use chain_spec::{BlockHash, Encode};
 use serde_json::json;
 use std::sync::Arc;
 
+pub mod activity;
 pub mod blockstats;
 pub mod chaintxstats;
 pub mod coins;
@@ -22,6 +24,7 @@ pub mod filters;
 pub mod muhash;
 pub mod overrides;
 pub mod proof;
+pub mod prune;
 pub mod snapshot;
 pub mod verify;
 pub mod waiting;
@@ -30,14 +33,15 @@ pub mod waiting;
 pub const METHODS: &[Method] = &[
     Method::new(
         "dumptxoutset",
-        &["path", "type?", "options?"],
-        "Writes all coins of the active tip (type latest) to a new file, in Core's format; a relative path is in the data directory.",
+        &["path:str", "type:str?", "options:obj?"],
+        "Writes all coins of the active tip (type latest), or of an older block (options {rollback: height or hash}), to a new file \
+         in Core's format; a relative path is in the data directory.",
         |c, a| Box::pin(snapshot::dumptxoutset(c, a)),
     ),
     Method::new("getbestblockhash", &[], "The active tip's hash.", |c, a| Box::pin(getbestblockhash(c, a))),
     Method::new(
         "getblock",
-        &["blockhash", "verbosity|verbose?"],
+        &["blockhash:str", "verbosity|verbose?"],
         "A block: 0 hex, 1 (default) ids, 2 transactions, 3 also the coins they spend.",
         |c, a| Box::pin(getblock(c, a)),
     ),
@@ -47,25 +51,25 @@ pub const METHODS: &[Method] = &[
     Method::new("getblockcount", &[], "The active tip's height.", |c, a| Box::pin(getblockcount(c, a))),
     Method::new(
         "getblockfilter",
-        &["blockhash", "filtertype?"],
+        &["blockhash:str", "filtertype:str?"],
         "The basic filter of a block (BIP158) and its header (BIP157); needs --blockfilterindex.",
         |c, a| Box::pin(filters::getblockfilter(c, a)),
     ),
     Method::new(
         "getblockfrompeer",
-        &["blockhash", "peer_id"],
+        &["blockhash:str", "peer_id:num"],
         "Asks a peer (the id of getpeerinfo) for a block whose header is known; the block comes later, if the peer has it.",
         |c, a| Box::pin(getblockfrompeer(c, a)),
     ),
-    Method::new("getblockhash", &["height"], "The active chain's block at a height.", |c, a| {
+    Method::new("getblockhash", &["height:num"], "The active chain's block at a height.", |c, a| {
         Box::pin(getblockhash(c, a))
     }),
-    Method::new("getblockheader", &["blockhash", "verbose?"], "A header: object (default) or hex.", |c, a| {
+    Method::new("getblockheader", &["blockhash:str", "verbose:bool?"], "A header: object (default) or hex.", |c, a| {
         Box::pin(getblockheader(c, a))
     }),
     Method::new(
         "getblockstats",
-        &["hash_or_height", "stats?"],
+        &["hash_or_height", "stats:arr?"],
         "One block in numbers, fees and fee rates among them; all of them, or those named.",
         |c, a| Box::pin(blockstats::getblockstats(c, a)),
     ),
@@ -75,68 +79,87 @@ pub const METHODS: &[Method] = &[
     Method::new("getchaintips", &[], "All leaves of the block tree.", |c, a| Box::pin(getchaintips(c, a))),
     Method::new(
         "getchaintxstats",
-        &["nblocks?", "blockhash?"],
+        &["nblocks:num?", "blockhash:str?"],
         "How many transactions the chain holds up to a block, and how fast they came in the nblocks before.",
         |c, a| Box::pin(chaintxstats::getchaintxstats(c, a)),
     ),
     Method::new(
         "getdeploymentinfo",
-        &["blockhash?"],
+        &["blockhash:str?"],
         "The rules that came into force at some height, and whether they are in force.",
         |c, a| Box::pin(deployments::getdeploymentinfo(c, a)),
+    ),
+    Method::new(
+        "getdescriptoractivity",
+        &["blockhashes:arr", "scanobjects:arr", "include_mempool:bool?"],
+        "What descriptors were paid and what was spent from them, in these blocks of the active chain and in the mempool.",
+        |c, a| Box::pin(activity::getdescriptoractivity(c, a)),
     ),
     Method::new("getdifficulty", &[], "The active tip's difficulty.", |c, a| Box::pin(getdifficulty(c, a))),
     Method::new(
         "gettxoutproof",
-        &["txids", "blockhash?"],
+        &["txids:arr", "blockhash:str?"],
         "A proof that transactions are in a block (named, or found by an unspent output or --txindex).",
         |c, a| Box::pin(proof::gettxoutproof(c, a)),
     ),
     Method::new(
         "invalidateblock",
-        &["blockhash"],
+        &["blockhash:str"],
         "Treats a block and its descendants as invalid until reconsiderblock.",
         |c, a| Box::pin(overrides::invalidateblock(c, a)),
     ),
     Method::new(
+        "pruneblockchain",
+        &["height:num"],
+        "Deletes blocks up to a height (or up to two hours before a Unix time above 1,000,000,000) as far as they fill whole \
+         files; needs --prune.",
+        |c, a| Box::pin(prune::pruneblockchain(c, a)),
+    ),
+    Method::new(
         "preciousblock",
-        &["blockhash"],
+        &["blockhash:str"],
         "Treats a block as if it had come before others with the same work.",
         |c, a| Box::pin(overrides::preciousblock(c, a)),
     ),
     Method::new(
         "reconsiderblock",
-        &["blockhash"],
+        &["blockhash:str"],
         "Lifts invalidateblock from a block, its ancestors and its descendants.",
         |c, a| Box::pin(overrides::reconsiderblock(c, a)),
     ),
     Method::new(
         "scanblocks",
-        &["action", "scanobjects?", "start_height?", "stop_height?", "filtertype?", "options?"],
+        &["action:str", "scanobjects:arr?", "start_height:num?", "stop_height:num?", "filtertype:str?", "options:obj?"],
         "start: finds the blocks that pay or spend scripts of descriptors, by their filters; needs --blockfilterindex.",
         |c, a| Box::pin(filters::scanblocks(c, a)),
     ),
     Method::new(
         "verifychain",
-        &["checklevel?", "nblocks?"],
+        &["checklevel:num?", "nblocks:num?"],
         "Checks stored blocks: 0 readable, 1 rules, 2 undo data, 3 (default) coins, 4 full validation; nblocks 0 is all.",
         |c, a| Box::pin(verify::verifychain(c, a)),
     ),
     Method::new(
         "verifytxoutproof",
-        &["proof"],
+        &["proof:str"],
         "The transactions that a proof is about; none if it is wrong.",
         |c, a| Box::pin(proof::verifytxoutproof(c, a)),
     ),
-    Method::new("waitforblock", &["blockhash", "timeout?"], "Waits for a tip; timeout in ms, 0 for ever.", |c, a| {
-        Box::pin(waiting::waitforblock(c, a))
-    }),
-    Method::new("waitforblockheight", &["height", "timeout?"], "Waits for a height; timeout in ms.", |c, a| {
+    Method::new(
+        "waitforblock",
+        &["blockhash:str", "timeout:num?"],
+        "Waits for a tip; timeout in ms, 0 for ever.",
+        |c, a| Box::pin(waiting::waitforblock(c, a)),
+    ),
+    Method::new("waitforblockheight", &["height:num", "timeout:num?"], "Waits for a height; timeout in ms.", |c, a| {
         Box::pin(waiting::waitforblockheight(c, a))
     }),
-    Method::new("waitfornewblock", &["timeout?", "current_tip?"], "Waits for a new tip; timeout in ms.", |c, a| {
-        Box::pin(waiting::waitfornewblock(c, a))
-    }),
+    Method::new(
+        "waitfornewblock",
+        &["timeout:num?", "current_tip:str?"],
+        "Waits for a new tip; timeout in ms.",
+        |c, a| Box::pin(waiting::waitfornewblock(c, a)),
+    ),
 ];
 
 async fn getbestblockhash(context: Arc<Context>, _: Arguments) -> Reply {
@@ -169,7 +192,7 @@ async fn getblock(context: Arc<Context>, arguments: Arguments) -> Reply {
     let verbosity = arguments.verbosity_or(1, 1)?;
     let found = context.core.read(move |core| -> Result<_, RpcError> {
         let summary = known_block(core, &hash)?;
-        let block = core.block(&hash)?.ok_or_else(|| RpcError::misc("Block not available (not fully downloaded)"))?;
+        let block = lookup::stored_block(core, &hash)?;
         let undo = if verbosity >= 2 { core.undo(&hash)? } else { None };
         Ok((summary, block, undo, core.tip().height))
     });
@@ -196,9 +219,10 @@ async fn getblockfrompeer(context: Arc<Context>, arguments: Arguments) -> Reply 
 }
 
 async fn getblockchaininfo(context: Arc<Context>, _: Arguments) -> Reply {
-    let (tip, progress) = context.core.read(|core| (core.tip(), core.progress(clock::now()))).await?;
+    let read = |core: &Core| (core.tip(), core.progress(clock::now()), prune::facts(core), Warnings::of(core));
+    let (tip, progress, pruning, warnings) = context.core.read(read).await?;
     let is_behind = progress.initial_block_download || lookup::is_stale(&context.spec, &tip, clock::now_s());
-    Ok(json!({
+    let mut info = json!({
         "chain": view::chain_name(&context.spec),
         "blocks": tip.height,
         "headers": progress.headers,
@@ -212,9 +236,12 @@ async fn getblockchaininfo(context: Arc<Context>, _: Arguments) -> Reply {
         "initialblockdownload": context.is_initial_download(is_behind),
         "chainwork": tip.work.to_string(),
         "size_on_disk": context.size_on_disk(),
-        "pruned": false,
-        "warnings": context.warnings(&tip),
-    }))
+    });
+    if let Some(info) = info.as_object_mut() {
+        info.extend(pruning);
+        info.insert("warnings".to_owned(), json!(warnings.list(&context)));
+    }
+    Ok(info)
 }
 
 async fn getchainstates(context: Arc<Context>, _: Arguments) -> Reply {

@@ -27,6 +27,8 @@ pub const CLIENT_NOT_CONNECTED: i32 = -9;
 pub const CLIENT_IN_INITIAL_DOWNLOAD: i32 = -10;
 /// A block, transaction or header could not be read from its hex.
 pub const DESERIALIZATION_ERROR: i32 = -22;
+/// What an operator ordered about a block cannot be done.
+pub const DATABASE_ERROR: i32 = -20;
 /// The node was already added with `addnode`.
 pub const CLIENT_NODE_ALREADY_ADDED: i32 = -23;
 /// The node was not added before.

@@ -4,11 +4,13 @@ use crate::core::Core;
 use crate::core::store::StoreError;
 use crate::core::summary::Summary;
 use crate::shell::rpc::descriptor::Descriptor;
-use crate::shell::rpc::error::RpcError;
-use chain_spec::{BlockHash, ChainSpec, Coin, Outpoint, Script, Transaction};
+use crate::shell::rpc::error::{RpcError, TYPE_ERROR};
+use crate::shell::rpc::method::arguments::parse_hash;
+use chain_spec::{Block, BlockHash, BlockUndo, ChainSpec, Coin, Outpoint, Script, Transaction};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 /// Most descriptors in one scan.
 const SCAN_OBJECTS_MAX: usize = 10_000;
@@ -25,6 +27,48 @@ pub fn unknown_block() -> RpcError {
 /// The summary of a known block.
 pub fn known_block(core: &Core, hash: &BlockHash) -> Result<Summary, RpcError> {
     core.summary(hash).ok_or_else(unknown_block)
+}
+
+/// A block by its hash, or of the active chain by its height (Core: `ParseHashOrHeight`).
+pub fn hash_or_height(core: &Core, value: &Value) -> Result<Summary, RpcError> {
+    let Some(height) = value.as_i64() else {
+        if value.is_number() {
+            return Err(RpcError::misc("JSON integer out of range"));
+        }
+        let text = value.as_str().ok_or_else(|| RpcError::new(TYPE_ERROR, "JSON value is not a hash or a height"))?;
+        return known_block(core, &parse_hash(text, "hash_or_height")?);
+    };
+    let tip = core.tip().height;
+    if height < 0 {
+        return Err(RpcError::parameter(format!("Target block height {height} is negative")));
+    }
+    let hash = u32::try_from(height).ok().and_then(|height| core.active_hash(height));
+    let hash =
+        hash.ok_or_else(|| RpcError::parameter(format!("Target block height {height} after current tip {tip}")))?;
+    known_block(core, &hash)
+}
+
+/// A known block's body.
+///
+/// # Errors
+/// It was pruned, or has not come yet, with Core's words (`CheckBlockDataAvailability`). Or the store cannot be read.
+pub fn stored_block(core: &Core, hash: &BlockHash) -> Result<Arc<Block>, RpcError> {
+    match core.block(hash)? {
+        Some(block) => Ok(block),
+        None if core.is_pruned(hash) => Err(RpcError::misc("Block not available (pruned data)")),
+        None => Err(RpcError::misc("Block not available (not fully downloaded)")),
+    }
+}
+
+/// What a known block spent; `None` if it was never connected.
+///
+/// # Errors
+/// It was pruned. Or the store cannot be read.
+pub fn stored_undo(core: &Core, hash: &BlockHash) -> Result<Option<Arc<BlockUndo>>, RpcError> {
+    match core.undo(hash)? {
+        None if core.has_pruned_undo(hash) => Err(RpcError::misc("Undo data not available (pruned data)")),
+        undo => Ok(undo),
+    }
 }
 
 /// The coins a transaction spends, as far as they are unspent or made by pooled transactions, in the order of its inputs.

@@ -23,19 +23,19 @@ pub mod spenders;
 pub const METHODS: &[Method] = &[
     Method::new(
         "getmempoolancestors",
-        &["txid", "verbose?"],
+        &["txid:str", "verbose:bool?"],
         "The unconfirmed ancestors of a transaction in the mempool.",
         |c, a| Box::pin(getmempoolancestors(c, a)),
     ),
     Method::new(
         "getmempooldescendants",
-        &["txid", "verbose?"],
+        &["txid:str", "verbose:bool?"],
         "The unconfirmed descendants of a transaction in the mempool.",
         |c, a| Box::pin(getmempooldescendants(c, a)),
     ),
     Method::new(
         "getmempoolcluster",
-        &["txid"],
+        &["txid:str"],
         "The transactions that hang together with one of the mempool, in chunks that are mined together.",
         |c, a| Box::pin(cluster::getmempoolcluster(c, a)),
     ),
@@ -45,7 +45,9 @@ pub const METHODS: &[Method] = &[
         "Fees over weight if all of the mempool is mined in the order of its chunks.",
         |c, a| Box::pin(cluster::getmempoolfeeratediagram(c, a)),
     ),
-    Method::new("getmempoolentry", &["txid"], "A transaction of the mempool.", |c, a| Box::pin(getmempoolentry(c, a))),
+    Method::new("getmempoolentry", &["txid:str"], "A transaction of the mempool.", |c, a| {
+        Box::pin(getmempoolentry(c, a))
+    }),
     Method::new(
         "getorphantxs",
         &["verbosity?"],
@@ -54,7 +56,7 @@ pub const METHODS: &[Method] = &[
     ),
     Method::new(
         "importmempool",
-        &["filepath", "options?"],
+        &["filepath:str", "options:obj?"],
         "Submits what a mempool file holds, ours or Core's; what is not acceptable (any more) is left out.",
         |c, a| Box::pin(saved::importmempool(c, a)),
     ),
@@ -69,13 +71,13 @@ pub const METHODS: &[Method] = &[
     }),
     Method::new(
         "getrawmempool",
-        &["verbose?", "mempool_sequence?"],
+        &["verbose:bool?", "mempool_sequence:bool?"],
         "The ids of all transactions in the mempool, or their entries.",
         |c, a| Box::pin(getrawmempool(c, a)),
     ),
     Method::new(
         "gettxspendingprevout",
-        &["outputs", "options?"],
+        &["outputs:arr", "options:obj?"],
         "The transactions that spend outputs ({txid, vout}): of the mempool, with --txospenderindex also of the chain.",
         |c, a| Box::pin(spenders::gettxspendingprevout(c, a)),
     ),

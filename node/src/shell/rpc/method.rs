@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 pub mod arguments;
 pub mod context;
+pub mod warnings;
 
 /// What a method answers.
 pub type Reply = Result<Value, RpcError>;
@@ -24,7 +25,8 @@ pub type BatchCall = fn(Arc<Context>, Vec<Arguments>) -> BoxFuture<'static, Vec<
 pub struct Method {
     /// As called.
     pub name: &'static str,
-    /// Argument names in order; `name?` may be left out, `name|alias` has two names.
+    /// Argument names in order: `name?` may be left out, `name|alias` has two names, and of `name:TYPE` the type (str, num, bool, arr
+    /// or obj) is checked before the method runs, as Core does. Without one, the method judges the value.
     pub arguments: &'static [&'static str],
     /// One line.
     pub help: &'static str,
@@ -50,7 +52,19 @@ impl Method {
     }
     /// The names an argument goes by.
     pub fn argument_names(&self, index: usize) -> impl Iterator<Item = &'static str> + use<> {
-        self.arguments.get(index).copied().unwrap_or_default().trim_end_matches('?').split('|')
+        let name = self.arguments.get(index).copied().unwrap_or_default().trim_end_matches('?');
+        name.split(':').next().unwrap_or_default().split('|')
+    }
+    /// Core's name for the JSON type that an argument must have, if it is checked before the method runs.
+    pub fn argument_type(&self, index: usize) -> Option<&'static str> {
+        let (_, kind) = self.arguments.get(index)?.trim_end_matches('?').split_once(':')?;
+        Some(match kind {
+            "num" => "number",
+            "bool" => "bool",
+            "arr" => "array",
+            "obj" => "object",
+            _ => "string",
+        })
     }
     /// `name argument ( optional )`, as Core's `help` lists it.
     pub fn usage(&self) -> String {

@@ -9,6 +9,7 @@ use crate::shell::rpc::error::{INVALID_ADDRESS_OR_KEY, MISC_ERROR, RpcError, VER
 use crate::shell::rpc::lookup::known_block;
 use crate::shell::rpc::method::arguments::Arguments;
 use crate::shell::rpc::method::context::Context;
+use crate::shell::rpc::method::warnings::Warnings;
 use crate::shell::rpc::method::{Method, Reply};
 use crate::shell::rpc::view;
 use chain_spec::{Address, Block, Header, Script};
@@ -25,25 +26,25 @@ pub mod template;
 pub const METHODS: &[Method] = &[
     Method::new(
         "generateblock",
-        &["output", "transactions", "submit?"],
+        &["output:str", "transactions:arr", "submit:bool?"],
         "Mines a block with exactly these transactions (txids of the mempool or hex), paying an address or descriptor.",
         |c, a| Box::pin(generate::generateblock(c, a)),
     ),
     Method::new(
         "generatetoaddress",
-        &["nblocks", "address", "maxtries?"],
+        &["nblocks:num", "address:str", "maxtries:num?"],
         "Mines blocks at once, paying an address; refuses if one is expected to take more than maxtries hashes.",
         |c, a| Box::pin(generate::generatetoaddress(c, a)),
     ),
     Method::new(
         "generatetodescriptor",
-        &["num_blocks", "descriptor", "maxtries?"],
+        &["num_blocks:num", "descriptor:str", "maxtries:num?"],
         "Mines blocks at once, paying addr(ADDRESS) or raw(HEX).",
         |c, a| Box::pin(generate::generatetodescriptor(c, a)),
     ),
     Method::new(
         "getblocktemplate",
-        &["template_request?"],
+        &["template_request:obj?"],
         "What to mine (BIP22, BIP23), with long polling and proposals.",
         |c, a| Box::pin(template::getblocktemplate(c, a)),
     ),
@@ -55,7 +56,7 @@ pub const METHODS: &[Method] = &[
     ),
     Method::new(
         "getnetworkhashps",
-        &["nblocks?", "height?"],
+        &["nblocks:num?", "height:num?"],
         "Hashes per second of the whole network, estimated from the last nblocks (120) blocks; -1 since the last retarget.",
         |c, a| Box::pin(getnetworkhashps(c, a)),
     ),
@@ -73,29 +74,29 @@ pub const METHODS: &[Method] = &[
     ),
     Method::new(
         "prioritisetransaction",
-        &["txid", "dummy?", "fee_delta"],
+        &["txid:str", "dummy:num?", "fee_delta:num"],
         "Has a transaction mined earlier or later, as if it paid fee_delta (smallest unit) more; dummy must be 0 or null.",
         |c, a| Box::pin(priority::prioritisetransaction(c, a)),
     ),
     Method::new(
         "reorg",
-        &["depth", "blocks?", "address?"],
+        &["depth:num", "blocks:num?", "address:str?"],
         "Replaces the newest depth blocks by others (depth + 1 unless told otherwise) without transactions (local chains only).",
         |c, a| Box::pin(reorg::reorg(c, a)),
     ),
     Method::new(
         "setmining",
-        &["paused?", "hashrate?", "address?", "threads?"],
+        &["paused:bool?", "hashrate:num?", "address:str?", "threads:num?"],
         "Pauses or resumes the node's miner, limits it (hashes per second, 0 is no limit), pays another address.",
         |c, a| Box::pin(setmining(c, a)),
     ),
     Method::new(
         "submitblock",
-        &["hexdata", "dummy?"],
+        &["hexdata:str", "dummy:str?"],
         "Submits a block; null is accepted, else BIP22's word.",
         |c, a| Box::pin(submitblock(c, a)),
     ),
-    Method::new("submitheader", &["hexdata"], "Submits a header.", |c, a| Box::pin(submitheader(c, a))),
+    Method::new("submitheader", &["hexdata:str"], "Submits a header.", |c, a| Box::pin(submitheader(c, a))),
 ];
 
 /// Blocks that `getnetworkhashps` looks back by default (Core's).
@@ -128,9 +129,9 @@ async fn getmininginfo(context: Arc<Context>, _: Arguments) -> Reply {
         let rate = network_hash_rate(core, &core.tip(), HASH_RATE_BLOCKS_DEFAULT);
         // Any script and no transactions will do: only the template's height and target are shown.
         let next = core.template_on(&core.tip().hash, &Script::default(), &[], clock::now());
-        (core.tip(), rate, core.mempool().len(), next)
+        (core.tip(), rate, core.mempool().len(), next, Warnings::of(core))
     };
-    let (tip, rate, pooled, next) = context.core.read(state).await?;
+    let (tip, rate, pooled, next, warnings) = context.core.read(state).await?;
     let next = next.map(|next| {
         json!({
             "height": next.height,
@@ -150,7 +151,7 @@ async fn getmininginfo(context: Arc<Context>, _: Arguments) -> Reply {
         "blockmintxfee": view::fee_rate(0),
         "chain": view::chain_name(&context.spec),
         "next": next,
-        "warnings": context.warnings(&tip),
+        "warnings": warnings.list(&context),
         "miner": context.mining.status().map(|status| miner(&status)),
     }))
 }

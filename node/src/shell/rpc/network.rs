@@ -2,6 +2,7 @@
 
 use crate::core::event::Time;
 use crate::core::view::PeerState;
+use crate::core::{Core, Prune};
 use crate::shell::clock;
 use crate::shell::network::{Ban, BanTarget, LinkConditions, NetworkError, PeerInfo};
 use crate::shell::rpc::error::{
@@ -10,6 +11,7 @@ use crate::shell::rpc::error::{
 };
 use crate::shell::rpc::method::arguments::Arguments;
 use crate::shell::rpc::method::context::Context;
+use crate::shell::rpc::method::warnings::Warnings;
 use crate::shell::rpc::method::{Method, Reply};
 use crate::shell::rpc::view;
 use serde_json::{Value, json};
@@ -22,26 +24,26 @@ pub mod addresses;
 pub const METHODS: &[Method] = &[
     Method::new(
         "addnode",
-        &["node", "command", "v2transport?"],
+        &["node:str", "command:str", "v2transport:bool?"],
         "add: stay connected to a peer; remove: no longer; onetry: dial once. HOST:PORT or multiaddr.",
         |c, a| Box::pin(addnode(c, a)),
     ),
     Method::new(
         "addpeeraddress",
-        &["address", "port", "tried?", "peerid?"],
+        &["address:str", "port:num", "tried:bool?", "peerid:str?"],
         "Puts a peer into the address book: an IP address, a port, and the peer id, without which libp2p dials nobody.",
         |c, a| Box::pin(addresses::addpeeraddress(c, a)),
     ),
     Method::new("clearbanned", &[], "Lifts every ban.", |c, a| Box::pin(clearbanned(c, a))),
     Method::new(
         "disconnectnode",
-        &["address?", "nodeid?"],
+        &["address:str?", "nodeid:num?"],
         "Disconnects a peer, by address (or peer id) or by the id of getpeerinfo.",
         |c, a| Box::pin(disconnectnode(c, a)),
     ),
     Method::new(
         "getaddednodeinfo",
-        &["node?"],
+        &["node:str?"],
         "The peers named by addnode and --connect, and whether they are connected.",
         |c, a| Box::pin(getaddednodeinfo(c, a)),
     ),
@@ -61,7 +63,7 @@ pub const METHODS: &[Method] = &[
     ),
     Method::new(
         "getnodeaddresses",
-        &["count?", "network?"],
+        &["count:num?", "network:str?"],
         "Peers of the address book, at random: count of them (1; 0 is all), of one network (ipv4, ipv6).",
         |c, a| Box::pin(addresses::getnodeaddresses(c, a)),
     ),
@@ -75,19 +77,19 @@ pub const METHODS: &[Method] = &[
     ),
     Method::new(
         "setban",
-        &["subnet", "command", "bantime?", "absolute?"],
+        &["subnet:str", "command:str", "bantime:num?", "absolute:bool?"],
         "add or remove a ban of an address, a subnet or a peer id; bantime in seconds (a day), or Unix time if absolute.",
         |c, a| Box::pin(setban(c, a)),
     ),
     Method::new(
         "setnetworkactive",
-        &["state"],
+        &["state:bool"],
         "false closes all connections and refuses new ones, true allows them again.",
         |c, a| Box::pin(setnetworkactive(c, a)),
     ),
     Method::new(
         "setlink",
-        &["peer", "delay_ms?", "jitter_ms?", "loss?", "bandwidth?", "blocked?"],
+        &["peer:str", "delay_ms:num?", "jitter_ms:num?", "loss:num?", "bandwidth:num?", "blocked:bool?"],
         "Replaces the conditions of the link to a peer id (* is every link without its own); bandwidth in bytes per second, 0 is no limit.",
         |c, a| Box::pin(setlink(c, a)),
     ),
@@ -177,15 +179,17 @@ async fn getnettotals(context: Arc<Context>, _: Arguments) -> Reply {
 
 async fn getnetworkinfo(context: Arc<Context>, _: Arguments) -> Reply {
     let info = context.network.info().await.map_err(|error| refused(&error, MISC_ERROR))?;
-    let (relay_fee, tip) = context.core.read(|core| (core.config().fee_rate_min, core.tip())).await?;
-    let warnings = [context.warnings(&tip), info.warnings].concat();
+    let read = |core: &Core| (core.config().fee_rate_min, core.config().prune, Warnings::of(core));
+    let (relay_fee, prune, warnings) = context.core.read(read).await?;
+    let warnings = [warnings.list(&context), info.warnings].concat();
+    let (services, service_names) = services(prune);
     let reachable = |name: &str| json!({"name": name, "limited": false, "reachable": true, "proxy": "", "proxy_randomize_credentials": false});
     Ok(json!({
         "version": CORE_VERSION,
         "subversion": USER_AGENT,
         "protocolversion": PROTOCOL_VERSION,
-        "localservices": "0000000000000001",
-        "localservicesnames": ["NETWORK"],
+        "localservices": format!("{services:016x}"),
+        "localservicesnames": service_names,
         "localrelay": true,
         "timeoffset": 0,
         "networkactive": info.is_active,
@@ -202,6 +206,14 @@ async fn getnetworkinfo(context: Arc<Context>, _: Arguments) -> Reply {
         "listen": info.listen.iter().map(|address| json!(address.to_string())).collect::<Value>(),
         "known_peers": info.known_peers,
     }))
+}
+
+/// Core's service bits for what this node serves: every block, or the newest 288 (BIP159).
+fn services(prune: Prune) -> (u64, [&'static str; 1]) {
+    match prune {
+        Prune::Off => (1, ["NETWORK"]),
+        Prune::Manual | Prune::Target(_) => (1 << 10, ["NETWORK_LIMITED"]),
+    }
 }
 
 async fn getpeerinfo(context: Arc<Context>, _: Arguments) -> Reply {

@@ -7,7 +7,7 @@ use crate::core::rejection::{Answer, RejectionKind};
 use crate::core::summary::Summary;
 use crate::shell::clock;
 use crate::shell::rpc::error::{RpcError, TYPE_ERROR};
-use crate::shell::rpc::lookup::coins_of;
+use crate::shell::rpc::lookup::{coins_of, stored_block};
 use crate::shell::rpc::method::arguments::{Arguments, decode_hex};
 use crate::shell::rpc::method::context::Context;
 use crate::shell::rpc::method::{Method, Reply};
@@ -26,48 +26,48 @@ pub mod submission;
 pub const METHODS: &[Method] = &[
     Method::new(
         "combinerawtransaction",
-        &["txs"],
+        &["txs:arr"],
         "Several partly signed copies of one transaction as one.",
         |c, a| Box::pin(raw::combinerawtransaction(c, a)),
     ),
     Method::new(
         "createrawtransaction",
-        &["inputs", "outputs", "locktime?", "replaceable?", "version?"],
+        &["inputs:arr", "outputs", "locktime:num?", "replaceable:bool?", "version:num?"],
         "An unsigned transaction that spends inputs ({txid, vout}) to outputs ({address: amount} or {data: hex}).",
         |c, a| Box::pin(raw::createrawtransaction(c, a)),
     ),
-    Method::new("decoderawtransaction", &["hexstring", "iswitness?"], "A transaction as JSON.", |c, a| {
+    Method::new("decoderawtransaction", &["hexstring:str", "iswitness:bool?"], "A transaction as JSON.", |c, a| {
         Box::pin(decoderawtransaction(c, a))
     }),
-    Method::new("decodescript", &["hexstring"], "A script as JSON.", |c, a| Box::pin(decodescript(c, a))),
+    Method::new("decodescript", &["hexstring:str"], "A script as JSON.", |c, a| Box::pin(decodescript(c, a))),
     Method::new(
         "getrawtransaction",
-        &["txid", "verbosity|verbose?", "blockhash?"],
+        &["txid:str", "verbosity|verbose?", "blockhash:str?"],
         "A transaction of the mempool, of a named block, or (with --txindex) of any: 0 hex, 1 JSON, 2 also the coins it spends.",
         |c, a| Box::pin(getrawtransaction(c, a)),
     ),
     Method::new(
         "sendrawtransaction",
-        &["hexstring", "maxfeerate?", "maxburnamount?"],
+        &["hexstring:str", "maxfeerate?", "maxburnamount?"],
         "Submits a transaction; the default maxfeerate is 0.10 per 1,000 bytes, 0 accepts any.",
         |c, a| Box::pin(submission::sendrawtransaction(c, a)),
     )
     .in_batches(|c, batch| Box::pin(submission::send_all(c, batch))),
     Method::new(
         "signrawtransactionwithkey",
-        &["hexstring", "privkeys", "prevtxs?", "sighashtype?"],
+        &["hexstring:str", "privkeys:arr", "prevtxs:arr?", "sighashtype:str?"],
         "Signs a transaction's inputs with private keys in wallet import format.",
         |c, a| Box::pin(sign::signrawtransactionwithkey(c, a)),
     ),
     Method::new(
         "submitpackage",
-        &["package", "maxfeerate?", "maxburnamount?"],
+        &["package:arr", "maxfeerate?", "maxburnamount?"],
         "Submits a transaction, last in the list, with its unconfirmed parents; in a full mempool it may pay for them.",
         |c, a| Box::pin(package::submitpackage(c, a)),
     ),
     Method::new(
         "testmempoolaccept",
-        &["rawtxs", "maxfeerate?"],
+        &["rawtxs:arr", "maxfeerate?"],
         "Whether transactions would be accepted into the mempool; changes nothing.",
         |c, a| Box::pin(testmempoolaccept(c, a)),
     ),
@@ -157,7 +157,7 @@ fn find(
         None => core.transaction_block(txid)?.ok_or_else(missing)?,
     };
     let summary = core.summary(&hash).ok_or_else(|| RpcError::not_found("Block hash not found"))?;
-    let block = core.block(&hash)?.ok_or_else(|| RpcError::misc("Block not available"))?;
+    let block = stored_block(core, &hash)?;
     let (position, transaction) =
         block.transactions.iter().enumerate().find(|(_, candidate)| candidate.txid() == *txid).ok_or_else(missing)?;
     let undo = if with_coins { core.undo(&hash)? } else { None };

@@ -19,40 +19,43 @@ pub mod time;
 pub const METHODS: &[Method] = &[
     Method::new(
         "deriveaddresses",
-        &["descriptor", "range?"],
+        &["descriptor:str", "range?"],
         "The addresses of a descriptor with its checksum; of one with a wildcard, those of a range (END or [BEGIN,END]).",
         |c, a| Box::pin(descriptors::deriveaddresses(c, a)),
     ),
-    Method::new("getdescriptorinfo", &["descriptor"], "A descriptor with its checksum, and what it is.", |c, a| {
+    Method::new("getdescriptorinfo", &["descriptor:str"], "A descriptor with its checksum, and what it is.", |c, a| {
         Box::pin(descriptors::getdescriptorinfo(c, a))
     }),
     Method::new(
         "estimatesmartfee",
-        &["conf_target", "estimate_mode?"],
+        &["conf_target:num", "estimate_mode:str?"],
         "The fee rate, in coins per 1,000 bytes, that should bring a transaction into a block within conf_target blocks.",
         |c, a| Box::pin(fees::estimatesmartfee(c, a)),
     ),
     Method::new(
         "getindexinfo",
-        &["index_name?"],
+        &["index_name:str?"],
         "The optional indexes that this node keeps, and how far they are.",
         |c, a| Box::pin(indexes::getindexinfo(c, a)),
     ),
+    Method::new("getzmqnotifications", &[], "What is published over ZMQ, and where (--zmqpub…).", |c, a| {
+        Box::pin(indexes::getzmqnotifications(c, a))
+    }),
     Method::new(
         "signmessagewithprivkey",
-        &["privkey", "message"],
+        &["privkey:str", "message:str"],
         "Signs a text with a private key in wallet import format, in Bitcoin's format.",
         |c, a| Box::pin(messages::signmessagewithprivkey(c, a)),
     ),
     Method::new(
         "validateaddress",
-        &["address"],
+        &["address:str"],
         "Whether a text is an address of this chain, and its script.",
         |c, a| Box::pin(validateaddress(c, a)),
     ),
     Method::new(
         "verifymessage",
-        &["address", "signature", "message"],
+        &["address:str", "signature:str", "message:str"],
         "Whether a signature of a text is one by the key of an address.",
         |c, a| Box::pin(messages::verifymessage(c, a)),
     ),

@@ -65,7 +65,15 @@ impl Directory {
 
     /// Removes what can be rebuilt from the blocks if a rebuild was asked for or was interrupted, and says whether.
     /// Undo data goes too: unlike a block it cannot be checked against its own hash.
-    pub(super) fn begin_reindex(&self, asked: bool, undos: &FileSet, disk: &Disk) -> Result<bool, StoreError> {
+    /// In a node that prunes, block files above a gap go as well (Core: `CleanupBlockRevFiles`): without the blocks below they
+    /// are of no use, and all of them are fetched again.
+    pub(super) fn begin_reindex(
+        &self,
+        asked: bool,
+        prunes: bool,
+        (blocks, undos): (&FileSet, &FileSet),
+        disk: &Disk,
+    ) -> Result<bool, StoreError> {
         let marker = self.reindex_marker();
         if !asked && !marker.exists() {
             return Ok(false);
@@ -74,6 +82,14 @@ impl Directory {
         disk.replace(&marker, b"a rebuild from the block files is under way\n")?;
         disk.step("remove undo files")?;
         undos.remove_all()?;
+        if prunes {
+            disk.step("remove block files above a gap")?;
+            for (place, (file, _)) in (0..).zip(blocks.list()?) {
+                if file != place {
+                    blocks.remove(file)?;
+                }
+            }
+        }
         disk.step("remove the database")?;
         for removed in [std::fs::remove_dir_all(self.state()), std::fs::remove_file(self.redo())] {
             match removed {

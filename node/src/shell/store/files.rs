@@ -100,12 +100,13 @@ impl FileSet {
     }
     /// Deletes every file.
     pub(super) fn remove_all(&self) -> Result<(), StoreError> {
-        self.handles.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        for (file, _) in self.list()? {
-            let path = self.path(file);
-            std::fs::remove_file(&path).map_err(|error| io_error("remove", &path, &error))?;
-        }
-        Ok(())
+        self.list()?.into_iter().try_for_each(|(file, _)| self.remove(file))
+    }
+    /// Deletes one file.
+    pub(super) fn remove(&self, file: u32) -> Result<(), StoreError> {
+        self.handles.lock().unwrap_or_else(PoisonError::into_inner).remove(&file);
+        let path = self.path(file);
+        std::fs::remove_file(&path).map_err(|error| io_error("remove", &path, &error))
     }
     /// Calls `visit` for every record from `from` on, over all files, and returns where they end.
     pub(super) fn scan(
@@ -175,8 +176,8 @@ pub(super) struct Appender {
 }
 
 impl Appender {
-    pub(super) fn new(set: Arc<FileSet>, disk: Disk, end: End) -> Appender {
-        Appender { set, disk, end, file: None, filled: Vec::new(), unsynced: false, file_bytes_max: FILE_BYTES_MAX }
+    pub(super) fn new(set: Arc<FileSet>, disk: Disk, end: End, file_bytes_max: u64) -> Appender {
+        Appender { set, disk, end, file: None, filled: Vec::new(), unsynced: false, file_bytes_max }
     }
     #[cfg(test)]
     pub(super) fn set_file_bytes_max(&mut self, bytes: u64) {

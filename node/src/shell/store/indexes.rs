@@ -55,8 +55,13 @@ pub(super) fn switch(shared: &Shared, meta: &Meta) -> Result<(), StoreError> {
         tracing::info!("building the block filter and spender indexes that were off before");
         for hash in txindex::active_in_order(shared, meta)? {
             let (Some(place), Some(undo)) = (shared.block_position(&hash)?, shared.undo_position(&hash)?) else {
-                // The genesis block, which has no undo data.
-                continue;
+                if hash == shared.genesis.header.hash() {
+                    continue;
+                }
+                return Err(StoreError(format!(
+                    "an index cannot be built, because block {hash} was pruned; start without the index, or once with \
+                     --reindex, which downloads the whole chain anew"
+                )));
             };
             let (block, undo) = (shared.read_block(&hash, place.position)?, shared.read_undo(&hash, undo)?);
             add(shared, &hash, &block, &undo)?;

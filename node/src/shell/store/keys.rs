@@ -81,6 +81,9 @@ pub(super) struct BlockPosition {
     pub(super) transactions: u32,
 }
 
+/// In a status: the block's undo data was deleted, and its body too unless that came again.
+const PRUNED: u8 = 0x80;
+
 /// An [`IndexEntry`] without its key.
 #[derive(Clone, Debug, PartialEq, Eq, bincode::Encode, bincode::Decode)]
 pub(super) struct IndexValue {
@@ -92,6 +95,7 @@ pub(super) struct IndexValue {
 
 impl From<&IndexEntry> for IndexValue {
     fn from(entry: &IndexEntry) -> IndexValue {
+        let pruned = if entry.is_pruned { PRUNED } else { 0 };
         let status = match entry.status {
             Status::Header => 0,
             Status::Stored => 1,
@@ -99,14 +103,19 @@ impl From<&IndexEntry> for IndexValue {
             Status::Invalid => 3,
             Status::InvalidAncestor => 4,
         };
-        IndexValue { header: entry.header.to_array(), height: entry.height, transactions: entry.transactions, status }
+        IndexValue {
+            header: entry.header.to_array(),
+            height: entry.height,
+            transactions: entry.transactions,
+            status: status | pruned,
+        }
     }
 }
 
 impl IndexValue {
     /// `None` for a status this version does not know.
     pub(super) fn entry(&self) -> Option<IndexEntry> {
-        let status = match self.status {
+        let status = match self.status & !PRUNED {
             0 => Status::Header,
             1 => Status::Stored,
             2 => Status::Valid,
@@ -115,7 +124,8 @@ impl IndexValue {
             _ => return None,
         };
         let header = Header::from_array(&self.header);
-        Some(IndexEntry { header, height: self.height, transactions: self.transactions, status })
+        let is_pruned = self.status & PRUNED != 0;
+        Some(IndexEntry { header, height: self.height, transactions: self.transactions, status, is_pruned })
     }
 }
 

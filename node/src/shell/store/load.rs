@@ -97,6 +97,13 @@ pub(super) fn load(
 ) -> Result<(Meta, Loaded), StoreError> {
     let mut meta = finish_commit(shared, redo, left)?;
     let mut index = Index::read(shared, spec)?;
+    if !shared.prunes && index.0.values().any(|entry| entry.is_pruned) {
+        return Err(StoreError(format!(
+            "the blocks in {} were pruned; start with --prune again, or once with --reindex, which downloads the whole chain \
+             anew, to keep all blocks",
+            shared.directory.blocks().display()
+        )));
+    }
     let found = find(shared, spec, disk, &mut meta, reindex)?;
     let changed = index.add(spec, &found);
     persist(shared, &meta, &index, &changed, &found)?;
@@ -169,7 +176,7 @@ impl Index {
         let connected = undo_positions(shared)?;
         let genesis = spec.genesis_hash();
         let lost = |(hash, entry): &(&BlockHash, &IndexEntry)| match entry.status {
-            _ if **hash == genesis => false,
+            _ if **hash == genesis || entry.is_pruned => false,
             Status::Stored => !stored.contains(*hash),
             Status::Valid => !stored.contains(*hash) || !connected.contains(*hash),
             Status::Header | Status::Invalid | Status::InvalidAncestor => false,
@@ -226,7 +233,7 @@ impl Index {
         }
         while let Some((block, height, status)) = ready.pop() {
             let transactions = block.position.transactions;
-            let entry = IndexEntry { header: block.header, height, transactions, status };
+            let entry = IndexEntry { header: block.header, height, transactions, status, is_pruned: false };
             if self.0.insert(block.hash, entry).is_none() {
                 changed.push(block.hash);
             }

@@ -6,12 +6,14 @@ use super::error::damaged;
 use super::files::{FileSet, Position};
 use super::index_entries::{self, Kept, PendingIndexes};
 use super::keys::{self, BlockPosition, CoinSum};
+use super::prune;
 use super::state::State;
-use crate::core::store::{BlockFilter, Spender, Store, StoreError};
+use crate::core::store::{BlockFile, BlockFilter, Spender, Store, StoreError};
 use chain_spec::{Block, BlockHash, BlockUndo, CheckedBlock, Coin, Decode, Outpoint, Txid};
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Blocks kept in memory after they were stored: they are asked for again at once, by the core and by peers.
@@ -26,6 +28,10 @@ pub(super) struct Shared {
     pub(super) blocks: Arc<FileSet>,
     pub(super) undos: Arc<FileSet>,
     pub(super) txindex: bool,
+    /// Whether blocks may have been deleted.
+    pub(super) prunes: bool,
+    /// Bytes of block and undo files.
+    block_bytes: AtomicU64,
     /// Which of the other indexes are kept.
     pub(super) kept: Kept,
     /// Connected without undo data, since it spends nothing.
@@ -67,6 +73,8 @@ impl Shared {
             blocks: Arc::new(blocks),
             undos: Arc::new(undos),
             txindex: config.txindex,
+            prunes: config.prune,
+            block_bytes: AtomicU64::new(0),
             kept: Kept { filters: config.block_filters, spenders: config.spenders },
             genesis,
             pending: RwLock::default(),
@@ -75,6 +83,16 @@ impl Shared {
             released: Condvar::new(),
             directory,
         }
+    }
+    /// More was written to the block and undo files.
+    pub(super) fn add_bytes(&self, bytes: usize) {
+        self.block_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+    /// Looks how large the block and undo files are.
+    pub(super) fn measure(&self) -> Result<(), StoreError> {
+        let bytes = |set: &FileSet| Ok::<u64, StoreError>(set.list()?.iter().map(|(_, length)| length).sum());
+        self.block_bytes.store(bytes(&self.blocks)? + bytes(&self.undos)?, Ordering::Relaxed);
+        Ok(())
     }
     pub(super) fn pending(&self) -> RwLockReadGuard<'_, Pending> {
         self.pending.read().unwrap_or_else(PoisonError::into_inner)
@@ -208,6 +226,12 @@ impl Store for Reader {
         let key = keys::spender_key(outpoint);
         let Some(value) = self.0.state.get(&key)? else { return Ok(None) };
         index_entries::read_spender(&value).map(Some).ok_or_else(|| self.0.state.unreadable(&key))
+    }
+    fn block_bytes(&self) -> u64 {
+        self.0.block_bytes.load(Ordering::Relaxed)
+    }
+    fn block_files(&self) -> Result<Vec<BlockFile>, StoreError> {
+        prune::block_files(&self.0)
     }
     fn for_each_coin(&self, visit: &mut dyn FnMut(Outpoint, Coin) -> ControlFlow<()>) -> Result<(), StoreError> {
         let state = &self.0.state;

@@ -5,6 +5,7 @@ mod damage;
 mod held;
 mod keep;
 mod opening;
+mod prune;
 mod reindex;
 mod roundtrip;
 
@@ -112,7 +113,7 @@ fn undo(tag: u32) -> Arc<BlockUndo> {
 
 fn entry(block: &CheckedBlock, height: u32, status: Status) -> IndexEntry {
     let transactions = if status == Status::Header { 0 } else { block.txids().len() as u32 };
-    IndexEntry { header: *block.header(), height, transactions, status }
+    IndexEntry { header: *block.header(), height, transactions, status, is_pruned: false }
 }
 
 /// A commit of new coins `made` and spent ones, with the tip and index entries of `blocks` from genesis on.
@@ -123,6 +124,7 @@ fn commit(blocks: &[Arc<CheckedBlock>], made: std::ops::Range<u32>, spent: std::
         coins_tip: blocks.last().map(|block| block.hash()),
         entries: blocks.iter().zip(0..).map(|(block, height)| entry(block, height, Status::Valid)).collect(),
         forgotten: Vec::new(),
+        pruned: Vec::new(),
     })
 }
 

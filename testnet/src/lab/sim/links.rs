@@ -163,6 +163,7 @@ pub fn response_bytes(response: &Response, block_bytes: usize) -> usize {
             transactions.iter().map(|transaction| transaction.encoded_len()).sum()
         }
         Response::Mempool(txids) => 32 * txids.len(),
+        Response::Pruned { .. } => 4,
     }
 }
 

@@ -33,6 +33,7 @@ impl Trace {
             Input::SubmitPackage { transactions } => (13, transactions.len() as u64, [0; 32]),
             Input::Prioritise { txid, .. } => (14, 0, *txid.as_bytes()),
             Input::FetchBlock { peer, block, .. } => (15, peer.0, *block.as_bytes()),
+            Input::Prune { height, .. } => (16, u64::from(*height), [0; 32]),
             Input::Stop => (11, 0, [0; 32]),
         };
         record[16] = kind;

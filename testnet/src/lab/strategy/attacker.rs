@@ -302,7 +302,7 @@ impl Attacker {
             Response::Transactions(transactions) => Response::Transactions(
                 transactions.into_iter().filter(|transaction| !self.withholds(transaction)).collect(),
             ),
-            Response::BlockTransactions(_) => response,
+            Response::BlockTransactions(_) | Response::Pruned { .. } => response,
         }
     }
 

@@ -46,7 +46,7 @@ impl BlockTree {
         let (mut is_needed, mut grew) = (vec![false; count], vec![0; count]);
         is_needed[self.best_header.0 as usize] = true;
         for (place, node) in self.nodes.iter().enumerate().rev() {
-            is_needed[place] |= node.has_body() || node.fault == Fault::Own;
+            is_needed[place] |= node.was_stored() || node.fault == Fault::Own;
             if node.is_sound() {
                 grew[place] = grew[place].max(place);
             }

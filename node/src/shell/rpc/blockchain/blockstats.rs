@@ -1,14 +1,13 @@
 //! `getblockstats`: one block in numbers, with Core's fields. Amounts are in the smallest unit, rates in units per byte.
 
-use crate::core::Core;
 use crate::core::summary::Summary;
 use crate::shell::rpc::error::RpcError;
-use crate::shell::rpc::lookup::known_block;
+use crate::shell::rpc::lookup;
 use crate::shell::rpc::method::Reply;
 use crate::shell::rpc::method::arguments::Arguments;
 use crate::shell::rpc::method::context::Context;
 use crate::shell::rpc::view::WEIGHT_PER_BYTE;
-use chain_spec::{Block, BlockHash, ChainSpec, Encode, TxOut};
+use chain_spec::{Block, ChainSpec, Encode, TxOut};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -20,17 +19,16 @@ const PERCENTILES: [u64; 5] = [10, 25, 50, 75, 90];
 
 /// `getblockstats hash_or_height ( stats )`.
 pub async fn getblockstats(context: Arc<Context>, arguments: Arguments) -> Reply {
-    let which = Which::of(&arguments)?;
+    let which = arguments.get(0).cloned().unwrap_or_default();
     let selected = match arguments.get(1) {
         // None named is as none asked for (Core too).
         Some(_) => Some(arguments.list(1)?.to_vec()).filter(|names| !names.is_empty()),
         None => None,
     };
     let found = context.core.read(move |core| -> Result<_, RpcError> {
-        let summary = known_block(core, &which.hash(core)?)?;
-        let block = core.block(&summary.hash)?;
-        let block = block.ok_or_else(|| RpcError::misc("Block not available (not fully downloaded)"))?;
-        let undo = core.undo(&summary.hash)?;
+        let summary = lookup::hash_or_height(core, &which)?;
+        let block = lookup::stored_block(core, &summary.hash)?;
+        let undo = lookup::stored_undo(core, &summary.hash)?;
         if undo.is_none() && summary.height > 0 {
             return Err(RpcError::misc("Undo data not available: the block was never part of the active chain"));
         }
@@ -51,33 +49,6 @@ pub async fn getblockstats(context: Arc<Context>, arguments: Arguments) -> Reply
         some.insert(name.to_owned(), value.clone());
     }
     Ok(Value::Object(some))
-}
-
-/// A block by height in the active chain, or by hash.
-enum Which {
-    Height(i64),
-    Hash(BlockHash),
-}
-
-impl Which {
-    fn of(arguments: &Arguments) -> Result<Which, RpcError> {
-        match arguments.get(0) {
-            Some(Value::Number(_)) => arguments.integer(0).map(Which::Height),
-            _ => arguments.hash(0).map(Which::Hash),
-        }
-    }
-    fn hash(&self, core: &Core) -> Result<BlockHash, RpcError> {
-        let height = match self {
-            Which::Hash(hash) => return Ok(*hash),
-            Which::Height(height) => *height,
-        };
-        let tip = core.tip().height;
-        if height < 0 {
-            return Err(RpcError::parameter(format!("Target block height {height} is negative")));
-        }
-        let hash = u32::try_from(height).ok().and_then(|height| core.active_hash(height));
-        hash.ok_or_else(|| RpcError::parameter(format!("Target block height {height} after current tip {tip}")))
-    }
 }
 
 /// Sums over a block's transactions; the coinbase counts only where it says so.

@@ -19,18 +19,18 @@ use std::sync::Arc;
 
 /// The group's table.
 pub const METHODS: &[Method] = &[
-    Method::new("gettxout", &["txid", "n", "include_mempool?"], "An unspent coin, or null.", |c, a| {
+    Method::new("gettxout", &["txid:str", "n:num", "include_mempool:bool?"], "An unspent coin, or null.", |c, a| {
         Box::pin(gettxout(c, a))
     }),
     Method::new(
         "gettxoutsetinfo",
-        &["hash_type?", "hash_or_height?", "use_index?"],
+        &["hash_type:str?", "hash_or_height?", "use_index:bool?"],
         "Counts all coins and hashes them (hash_serialized_3, muhash or none): equal hashes are equal coin sets.",
         |c, a| Box::pin(gettxoutsetinfo(c, a)),
     ),
     Method::new(
         "scantxoutset",
-        &["action", "scanobjects?"],
+        &["action:str", "scanobjects:arr?"],
         "start: finds all coins of descriptors, each a text or {desc, range}; status and abort do nothing, since a scan ends within its call.",
         |c, a| Box::pin(scantxoutset(c, a)),
     ),
@@ -167,8 +167,17 @@ pub(super) async fn walk<T: Send + 'static>(
     run: impl FnOnce(Walker, &Snapshot) -> Result<T, RpcError> + Send + 'static,
 ) -> Result<T, RpcError> {
     let snapshot = context.core.read(|core: &Core| core.snapshot()).await?;
+    walk_on(context, snapshot, |walker, snapshot| run(walker, snapshot)).await
+}
+
+/// The same on a snapshot that was taken before.
+pub(super) async fn walk_on<T: Send + 'static>(
+    context: &Arc<Context>,
+    mut snapshot: Snapshot,
+    run: impl FnOnce(Walker, &mut Snapshot) -> Result<T, RpcError> + Send + 'static,
+) -> Result<T, RpcError> {
     let walker = Walker(context.clone());
-    context.run_blocking(move || run(walker, &snapshot)).await
+    context.run_blocking(move || run(walker, &mut snapshot)).await
 }
 
 /// Goes on until the last coin or the node's end.

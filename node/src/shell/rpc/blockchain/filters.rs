@@ -4,7 +4,7 @@ use crate::core::Core;
 use crate::shell::core_handle::Stopped;
 use crate::shell::rpc::descriptor::Descriptor;
 use crate::shell::rpc::error::{INVALID_ADDRESS_OR_KEY, RpcError};
-use crate::shell::rpc::lookup::{known_block, scan_scripts};
+use crate::shell::rpc::lookup::{known_block, scan_scripts, stored_block, stored_undo};
 use crate::shell::rpc::method::Reply;
 use crate::shell::rpc::method::arguments::Arguments;
 use crate::shell::rpc::method::context::Context;
@@ -118,12 +118,12 @@ fn relevant_blocks(
 
 /// Whether a block pays or spends one of some scripts.
 fn touches(core: &Core, hash: &BlockHash, wanted: &[Script]) -> Result<bool, RpcError> {
-    let Some(block) = core.block(hash)? else { return Ok(true) };
+    let block = stored_block(core, hash)?;
     let mut paid = block.transactions.iter().flat_map(|transaction| &transaction.outputs).map(|output| &output.script);
     if paid.any(|script| wanted.contains(script)) {
         return Ok(true);
     }
-    let undo = core.undo(hash)?;
+    let undo = stored_undo(core, hash)?;
     let mut spent = undo.iter().flat_map(|undo| undo.spent.iter().flatten()).map(|coin| &coin.output.script);
     Ok(spent.any(|script| wanted.contains(script)))
 }

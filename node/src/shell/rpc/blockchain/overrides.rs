@@ -1,7 +1,7 @@
 //! `invalidateblock`, `reconsiderblock`, `preciousblock`: what an operator overrides about a block.
 
 use crate::core::event::BlockOverride;
-use crate::shell::rpc::error::{RpcError, VERIFY_ERROR, rejection};
+use crate::shell::rpc::error::{DATABASE_ERROR, RpcError, rejection};
 use crate::shell::rpc::lookup::known_block;
 use crate::shell::rpc::method::Reply;
 use crate::shell::rpc::method::arguments::Arguments;
@@ -32,6 +32,6 @@ async fn override_block(context: &Context, arguments: &Arguments, change: BlockO
     }
     match context.core.override_block(hash, change).await? {
         Ok(_) => Ok(Value::Null),
-        Err(rejected) => Err(rejection(VERIFY_ERROR, &rejected)),
+        Err(rejected) => Err(rejection(DATABASE_ERROR, &rejected)),
     }
 }

@@ -4,7 +4,7 @@
 use crate::core::Core;
 use crate::core::summary::Summary;
 use crate::shell::rpc::error::{DESERIALIZATION_ERROR, RpcError, TYPE_ERROR};
-use crate::shell::rpc::lookup::known_block;
+use crate::shell::rpc::lookup::{known_block, stored_block};
 use crate::shell::rpc::method::Reply;
 use crate::shell::rpc::method::arguments::{Arguments, parse_hash};
 use crate::shell::rpc::method::context::Context;
@@ -163,8 +163,7 @@ pub async fn gettxoutproof(context: Arc<Context>, arguments: Arguments) -> Reply
             Some(hash) => known_block(core, &hash)?,
             None => block_of(core, &wanted)?.ok_or_else(|| RpcError::not_found("Transaction not yet in block"))?,
         };
-        let block = core.block(&summary.hash)?;
-        let block = block.ok_or_else(|| RpcError::misc("Block not available (not fully downloaded)"))?;
+        let block = stored_block(core, &summary.hash)?;
         let txids: Vec<Txid> = block.transactions.iter().map(|transaction| transaction.txid()).collect();
         if txids.iter().filter(|txid| wanted.contains(txid)).count() < wanted.len() {
             return Err(RpcError::not_found("Not all transactions found in specified or retrieved block"));
@@ -193,9 +192,11 @@ fn block_of(core: &Core, wanted: &HashSet<Txid>) -> Result<Option<Summary>, RpcE
 
 /// `verifytxoutproof proof`: the transactions it is about, or none if it does not hold.
 pub async fn verifytxoutproof(context: Arc<Context>, arguments: Arguments) -> Reply {
-    let bytes = hex::decode(arguments.text(0)?).ok();
-    let proof = bytes.and_then(|bytes| Proof::decode(&bytes));
-    let proof = proof.ok_or_else(|| RpcError::new(DESERIALIZATION_ERROR, "the proof cannot be decoded"))?;
+    let text = arguments.text(0)?;
+    let bytes = hex::decode(text)
+        .map_err(|_| RpcError::parameter(format!("proof must be hexadecimal string (not '{text}')")))?;
+    let proof =
+        Proof::decode(&bytes).ok_or_else(|| RpcError::new(DESERIALIZATION_ERROR, "the proof cannot be decoded"))?;
     let Some(found) = proof.transactions(&context.spec) else { return Ok(Value::Array(Vec::new())) };
     let hash = proof.header.hash();
     let block = context.core.read(move |core| core.summary(&hash)).await?;

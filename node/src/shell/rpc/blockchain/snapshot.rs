@@ -1,20 +1,23 @@
 //! `dumptxoutset`: the coins of the active tip as a file in Core's format (`node/utxo_snapshot.h`, version 2), which
 //! `loadtxoutset` of a Bitcoin node on the same chain reads.
 //!
-//! Absent: rolling the chain back to an older block, and loading: no chain spec names the hash of a snapshot that is to be
-//! trusted.
+//! An older block's coins are written from a copy that is rolled back; the chain itself stays where it is, while Core moves it.
+//! Absent: loading: no chain spec names the hash of a snapshot that is to be trusted.
 
-use super::coins::{CoinHash, Totals, Walker, walk};
+use super::coins::{CoinHash, Totals, Walker, walk_on};
 use crate::core::Core;
+use crate::core::rejection::AcceptError;
 use crate::core::snapshot::Snapshot;
+use crate::core::summary::Summary;
 use crate::shell::files;
 use crate::shell::rpc::error::RpcError;
+use crate::shell::rpc::lookup::hash_or_height;
 use crate::shell::rpc::method::Reply;
 use crate::shell::rpc::method::arguments::Arguments;
 use crate::shell::rpc::method::context::Context;
 use chain_spec::encode::encode_compact_size;
-use chain_spec::{ChainSpec, Coin, Outpoint, PublicKey, Script, Txid};
-use serde_json::json;
+use chain_spec::{BlockHash, ChainSpec, Coin, Outpoint, PublicKey, Script, Txid};
+use serde_json::{Value, json};
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Seek as _, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -159,26 +162,20 @@ fn write(walker: &Walker, snapshot: &Snapshot, spec: &ChainSpec, file: File) -> 
 /// `dumptxoutset path ( type options )`.
 pub async fn dumptxoutset(context: Arc<Context>, arguments: Arguments) -> Reply {
     let path = context.datadir.join(arguments.text(0)?);
-    match arguments.optional_text(1)?.unwrap_or("") {
-        "latest" if arguments.get(2).is_none() => {}
-        "latest" | "rollback" => {
-            return Err(RpcError::misc(
-                "only the coins of the active tip can be written: type \"latest\" without options",
-            ));
-        }
-        other => {
-            let message =
-                format!("Invalid snapshot type \"{other}\" specified. Please specify \"rollback\" or \"latest\"");
-            return Err(RpcError::parameter(message));
-        }
-    }
+    let target = target(&arguments)?;
     if path.exists() {
         let message = "already exists. If you are sure this is what you want, move it out of the way first.";
         return Err(RpcError::parameter(format!("{} {message}", path.display())));
     }
     let spec = Arc::clone(&context.spec);
     let (written, shown) = (path.clone(), path.display().to_string());
-    let (coins, hash, tip) = walk(&context, move |walker, snapshot| {
+    let read = move |core: &Core| Ok::<_, RpcError>((way_back(core, target.as_ref())?, core.snapshot()));
+    let ((undone, to), snapshot) = context.core.read(read).await??;
+    let stop = context.clone();
+    let (coins, hash, tip) = walk_on(&context, snapshot, move |walker, snapshot| {
+        if !undone.is_empty() {
+            snapshot.go_back(&undone, to, &|| stop.is_stopping()).map_err(not_rolled_back)?;
+        }
         let (coins, hash) = write_beside(&walker, snapshot, &spec, &written)?;
         Ok((coins, hash, snapshot.tip().clone()))
     })
@@ -196,6 +193,51 @@ pub async fn dumptxoutset(context: Arc<Context>, arguments: Arguments) -> Reply 
         "txoutset_hash": Txid::from_bytes(hash).to_string(),
         "nchaintx": transactions,
     }))
+}
+
+fn not_rolled_back(error: AcceptError) -> RpcError {
+    match error {
+        AcceptError::Rejected(rejection) => RpcError::misc(format!("Could not roll back: {}", rejection.detail)),
+        AcceptError::Store(error) => error.into(),
+    }
+}
+
+/// The block whose coins are asked for; `None` is the active tip.
+fn target(arguments: &Arguments) -> Result<Option<Value>, RpcError> {
+    let kind = arguments.optional_text(1)?.unwrap_or("");
+    let rollback = arguments.object(2)?.and_then(|options| options.get("rollback")).cloned();
+    match (kind, rollback) {
+        ("" | "rollback", Some(target)) => Ok(Some(target)),
+        ("latest", None) => Ok(None),
+        (kind, Some(_)) => {
+            let message = format!("Invalid snapshot type \"{kind}\" specified with rollback option");
+            Err(RpcError::parameter(message))
+        }
+        ("rollback", None) => Err(RpcError::parameter(
+            "no chain spec names a height to roll back to; name one: options {\"rollback\": HEIGHT or HASH}",
+        )),
+        (kind, None) => {
+            let message =
+                format!("Invalid snapshot type \"{kind}\" specified. Please specify \"rollback\" or \"latest\"");
+            Err(RpcError::parameter(message))
+        }
+    }
+}
+
+/// The blocks of the active chain above a target, the newest first, and the target.
+fn way_back(core: &Core, target: Option<&Value>) -> Result<(Vec<BlockHash>, Summary), RpcError> {
+    let Some(target) = target else { return Ok((Vec::new(), core.tip())) };
+    let block = hash_or_height(core, target)?;
+    if !block.active {
+        return Err(RpcError::parameter(format!("Block is not in chain {}", block.hash)));
+    }
+    if core.prune_height().is_some_and(|height| block.height <= height) {
+        return Err(RpcError::misc(
+            "Could not roll back to requested height since necessary block data is already pruned.",
+        ));
+    }
+    let above = (block.height + 1..=core.tip().height).rev();
+    Ok((above.filter_map(|height| core.active_hash(height)).collect(), block))
 }
 
 /// Writes a file of another name first, so that whoever finds the one asked for finds all of it.

@@ -24,6 +24,7 @@ pub async fn verifychain(context: Arc<Context>, arguments: Arguments) -> Reply {
     let blocks = arguments.bounded_or(1, BLOCKS_DEFAULT, u32::MAX)?;
     let verifier = context.core.read(|core: &Core| core.verifier()).await?;
     let (stop, blocks) = (context.clone(), if blocks == 0 { u32::MAX } else { blocks });
+    let missing = verifier.blocks_missing(blocks);
     // A store that cannot even be read is the finding, not a failure of the call.
     let verify = move || Ok(verifier.verify(level, blocks, &|| stop.is_stopping()));
     let verdict = context.run_blocking(verify).await?;
@@ -31,6 +32,11 @@ pub async fn verifychain(context: Arc<Context>, arguments: Arguments) -> Reply {
         return Err(Stopped.into());
     }
     match verdict {
+        // As in Core, what is not there does not count as verified.
+        Ok(()) if missing > 0 => {
+            warn!("verifychain ended where blocks were pruned; {missing} of the blocks it was to look at are not here");
+            Ok(json!(false))
+        }
         Ok(()) => Ok(json!(true)),
         Err(error) => {
             let problem = match error {

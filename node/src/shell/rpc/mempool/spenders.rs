@@ -2,6 +2,7 @@
 
 use crate::core::Core;
 use crate::shell::rpc::error::{RpcError, TYPE_ERROR};
+use crate::shell::rpc::lookup::stored_block;
 use crate::shell::rpc::method::Reply;
 use crate::shell::rpc::method::arguments::{Arguments, parse_hash};
 use crate::shell::rpc::method::context::Context;
@@ -76,7 +77,7 @@ fn spender(core: &Core, outpoint: &Outpoint, options: Options) -> Reply {
     view["spendingtxid"] = json!(spender.txid.to_string());
     view["blockhash"] = json!(spender.block.to_string());
     if options.with_transaction {
-        let block = core.block(&spender.block)?.ok_or_else(|| RpcError::misc("Block not available"))?;
+        let block = stored_block(core, &spender.block)?;
         let spending = block.transactions.iter().find(|transaction| transaction.txid() == spender.txid);
         let spending = spending.ok_or_else(|| RpcError::misc("the index names a block without the transaction"))?;
         view["spendingtx"] = json!(hex::encode(spending.to_bytes()));

@@ -32,12 +32,32 @@ impl Arguments {
         };
         let arguments = Arguments { method, values };
         let given = arguments.values.len();
-        let missing =
-            (0..method.arguments.len()).any(|index| method.is_required(index) && arguments.get(index).is_none());
-        if missing || given > method.arguments.len() {
+        // As in Core, a null in the place of a required argument is one of the wrong type, not a missing one.
+        let needed =
+            (0..method.arguments.len()).rev().find(|index| method.is_required(*index)).map_or(0, |last| last + 1);
+        if given < needed || given > method.arguments.len() {
             return Err(RpcError::misc(method.help_text()));
         }
+        arguments.check_types()?;
         Ok(arguments)
+    }
+
+    /// Compares the types of all arguments with the method's table.
+    fn check_types(&self) -> Result<(), RpcError> {
+        let mut wrong = Map::new();
+        for index in 0..self.method.arguments.len() {
+            let Some(expected) = self.method.argument_type(index) else { continue };
+            let found = self.get(index).map_or("null", type_name);
+            if found != expected && (self.get(index).is_some() || self.method.is_required(index)) {
+                wrong.insert(self.place(index), mismatch(found, expected).into());
+            }
+        }
+        if wrong.is_empty() { Ok(()) } else { Err(wrong_types(wrong)) }
+    }
+
+    /// Core's name for the place of an argument.
+    fn place(&self, index: usize) -> String {
+        format!("Position {} ({})", index + 1, self.name(index))
     }
 
     /// The value at a position, unless absent or null.
@@ -142,15 +162,17 @@ impl Arguments {
 
     fn wrong_type(&self, index: usize, found: Option<&Value>, expected: &str) -> RpcError {
         let found = found.map_or("null", type_name);
-        RpcError::new(
-            TYPE_ERROR,
-            format!(
-                "Wrong type passed: \"Position {} ({})\": JSON value of type {found} is not of expected type {expected}",
-                index + 1,
-                self.name(index)
-            ),
-        )
+        wrong_types(Map::from_iter([(self.place(index), mismatch(found, expected).into())]))
     }
+}
+
+/// Core's complaint about a value's type.
+fn mismatch(found: &str, expected: &str) -> String {
+    format!("JSON value of type {found} is not of expected type {expected}")
+}
+
+fn wrong_types(wrong: Map<String, Value>) -> RpcError {
+    RpcError::new(TYPE_ERROR, format!("Wrong type passed:\n{:#}", Value::Object(wrong)))
 }
 
 /// Core's names for JSON types.

@@ -2,16 +2,17 @@
 
 use super::Table;
 use crate::core::event::Time;
-use crate::core::summary::Summary;
 use crate::shell::clock;
 use crate::shell::core_handle::CoreHandle;
 use crate::shell::counters::Counters;
 use crate::shell::metrics::Latencies;
-use crate::shell::mining::{ClockWait, Mining};
+use crate::shell::mining::Mining;
 use crate::shell::network::NetworkHandle;
 use crate::shell::rpc::error::{INTERNAL_ERROR, RpcError};
 use crate::shell::stratum::pool::Pool;
+use crate::shell::zmq::Endpoint;
 use chain_spec::{BlockHash, ChainSpec};
+use serde_json::Value;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,6 +43,8 @@ pub struct Context {
     pub block_filters: bool,
     /// Whether it keeps the index from coins to what spends them.
     pub spenders: bool,
+    /// What is published over ZMQ, and where.
+    pub zmq: Vec<Endpoint>,
     /// What the core's loop counts.
     pub counters: Arc<Counters>,
     /// How long calls and blocks took.
@@ -50,12 +53,28 @@ pub struct Context {
     pub generating: Mutex<()>,
     /// What a place took in the newest blocks, for fee estimates.
     pub block_rates: Mutex<HashMap<BlockHash, u64>>,
+    /// What `getblocktemplate` answered last.
+    pub template: Mutex<Option<MadeTemplate>>,
     /// Set once the node has caught up; it does not begin again (Core: `m_cached_is_ibd`).
     pub has_caught_up: AtomicBool,
     /// All methods, for `help`.
     pub methods: &'static Table,
     /// Calls that are running now.
     pub calls: RunningCalls,
+}
+
+/// An answer of `getblocktemplate`, and what it was made from: it is given again until one of these changes.
+pub struct MadeTemplate {
+    /// The block that it stands on.
+    pub tip: BlockHash,
+    /// The mempool's version.
+    pub mempool_version: u64,
+    /// The version of what else decides about what to mine.
+    pub goal_version: u64,
+    /// Earliest time that the block may carry, Unix seconds.
+    pub min_time_s: u32,
+    /// The answer; its time is that of when it was made.
+    pub answer: Value,
 }
 
 impl Context {
@@ -73,12 +92,6 @@ impl Context {
             self.has_caught_up.store(true, Ordering::Relaxed);
         }
         !self.has_caught_up.load(Ordering::Relaxed)
-    }
-    /// What an operator should know (Core: `warnings`), given the active tip.
-    pub fn warnings(&self, tip: &Summary) -> Vec<String> {
-        let next_min_s = tip.median_time_past_s.saturating_add(1);
-        let behind = ClockWait::before(next_min_s, clock::now_s(), self.spec.future_max_s);
-        behind.iter().map(ToString::to_string).collect()
     }
     /// Runs what takes long and blocks, beside everything else.
     pub async fn run_blocking<T: Send + 'static>(

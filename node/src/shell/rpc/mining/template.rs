@@ -12,12 +12,12 @@ use crate::shell::mining::ClockWait;
 use crate::shell::rpc::error::{DESERIALIZATION_ERROR, RpcError, TYPE_ERROR};
 use crate::shell::rpc::method::Reply;
 use crate::shell::rpc::method::arguments::{Arguments, decode_hex_prefix};
-use crate::shell::rpc::method::context::Context;
+use crate::shell::rpc::method::context::{Context, MadeTemplate};
 use crate::shell::rpc::view;
 use chain_spec::rules::block::BYTES_PER_SIGNATURE_OPERATION;
 use chain_spec::{Block, ChainSpec, Encode, Script};
 use serde_json::{Map, Value, json};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 /// A long poll is not answered sooner than this for a mere change of the mempool.
@@ -47,12 +47,34 @@ pub async fn getblocktemplate(context: Arc<Context>, arguments: Arguments) -> Re
         Some(Value::String(id)) => wait_for_change(&context, id).await?,
         Some(_) => return Err(RpcError::new(TYPE_ERROR, "longpollid must be a string")),
     }
-    let template = context.core.template(Script::default()).await?;
-    if let Some(wait) = ClockWait::before(template.min_time_s, clock::now_s(), context.spec.future_max_s) {
+    let (min_time_s, mut answer) = newest(&context).await?;
+    if let Some(wait) = ClockWait::before(min_time_s, clock::now_s(), context.spec.future_max_s) {
         return Err(RpcError::misc(wait.to_string()));
     }
-    let version = *context.core.mempool_version().borrow();
-    Ok(describe(&context.spec, &template, version))
+    answer["curtime"] = json!(clock::now_s().max(u64::from(min_time_s)));
+    Ok(answer)
+}
+
+/// What the last template was described as, if nothing has changed since, or a new one; with the earliest time of its block.
+/// Miners ask several times a second, and with a full mempool most of the work is in writing the same transactions again.
+async fn newest(context: &Context) -> Result<(u32, Value), RpcError> {
+    // Looked at before the template is made: what changes meanwhile makes it stale, not overlooked.
+    let (tip, mempool_version) = context.core.read(|core| (core.tip().hash, core.mempool().version())).await?;
+    let long_poll_version = *context.core.mempool_version().borrow();
+    let goal_version = *context.core.mining_goal_version().borrow();
+    let lock = || context.template.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_current = |made: &&MadeTemplate| {
+        (made.tip, made.mempool_version, made.goal_version) == (tip, mempool_version, goal_version)
+    };
+    if let Some(made) = lock().as_ref().filter(is_current) {
+        return Ok((made.min_time_s, made.answer.clone()));
+    }
+    let template = context.core.template(Script::default()).await?;
+    let (min_time_s, answer) = (template.min_time_s, describe(&context.spec, &template, long_poll_version));
+    let made = MadeTemplate { tip, mempool_version, goal_version, min_time_s, answer: answer.clone() };
+    // One that stands on a newer block is for its caller alone: it is not known what it was made from.
+    *lock() = Some(made).filter(|made| made.tip == template.block.header.previous);
+    Ok((min_time_s, answer))
 }
 
 /// The template's answer; `mempool_version` goes into the id a long poll comes back with.
