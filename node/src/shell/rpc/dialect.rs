@@ -90,6 +90,10 @@ pub async fn answer(target: Target, caller: Caller, body: Bytes) -> Answer {
         return forbidden();
     }
     let dialect = request.dialect;
+    let request = match runner.run_as_text(request).await {
+        Ok(text) => return Answer { status: StatusCode::OK, body: Body::Whole(text) },
+        Err(request) => request,
+    };
     match runner.run(request).await {
         None => Answer { status: StatusCode::NO_CONTENT, body: Body::Empty },
         Some((reply, error_code)) => {
@@ -157,6 +161,28 @@ impl Runner {
             Ok((method, parameters)) => self.call(&method, parameters).await,
         };
         reply(request.dialect, request.id, outcome)
+    }
+
+    /// Runs a request whose method writes its result itself; the request again where that is not so, or where it fails.
+    async fn run_as_text(&self, request: Request) -> Result<String, Request> {
+        let Ok((name, parameters)) = &request.method else { return Err(request) };
+        let Some((text_call, context, method)) =
+            self.find(name).ok().and_then(|(context, method)| Some((method.text_call?, context, method)))
+        else {
+            return Err(request);
+        };
+        let Ok(arguments) = Arguments::new(method, parameters.clone()) else { return Err(request) };
+        if request.dialect == Dialect::Two && request.id.is_none() {
+            return Err(request);
+        }
+        let running = context.calls.enter(method.name);
+        let written = AssertUnwindSafe(text_call(Arc::clone(context), arguments)).catch_unwind().await;
+        drop(running);
+        match written {
+            Ok(Ok(result)) => Ok(envelope(request.dialect, request.id.as_ref(), &result)),
+            Ok(Err(error)) => Err(Request { method: Err(error), ..request }),
+            Err(_) => Err(Request { method: Err(panicked(method.name)), ..request }),
+        }
     }
 
     /// Runs several requests of one method that takes them together; what [`Runner::run`] gives for each.
@@ -230,6 +256,15 @@ fn reply(dialect: Dialect, id: Option<Value>, outcome: Reply) -> Option<Replied>
         reply["id"] = id;
     }
     Some((reply, error_code))
+}
+
+/// The reply around a result that is written already; the same members as [`reply`]'s.
+fn envelope(dialect: Dialect, id: Option<&Value>, result: &str) -> String {
+    let id = id.map(|id| format!(",\"id\":{id}")).unwrap_or_default();
+    match dialect {
+        Dialect::Legacy => format!("{{\"result\":{result},\"error\":null{id}}}\n"),
+        Dialect::Two => format!("{{\"jsonrpc\":\"2.0\",\"result\":{result}{id}}}\n"),
+    }
 }
 
 fn panicked(name: &str) -> RpcError {

@@ -18,6 +18,8 @@ pub mod warnings;
 pub type Reply = Result<Value, RpcError>;
 /// A method's function, its future boxed so that all fit one table.
 pub type Call = fn(Arc<Context>, Arguments) -> BoxFuture<'static, Reply>;
+/// A method's function that writes its result as JSON itself: for one so long that it is kept in that form.
+pub type TextCall = fn(Arc<Context>, Arguments) -> BoxFuture<'static, Result<String, RpcError>>;
 /// A method's function for several calls that follow one another in a batch: a reply to each.
 pub type BatchCall = fn(Arc<Context>, Vec<Arguments>) -> BoxFuture<'static, Vec<Reply>>;
 
@@ -34,16 +36,23 @@ pub struct Method {
     pub call: Call,
     /// What runs for several at once, with the same effect as one after another, where that is faster.
     pub batch_call: Option<BatchCall>,
+    /// What runs for a call that is not part of a batch, with the same result, where that is faster.
+    pub text_call: Option<TextCall>,
 }
 
 impl Method {
     /// A row of a table.
     pub const fn new(name: &'static str, arguments: &'static [&'static str], help: &'static str, call: Call) -> Method {
-        Method { name, arguments, help, call, batch_call: None }
+        Method { name, arguments, help, call, batch_call: None, text_call: None }
     }
     /// With a function for several calls at once.
     pub const fn in_batches(mut self, batch_call: BatchCall) -> Method {
         self.batch_call = Some(batch_call);
+        self
+    }
+    /// With a function that writes its result itself.
+    pub const fn as_text(mut self, text_call: TextCall) -> Method {
+        self.text_call = Some(text_call);
         self
     }
     /// Whether an argument must be given; one that may be left out can stand before one that may not.

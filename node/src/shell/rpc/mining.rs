@@ -47,7 +47,8 @@ pub const METHODS: &[Method] = &[
         &["template_request:obj?"],
         "What to mine (BIP22, BIP23), with long polling and proposals.",
         |c, a| Box::pin(template::getblocktemplate(c, a)),
-    ),
+    )
+    .as_text(|c, a| Box::pin(template::getblocktemplate_text(c, a))),
     Method::new(
         "getmininginfo",
         &[],

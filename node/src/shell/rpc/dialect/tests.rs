@@ -149,3 +149,14 @@ proptest! {
         prop_assert_eq!(&reply["id"], &json!(id));
     }
 }
+
+#[test]
+fn a_result_that_is_written_already_gets_the_reply_that_any_other_gets() {
+    let result = json!({"a": [1, null, "x\"y"], "b": 0.5});
+    for dialect in [Dialect::Legacy, Dialect::Two] {
+        for id in [Some(json!(7)), Some(json!("a\"b")), Some(Value::Null), None] {
+            let Some((whole, None)) = reply(dialect, id.clone(), Ok(result.clone())) else { continue };
+            assert_eq!(envelope(dialect, id.as_ref(), &result.to_string()), line(&whole), "{dialect:?} {id:?}");
+        }
+    }
+}

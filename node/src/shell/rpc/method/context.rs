@@ -12,7 +12,6 @@ use crate::shell::rpc::error::{INTERNAL_ERROR, RpcError};
 use crate::shell::stratum::pool::Pool;
 use crate::shell::zmq::Endpoint;
 use chain_spec::{BlockHash, ChainSpec};
-use serde_json::Value;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -73,8 +72,8 @@ pub struct MadeTemplate {
     pub goal_version: u64,
     /// Earliest time that the block may carry, Unix seconds.
     pub min_time_s: u32,
-    /// The answer; its time is that of when it was made.
-    pub answer: Value,
+    /// The answer as JSON, without its time.
+    pub answer: String,
 }
 
 impl Context {

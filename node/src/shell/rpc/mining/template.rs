@@ -9,7 +9,7 @@ use crate::core::template::{Template, TemplateTransaction};
 use crate::miner::VERSION_ROLLING_MASK;
 use crate::shell::clock;
 use crate::shell::mining::ClockWait;
-use crate::shell::rpc::error::{DESERIALIZATION_ERROR, RpcError, TYPE_ERROR};
+use crate::shell::rpc::error::{DESERIALIZATION_ERROR, INTERNAL_ERROR, RpcError, TYPE_ERROR};
 use crate::shell::rpc::method::Reply;
 use crate::shell::rpc::method::arguments::{Arguments, decode_hex_prefix};
 use crate::shell::rpc::method::context::{Context, MadeTemplate};
@@ -30,11 +30,17 @@ const MUTABLE: [&str; 3] = ["time", "transactions", "prevblock"];
 
 /// `getblocktemplate`.
 pub async fn getblocktemplate(context: Arc<Context>, arguments: Arguments) -> Reply {
+    let text = getblocktemplate_text(context, arguments).await?;
+    serde_json::from_str(&text).map_err(|error| RpcError::new(INTERNAL_ERROR, error.to_string()))
+}
+
+/// The same, written.
+pub async fn getblocktemplate_text(context: Arc<Context>, arguments: Arguments) -> Result<String, RpcError> {
     let empty = Map::new();
     let request = arguments.object(0)?.unwrap_or(&empty);
     match request.get("mode").map(|mode| mode.as_str()) {
         None | Some(Some("template")) => {}
-        Some(Some("proposal")) => return propose(&context, request).await,
+        Some(Some("proposal")) => return Ok(propose(&context, request).await?.to_string()),
         Some(_) => return Err(RpcError::parameter("Invalid mode")),
     }
     let is_behind = context.core.read(|core| core.progress(clock::now()).initial_block_download).await?;
@@ -47,17 +53,12 @@ pub async fn getblocktemplate(context: Arc<Context>, arguments: Arguments) -> Re
         Some(Value::String(id)) => wait_for_change(&context, id).await?,
         Some(_) => return Err(RpcError::new(TYPE_ERROR, "longpollid must be a string")),
     }
-    let (min_time_s, mut answer) = newest(&context).await?;
-    if let Some(wait) = ClockWait::before(min_time_s, clock::now_s(), context.spec.future_max_s) {
-        return Err(RpcError::misc(wait.to_string()));
-    }
-    answer["curtime"] = json!(clock::now_s().max(u64::from(min_time_s)));
-    Ok(answer)
+    newest(&context).await
 }
 
-/// What the last template was described as, if nothing has changed since, or a new one; with the earliest time of its block.
-/// Miners ask several times a second, and with a full mempool most of the work is in writing the same transactions again.
-async fn newest(context: &Context) -> Result<(u32, Value), RpcError> {
+/// What the last template was written as, if nothing has changed since, or a new one. Miners ask several times a second, and
+/// with a full mempool most of the work is in writing the same transactions again.
+async fn newest(context: &Context) -> Result<String, RpcError> {
     // Looked at before the template is made: what changes meanwhile makes it stale, not overlooked.
     let (tip, mempool_version) = context.core.read(|core| (core.tip().hash, core.mempool().version())).await?;
     let long_poll_version = *context.core.mempool_version().borrow();
@@ -67,17 +68,28 @@ async fn newest(context: &Context) -> Result<(u32, Value), RpcError> {
         (made.tip, made.mempool_version, made.goal_version) == (tip, mempool_version, goal_version)
     };
     if let Some(made) = lock().as_ref().filter(is_current) {
-        return Ok((made.min_time_s, made.answer.clone()));
+        return dated(context, made);
     }
     let template = context.core.template(Script::default()).await?;
-    let (min_time_s, answer) = (template.min_time_s, describe(&context.spec, &template, long_poll_version));
-    let made = MadeTemplate { tip, mempool_version, goal_version, min_time_s, answer: answer.clone() };
+    let answer = describe(&context.spec, &template, long_poll_version).to_string();
+    let made = MadeTemplate { tip, mempool_version, goal_version, min_time_s: template.min_time_s, answer };
+    let text = dated(context, &made);
     // One that stands on a newer block is for its caller alone: it is not known what it was made from.
     *lock() = Some(made).filter(|made| made.tip == template.block.header.previous);
-    Ok((min_time_s, answer))
+    text
 }
 
-/// The template's answer; `mempool_version` goes into the id a long poll comes back with.
+/// A template's answer with the time of now, unless the clock is so far behind the chain that no block can be made.
+fn dated(context: &Context, made: &MadeTemplate) -> Result<String, RpcError> {
+    let now_s = clock::now_s();
+    if let Some(wait) = ClockWait::before(made.min_time_s, now_s, context.spec.future_max_s) {
+        return Err(RpcError::misc(wait.to_string()));
+    }
+    let members = made.answer.strip_prefix('{').unwrap_or_default();
+    Ok(format!("{{\"curtime\":{},{members}", now_s.max(u64::from(made.min_time_s))))
+}
+
+/// The template's answer without `curtime`; `mempool_version` goes into the id a long poll comes back with.
 fn describe(spec: &ChainSpec, template: &Template, mempool_version: u64) -> Value {
     let header = &template.block.header;
     let transactions = template.transactions.iter().map(transaction).collect::<Value>();
@@ -99,7 +111,6 @@ fn describe(spec: &ChainSpec, template: &Template, mempool_version: u64) -> Valu
         "sigoplimit": spec.block_size_max / BYTES_PER_SIGNATURE_OPERATION,
         "sizelimit": spec.block_size_max,
         "weightlimit": spec.block_size_max * view::WEIGHT_PER_BYTE,
-        "curtime": header.time,
         "bits": template.bits.to_string(),
         "height": template.height,
         // Ours: BIP320's bits, which a block's version may have set to anything.
