@@ -181,6 +181,7 @@ fn blocks(criterion: &mut Criterion) {
         height,
         transactions: block.txids().len() as u32,
         status: Status::Valid,
+        is_pruned: false,
     });
     let coins = (0..4_000).map(|tag| (outpoint(tag), Some(coin(tag)))).collect();
     let coins_tip = blocks.last().map(|block| block.hash());

@@ -58,7 +58,7 @@ fn blocks_are_pruned_by_hand_as_core_does_and_a_neighbour_has_them_from_somebody
 
     // A newcomer has the old blocks from the node that keeps them.
     full.wait_for_height(800);
-    let newcomer = Node::fresh("bitcoin-regtest", &["--connect", &node.p2p()]);
+    let newcomer = Node::fresh("bitcoin-regtest", &["--connect", node.p2p()]);
     eventually("the headers are known", || {
         (newcomer.call("getblockchaininfo", json!([]))["headers"] == 800).then_some(())
     });
