@@ -13,12 +13,12 @@ fn pruning(prune: Prune) -> Config {
     Config { prune, prune_after_height: 100, ..config(1) }
 }
 
-/// So many blocks on another, whose height is given; `tag` tells branches apart.
+/// So many blocks on another, whose height is given; `tag` tells branches apart. Coinbases claim less than the least subsidy here.
 fn branch(spec: &ChainSpec, parent: (&chain_spec::Header, u32), blocks: u32, tag: u64) -> Vec<Arc<Block>> {
     let mut branch: Vec<Arc<Block>> = Vec::new();
     for place in 1..=blocks {
         let above = branch.last().map_or(*parent.0, |block| block.header);
-        branch.push(block_on(&above, parent.1 + place, &[], REWARD / 2, tag, spec));
+        branch.push(block_on(&above, parent.1 + place, &[], REWARD / 16, tag, spec));
     }
     branch
 }
