@@ -128,6 +128,8 @@ fn the_keyboard_is_enough() {
         tab_to(&tab, "nav a[href='#/chain']").await;
         press(&tab, Key::Enter).await;
         tab.until("the tree is drawn", "return document.querySelector('canvas') !== null").await;
+        let has_two = r"return /height\s+([2-9]|\d\d)/.test(document.body.innerText)";
+        tab.until("there are blocks to walk along", has_two).await;
         tab_to(&tab, "canvas").await;
         press(&tab, Key::Left).await;
         tab.until_text("who has it").await;

@@ -8,6 +8,8 @@ use super::view::View;
 use anyhow::{Result, anyhow};
 use serde_json::{Value, json};
 
+/// Blocks from the tip down in which a transaction is looked for that no look has found.
+const NEWEST_BLOCKS: usize = 4;
 /// Mempool transactions shown, the best paying first.
 const MEMPOOL_MAX: usize = 500;
 /// Time for a scan of all coins, milliseconds.
@@ -53,7 +55,7 @@ pub fn transaction(view: &View, txid: &str) -> Result<Value> {
         return Ok(found);
     }
     let unknown = || anyhow!("no running node has a transaction {txid:?} in its mempool or in the blocks shown");
-    let hash = view.block_of(txid).ok_or_else(unknown)?;
+    let hash = view.block_of(txid).map(str::to_owned).or_else(|| in_newest_blocks(view, txid)).ok_or_else(unknown)?;
     // In its block, rather than by `getrawtransaction`, which knows nothing of genesis' transaction.
     let block = ask_any(view, "getblock", &json!([hash, 2]), LOOK_TIMEOUT_MS)?;
     let listed = block["tx"].as_array().into_iter().flatten().find(|transaction| transaction["txid"] == txid);
@@ -63,6 +65,23 @@ pub fn transaction(view: &View, txid: &str) -> Result<Value> {
     }
     found["blockhash"] = json!(hash);
     Ok(found)
+}
+
+/// The block among the newest of a running node that has the transaction. A block that was found after the last look has taken
+/// its transactions from the mempools, and the view does not know it yet.
+fn in_newest_blocks(view: &View, txid: &str) -> Option<String> {
+    let found = view.cluster().ask_all(|client| {
+        let mut hash = client.call_within("getbestblockhash", json!([]), LOOK_TIMEOUT_MS).ok()?;
+        for _ in 0..NEWEST_BLOCKS {
+            let block = client.call_within("getblock", json!([hash, 1]), LOOK_TIMEOUT_MS).ok()?;
+            if block["tx"].as_array()?.iter().any(|listed| listed == txid) {
+                return block["hash"].as_str().map(str::to_owned);
+            }
+            hash = block.get("previousblockhash")?.clone();
+        }
+        None
+    });
+    found.into_iter().map(|(_, hash)| hash).next()
 }
 
 /// The coins of an address on a running node's active chain (`scantxoutset`).
