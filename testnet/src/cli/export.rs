@@ -33,12 +33,25 @@ struct EngineArgs {
     /// The network's name: the project, or the namespace
     #[arg(long, env = "TESTOON_EXPORT_NAME", value_name = "NAME", default_value = "testoon")]
     name: String,
+    #[command(flatten)]
+    target: TargetArgs,
+}
+
+/// What every export but the image itself has.
+#[derive(Debug, Args)]
+struct TargetArgs {
     /// The container image [default: testoon and this program's version]
     #[arg(long, env = "TESTOON_IMAGE", value_name = "NAME")]
     image: Option<String>,
     /// The directory to write, which is new or empty
     #[arg(long, short, env = "TESTOON_EXPORT_OUT", value_name = "DIR")]
     out: PathBuf,
+}
+
+impl TargetArgs {
+    fn image(&self) -> String {
+        self.image.clone().unwrap_or(ExportOptions::default().image)
+    }
 }
 
 #[derive(Debug, Args)]
@@ -70,12 +83,8 @@ pub struct StudyArgs {
     /// The name of the Job and of the array
     #[arg(long, env = "TESTOON_EXPORT_NAME", value_name = "NAME", default_value = "study")]
     name: String,
-    /// The container image [default: testoon and this program's version]
-    #[arg(long, env = "TESTOON_IMAGE", value_name = "NAME")]
-    image: Option<String>,
-    /// The directory to write, which is new or empty
-    #[arg(long, short, env = "TESTOON_EXPORT_OUT", value_name = "DIR")]
-    out: PathBuf,
+    #[command(flatten)]
+    target: TargetArgs,
 }
 
 #[derive(Debug, Args)]
@@ -89,7 +98,7 @@ pub fn run(common: &Common, command: &ExportCommand) -> Result<()> {
     match command {
         ExportCommand::Compose(arguments) => {
             let network = network(&arguments.engine, arguments.port, &[])?;
-            let out = &arguments.engine.out;
+            let out = &arguments.engine.target.out;
             export::write(out, &compose::files(&network)?)?;
             let hint = format!(
                 "cd {} && docker compose up --detach; then testoon attach {}",
@@ -100,7 +109,7 @@ pub fn run(common: &Common, command: &ExportCommand) -> Result<()> {
         }
         ExportCommand::Kubernetes(arguments) => {
             let network = network(&arguments.engine, PORT_DEFAULT, &arguments.scenario)?;
-            let out = &arguments.engine.out;
+            let out = &arguments.engine.target.out;
             export::write(out, &kubernetes::files(&network)?)?;
             let path = out.display();
             let hint = format!("kubectl apply -f {path}/manifests; then kubectl apply -f {path}/scenario.yaml");
@@ -130,7 +139,7 @@ fn network(arguments: &EngineArgs, port: u16, scenario: &[String]) -> Result<Exp
         .ok_or_else(|| usage(format!("--port {port}: {} do not fit below 65536", count(plan.nodes.len(), "port"))))?;
     let options = ExportOptions {
         name: arguments.name.clone(),
-        image: arguments.image.clone().unwrap_or(ExportOptions::default().image),
+        image: arguments.target.image(),
         ports,
         scenario: scenario.iter().map(|command| words(command)).collect::<Result<_>>()?,
     };
@@ -160,13 +169,10 @@ fn export_study(common: &Common, arguments: &StudyArgs) -> Result<()> {
             arguments.shards
         )));
     }
-    let options = StudyOptions {
-        name: arguments.name.clone(),
-        image: arguments.image.clone().unwrap_or(ExportOptions::default().image),
-        shards: arguments.shards,
-    };
+    let options =
+        StudyOptions { name: arguments.name.clone(), image: arguments.target.image(), shards: arguments.shards };
     let files: Vec<ExportedFile> = study::files(&text, &options)?;
-    let out = &arguments.out;
+    let out = &arguments.target.out;
     export::write(out, &files)?;
     let path = out.display();
     let hint = format!("kubectl apply -f {path}/kubernetes/10-study.yaml, or in {path} sbatch slurm/array.sh");

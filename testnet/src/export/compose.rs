@@ -3,6 +3,7 @@
 //! Links that are not perfect are made so by the nodes themselves (`setlink`): an image `FROM scratch` has no `tc`, and a container
 //! without capabilities may not use it. A service that ends when it is done, [`LINKS`], tells them.
 
+use super::names::LINKS;
 use super::network::{CONFIG, DATA, ExportedNetwork, PASSWORD_VARIABLE, RPC_PORT, USER, Viewpoint};
 use super::{ExportedFile, names, yaml};
 use crate::error::usage;
@@ -10,8 +11,6 @@ use crate::plan::NodePlan;
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 
-/// The service that puts link conditions and partitions into force.
-pub const LINKS: &str = "links";
 /// The file of a project.
 pub const FILE: &str = "compose.yaml";
 /// How a network is driven from this machine, in an export's directory.

@@ -15,8 +15,6 @@ use anyhow::Result;
 use serde_json::{Map, Value, json};
 use workload::Group;
 
-/// The headless Service of all pods.
-pub const PODS: &str = "pods";
 /// Where the network file is mounted in Jobs.
 const NETWORK: &str = "/network";
 /// The ConfigMap and the Secrets.

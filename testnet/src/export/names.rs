@@ -1,9 +1,11 @@
 //! Names that an engine takes: a name that it would refuse, or make something else of, is refused here and says which and why.
 
-use super::compose::LINKS;
-use super::kubernetes::PODS;
 use crate::plan::Plan;
 
+/// Compose's service that puts link conditions and partitions into force.
+pub const LINKS: &str = "links";
+/// Kubernetes' headless Service of all pods.
+pub const PODS: &str = "pods";
 /// Characters of a DNS label, at most (RFC 1123, section 2.1).
 pub const LABEL_CHARACTERS_MAX: usize = 63;
 

@@ -81,7 +81,7 @@ fn in_newest_blocks(view: &View, txid: &str) -> Option<String> {
         }
         None
     });
-    found.into_iter().map(|(_, hash)| hash).next()
+    found.into_values().next()
 }
 
 /// The coins of an address on a running node's active chain (`scantxoutset`).

@@ -1,6 +1,7 @@
 //! The pods of a network: a StatefulSet for each role, and the Services by which nodes find each other.
 
-use super::{CONFIG_MAP, PODS, container_security, escaped, labels, metadata, node_label, password, pod_security};
+use super::{CONFIG_MAP, container_security, escaped, labels, metadata, node_label, password, pod_security};
+use crate::export::names::PODS;
 use crate::export::network::{CONFIG, DATA, ExportedNetwork, P2P_PORT, RPC_PORT};
 use crate::plan::{NodePlan, Plan, Role};
 use serde_json::{Value, json};
